@@ -1,0 +1,3 @@
+"""From a patient to a number: reading, segmentation, physiology, pipeline, report, command line."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Where things are: volumes, vessel trees, lumen surfaces, stenoses, files. mm, LPS."""

@@ -1,0 +1,1 @@
+"""Compiled geometry: plain functions of numbers and arrays."""

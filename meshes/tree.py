@@ -1,0 +1,196 @@
+"""A vessel tree is three arrays and one law: parents come before their children."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from meshes.arrays import Floats, Ints, floats, ints
+from meshes.errors import GeometryError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VesselTree:
+    """One coronary tree, inlet first, every parent before its children.
+
+    Between a point and its parent the vessel is straight and its radius linear.
+    A parent array holds no loops: collaterals and grafts cannot be expressed.
+
+    Parameters
+    ----------
+    points_mm
+        Centreline points in patient coordinates (LPS), shape (n, 3).
+    radius_mm
+        Lumen radius at each point, shape (n,).
+    parent
+        Index of the upstream point, -1 at the inlet, shape (n,).
+
+    Raises
+    ------
+    GeometryError
+        Fewer than two points, a shape that does not fit, a radius that is not
+        positive, a parent that does not come first, a segment of zero length.
+    """
+
+    points_mm: Floats
+    radius_mm: Floats
+    parent: Ints
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points_mm", floats(self.points_mm))
+        object.__setattr__(self, "radius_mm", floats(self.radius_mm))
+        object.__setattr__(self, "parent", ints(self.parent))
+        _check_tree(self)
+
+    def __len__(self) -> int:
+        return self.parent.size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoronaryTree:
+    """A vessel tree that knows its anatomy.
+
+    Parameters
+    ----------
+    tree
+        The lumen.
+    side
+        "left" or "right" coronary artery.
+    radius_sd_mm
+        Standard deviation of the measured lumen radius at each point, shape (n,).
+    reference_radius_mm
+        Radius the healthy lumen would have at each point, shape (n,).
+    branch
+        Index into `names` of the vessel each point belongs to, shape (n,). The point at
+        a bifurcation belongs to the parent vessel.
+    names
+        Vessel names, SCCT style: "LM", "LAD", "LCx", "RCA", "D1", "OM1", "R-PDA", ...
+    segment
+        SCCT segment number (1 to 18) of each point, 0 where none applies, shape (n,).
+
+    Raises
+    ------
+    GeometryError
+        An array does not fit the tree, a branch without a name.
+    """
+
+    tree: VesselTree
+    side: str
+    radius_sd_mm: Floats
+    reference_radius_mm: Floats
+    branch: Ints
+    names: tuple[str, ...]
+    segment: Ints
+
+    def __post_init__(self) -> None:
+        for name in ("radius_sd_mm", "reference_radius_mm"):
+            object.__setattr__(self, name, floats(getattr(self, name)))
+        for name in ("branch", "segment"):
+            object.__setattr__(self, name, ints(getattr(self, name)))
+        for name in ("radius_sd_mm", "reference_radius_mm", "branch", "segment"):
+            if getattr(self, name).shape != (len(self.tree),):
+                message = (
+                    f"{name} has shape {getattr(self, name).shape}, "
+                    f"the tree has {len(self.tree)} points"
+                )
+                raise GeometryError(message)
+        if self.side not in ("left", "right"):
+            message = f"side is {self.side!r}, must be 'left' or 'right'"
+            raise GeometryError(message)
+        if self.branch.min() < 0 or self.branch.max() >= len(self.names):
+            message = (
+                f"branch runs from {self.branch.min()} to {self.branch.max()}, "
+                f"there are {len(self.names)} names"
+            )
+            raise GeometryError(message)
+
+
+def _check_tree(tree: VesselTree) -> None:
+    n = tree.parent.size
+    if tree.parent.shape != (n,) or n < 2:
+        message = f"a tree needs at least two points, this one has {n}"
+        raise GeometryError(message)
+    if tree.points_mm.shape != (n, 3) or tree.radius_mm.shape != (n,):
+        message = (
+            f"{n} parents need points_mm of shape ({n}, 3) and radius_mm of shape ({n},), "
+            f"not {tree.points_mm.shape} and {tree.radius_mm.shape}"
+        )
+        raise GeometryError(message)
+    if not np.all(np.isfinite(tree.points_mm)):
+        bad = int(np.flatnonzero(~np.isfinite(tree.points_mm).all(axis=1))[0])
+        message = f"points_mm at point {bad} is {tree.points_mm[bad].tolist()}, must be finite"
+        raise GeometryError(message)
+    if not np.all(np.isfinite(tree.radius_mm) & (tree.radius_mm > 0)):
+        bad = int(np.flatnonzero(~(np.isfinite(tree.radius_mm) & (tree.radius_mm > 0)))[0])
+        message = f"radius_mm at point {bad} is {tree.radius_mm[bad]:g}, must be positive"
+        raise GeometryError(message)
+    if tree.parent[0] != -1:
+        message = (
+            f"point 0 has parent {tree.parent[0]}; the inlet comes first and has none (-1)"
+        )
+        raise GeometryError(message)
+    order = np.arange(1, n)
+    wrong = (tree.parent[1:] < 0) | (tree.parent[1:] >= order)
+    if np.any(wrong):
+        bad = int(order[wrong][0])
+        message = f"point {bad} has parent {tree.parent[bad]}; parents must come first"
+        raise GeometryError(message)
+    lengths = segment_length_mm(tree)
+    if np.any(lengths[1:] <= 0):
+        bad = int(order[lengths[1:] <= 0][0])
+        message = f"point {bad} lies on its parent {tree.parent[bad]}; merge the two points"
+        raise GeometryError(message)
+
+
+def segment_length_mm(tree: VesselTree) -> Floats:
+    """Return the distance from each point to its parent, 0 at the inlet, shape (n,)."""
+    steps = tree.points_mm[1:] - tree.points_mm[tree.parent[1:]]
+    return np.concatenate([[0.0], np.linalg.norm(steps, axis=1)])
+
+
+def path_length_mm(tree: VesselTree) -> Floats:
+    """Return the path length s from the inlet to each point, shape (n,)."""
+    s = segment_length_mm(tree)
+    for i in range(1, len(tree)):
+        s[i] += s[tree.parent[i]]
+    return s
+
+
+def child_count(tree: VesselTree) -> Ints:
+    """Return the number of children of each point: 0 at outlets, 2 or more at bifurcations."""
+    return np.bincount(tree.parent[1:], minlength=len(tree))
+
+
+def outlets(tree: VesselTree) -> Ints:
+    """Return the indices of the points without children, in order."""
+    return np.flatnonzero(child_count(tree) == 0)
+
+
+def path_to(tree: VesselTree, point: int) -> Ints:
+    """Return the indices of the points from the inlet to `point`, both included."""
+    path = [point]
+    while tree.parent[path[-1]] >= 0:
+        path.append(int(tree.parent[path[-1]]))
+    return np.array(path[::-1], dtype=np.int64)
+
+
+def sections(tree: VesselTree) -> tuple[Ints, ...]:
+    """Split the tree into unbranched runs, parents first.
+
+    Each run starts at the inlet or at a bifurcation point and ends at the next
+    bifurcation or outlet, both ends included; so neighbouring runs share a point.
+    """
+    count = child_count(tree)
+    run_of: dict[int, list[int]] = {}
+    runs: list[list[int]] = []
+    for i in range(1, len(tree)):
+        p = int(tree.parent[i])
+        if p == 0 or count[p] != 1:
+            run = [p, i]
+            runs.append(run)
+        else:
+            run = run_of[p]
+            run.append(i)
+        run_of[i] = run
+    return tuple(np.array(run, dtype=np.int64) for run in runs)

@@ -1,0 +1,1 @@
+"""Compiled hemodynamics: plain functions of numbers and arrays, SI units."""
