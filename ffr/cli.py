@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ffr import __version__
-from ffr.errors import ConfigError, StudyRefused
+from ffr.errors import ConfigError, StudyError
 from meshes.errors import GeometryError
 from solvers.errors import ConvergenceError
 
@@ -39,6 +39,6 @@ def main() -> None:
     """Run a verb; a user's mistake ends with one clear line and exit code 2."""
     try:
         app()
-    except (ConfigError, StudyRefused, GeometryError, ConvergenceError, OSError) as error:
+    except (ConfigError, StudyError, GeometryError, ConvergenceError, OSError) as error:
         print(f"ffr: {error}", file=sys.stderr)
         sys.exit(2)

@@ -7,7 +7,7 @@ class ConfigError(ValueError):
     """A setting or a file that the user wrote is wrong."""
 
 
-class StudyRefused(ValueError):
+class StudyError(ValueError):
     """The study cannot be analysed; the reason has a name.
 
     Parameters

@@ -1,1 +1,1 @@
-"""How blood flows: steady and pulsatile reduced-order solvers. SI inside, clinical units at the door."""
+"""How blood flows: reduced-order solvers. SI inside, clinical units at the door."""
