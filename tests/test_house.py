@@ -18,7 +18,7 @@ UNITS = (
     "_s", "_hu", "_percent", "_per_mm", "_rad", "_bpm", "_kvp", "_ms", "_years",
 )  # fmt: skip
 PURE_NUMBERS = {
-    "ffr", "direction", "haematocrit", "probability", "exponent", "resistance_ratio",
+    "ffr", "haematocrit", "probability", "exponent", "resistance_ratio",
     "expansion_coefficient",
 }  # fmt: skip
 
@@ -65,7 +65,8 @@ def test_data_types_are_frozen_and_name_their_units(floor):
         assert cls.__dataclass_params__.frozen, cls.__name__
         for name, kind in get_type_hints(cls).items():
             if kind in (float, float | None, Floats) and name not in PURE_NUMBERS:
-                assert name.endswith(UNITS), f"{cls.__name__}.{name} has no unit"
+                unitless = name.endswith(("direction", "normal"))
+                assert unitless or name.endswith(UNITS), f"{cls.__name__}.{name} has no unit"
 
 
 @pytest.mark.parametrize("floor", FLOORS)

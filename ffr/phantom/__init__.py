@@ -1,0 +1,1 @@
+"""Virtual patients: anatomy, disease and CT physics with exactly known truth."""
