@@ -254,28 +254,35 @@ def _calibres(
     Returns name -> (parent, take-off index, path, radius).
     """
     made: dict[str, tuple[str, int, Floats, Floats]] = {}
+    share = {
+        name: float(np.clip(rng.normal(0.42 if name[:2] in ("CB", "AM") else 0.58, 0.1), 0.3, 0.85))
+        for name in paths
+    }
     for name, (parent, fraction, path) in paths.items():
         n = len(path)
         index = int(fraction * (len(paths[parent][2]) - 1)) if parent else 0
         if parent and (parent not in made or index >= len(made[parent][2])):
             continue
-        if name in root_radius:
+        trunk = name in root_radius
+        if trunk:
             r0 = root_radius[name]
+        elif fraction == 1.0:  # terminal daughters share what is left, about equally
+            r0 = made[parent][3][index] * rng.uniform(0.68, 0.82)
         else:
-            parent_radius = made[parent][3][index]
-            r0 = parent_radius * np.clip(rng.normal(0.62, 0.12), 0.4, 0.9)
-        radius = r0 - rng.uniform(0.003, 0.008) * np.arange(n) * STEP_MM
+            r0 = made[parent][3][index] * share[name]
+        radius = r0 - rng.uniform(0.002, 0.006) * np.arange(n) * STEP_MM
         for child, (p, f, _) in paths.items():
-            if p == name and f < 1.0 and child not in root_radius:
-                share = np.clip(rng.normal(0.55, 0.1), 0.35, 0.75)
-                step = (1 - share**HUO_KASSAB) ** (1 / HUO_KASSAB) * rng.normal(1.0, 0.04)
-                radius[int(f * (n - 1)) :] *= min(1.0, step)
-        ripple = 1 + 0.03 * _smooth_noise(rng, n, 12.0)
+            if p == name and f < 1.0:
+                left = (1 - share[child] ** HUO_KASSAB) ** (1 / HUO_KASSAB)
+                radius[int(f * (n - 1)) :] *= min(1.0, left * rng.normal(1.0, 0.04))
         window = np.hanning(9) / np.hanning(9).sum()
-        radius = np.convolve(np.pad(radius, 4, mode="edge"), window, "valid") * ripple
+        radius = np.convolve(np.pad(radius, 4, mode="edge"), window, "valid")
+        radius *= 1 + 0.03 * _smooth_noise(rng, n, 12.0)
+        if trunk:  # the named trunks always exist
+            radius[: int(40 / STEP_MM)] = np.maximum(radius[: int(40 / STEP_MM)], 0.6)
         thin = np.flatnonzero(radius < 0.5)
         end = int(thin[0]) if thin.size else n
-        if end * STEP_MM >= 8.0:
+        if trunk or end * STEP_MM >= 8.0:
             made[name] = (parent, index, path[:end], np.maximum(radius[:end], 0.5))
     return made
 
