@@ -71,8 +71,8 @@ def arc_length_mm(points_mm: ArrayLike) -> Floats:
 def resampled(points_mm: ArrayLike, s_mm: ArrayLike) -> Floats:
     """Return the points of a polyline (n, 3) at path lengths `s_mm` (m,), shape (m, 3)."""
     points = np.asarray(points_mm, dtype=np.float64)
-    s = arc_length_mm(points)
-    return np.stack([np.interp(s_mm, s, points[:, a]) for a in range(3)], axis=1)
+    s, wanted = arc_length_mm(points), np.asarray(s_mm, dtype=np.float64)
+    return np.stack([np.interp(wanted, s, points[:, a]) for a in range(3)], axis=1)
 
 
 def frames(

@@ -1,0 +1,360 @@
+"""How do trees, solutions and lesions become one result?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from ffr import __version__
+from ffr.errors import ConfigError
+from ffr.flags import Flag
+from ffr.result import (
+    RESEARCH_USE_ONLY,
+    AssumptionEntry,
+    FlagEntry,
+    ImageQuality,
+    InputSummary,
+    LesionResult,
+    ModelFile,
+    NotAnalysed,
+    Result,
+    SegmentResult,
+    Side,
+    Timing,
+    VesselResult,
+    ffr_state,
+)
+from meshes.arrays import AnyArray, Floats, Ints
+from meshes.errors import GeometryError
+from meshes.stenosis import Lesion
+from meshes.tree import CoronaryTree, path_length_mm, sections
+from meshes.volume import Volume
+from solvers.errors import ConvergenceError
+from solvers.solution import FlowSolution
+
+# SCCT coronary segmentation (Leipsic et al., J Cardiovasc Comput Tomogr 2014;8:342-358)
+SEGMENT_NAMES = {
+    1: "proximal RCA", 2: "mid RCA", 3: "distal RCA", 4: "R-PDA", 5: "left main",
+    6: "proximal LAD", 7: "mid LAD", 8: "distal LAD", 9: "first diagonal",
+    10: "second diagonal", 11: "proximal LCx", 12: "first obtuse marginal",
+    13: "mid and distal LCx", 14: "second obtuse marginal", 15: "L-PDA", 16: "R-PLB",
+    17: "ramus intermedius", 18: "L-PLB",
+}  # fmt: skip
+TOO_SMALL = "lumen below the modelled size"
+
+
+class ScanFacts(Protocol):
+    """What the result says about the scan; `ffr.scan.Scan` has it."""
+
+    @property
+    def volume(self) -> Volume: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def series(self) -> str: ...  # noqa: D102
+    @property
+    def sha256(self) -> str: ...  # noqa: D102
+    @property
+    def slice_thickness_mm(self) -> float | None: ...  # noqa: D102
+    @property
+    def tube_voltage_kvp(self) -> float | None: ...  # noqa: D102
+    @property
+    def kernel(self) -> str | None: ...  # noqa: D102
+
+
+class Stated(Protocol):
+    """A value used, and whether it was assumed; `ffr.physiology.Assumption` is one."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def value(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def assumed(self) -> bool: ...  # noqa: D102
+
+
+def build_result(
+    *,
+    coronaries: Sequence[CoronaryTree],
+    solutions: Sequence[FlowSolution],
+    analysed: Sequence[AnyArray],
+    lesions: Sequence[Sequence[Lesion]],
+    distal: Sequence[Sequence[tuple[int, float]]],
+    aortic_pressure_mmhg: float,
+    scan: ScanFacts,
+    assumptions: Sequence[Stated],
+    flags: Sequence[Flag],
+    settings: Mapping[str, Any],
+    models: Mapping[str, str],
+    image_quality: ImageQuality | None = None,
+    dominance: Literal["right", "left", "codominant"] | None = None,
+    lv_mass_g: float | None = None,
+    timings_s: Mapping[str, float] | None = None,
+    git_commit: str | None = None,
+    created: datetime | None = None,
+) -> Result:
+    """Collect what one analysis found.
+
+    Parameters
+    ----------
+    coronaries, solutions
+        The trees and their solutions, pairwise; a side that is absent was not found.
+    analysed
+        Per tree, True at the points whose pressure may be shown, shape (n,).
+    lesions
+        Per tree, its lesions.
+    distal
+        Per tree and lesion, the point where FFR is read and its distance from the
+        lesion's end in mm.
+    aortic_pressure_mmhg
+        Mean aortic pressure in hyperaemia; FFR is pressure over this.
+    scan, assumptions, flags, settings
+        What the run was given, used and warned of. Settings must fit into JSON.
+    models
+        SHA-256 of the weights by network name.
+    timings_s
+        Wall-clock seconds by stage name.
+    created
+        Time of the analysis; now, when not given.
+
+    Raises
+    ------
+    GeometryError
+        Sequences that do not fit together, or two trees of one side.
+    ConvergenceError
+        A pressure or flow that is not finite where it would be shown.
+    ConfigError
+        An aortic pressure that is not positive.
+    """
+    if not 0 < aortic_pressure_mmhg < np.inf:
+        message = f"aortic_pressure_mmhg is {aortic_pressure_mmhg:g}, must be positive"
+        raise ConfigError(message)
+    _check_pairs(coronaries, solutions, analysed, lesions, distal)
+    order = sorted(range(len(coronaries)), key=lambda t: coronaries[t].side)  # left first
+    runs: list[SegmentResult] = []
+    vessels: list[VesselResult] = []
+    stenoses: list[LesionResult] = []
+    for t in order:
+        coronary, mask = coronaries[t], np.asarray(analysed[t], dtype=bool)
+        s_mm, pressure = path_length_mm(coronaries[t].tree), solutions[t].pressure_mmhg
+        found = sorted(zip(lesions[t], distal[t], strict=True), key=lambda x: s_mm[x[0].throat])
+        here = [
+            _lesion(len(stenoses) + n, coronary, mask, s_mm, pressure, aortic_pressure_mmhg, *x)
+            for n, x in enumerate(found, start=1)
+        ]
+        stenoses += here
+        runs += list(_segments(coronary, solutions[t], mask, s_mm))
+        vessels += list(
+            _vessels(coronary, solutions[t], mask, s_mm, aortic_pressure_mmhg, here)
+        )
+    created = datetime.now(UTC) if created is None else created.astimezone(UTC)
+    return Result(
+        schema_version="1.0",
+        research_use_only=RESEARCH_USE_ONLY,
+        created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        code_version=__version__,
+        git_commit=git_commit,
+        models=tuple(ModelFile(name=n, sha256=h) for n, h in models.items()),
+        input=_input_summary(scan),
+        settings=dict(settings),
+        assumptions=tuple(
+            AssumptionEntry(name=a.name, value=a.value, source=a.source, assumed=a.assumed)
+            for a in assumptions
+        ),
+        flags=tuple(FlagEntry(name=f.name, message=f.message) for f in flags),
+        dominance=dominance,
+        lv_mass_g=lv_mass_g,
+        aortic_pressure_mmhg=float(aortic_pressure_mmhg),
+        image_quality=image_quality or ImageQuality(),
+        lesions=tuple(stenoses),
+        segments=tuple(runs),
+        vessels=tuple(vessels),
+        not_analysed=tuple(_not_analysed(coronaries, vessels)),
+        timings=tuple(Timing(stage=n, duration_s=t) for n, t in (timings_s or {}).items()),
+    )
+
+
+def _check_pairs(coronaries: Sequence[CoronaryTree], *others: Sequence[Any]) -> None:
+    if any(len(other) != len(coronaries) for other in others):
+        message = (
+            f"{len(coronaries)} trees came with {[len(other) for other in others]} solutions, "
+            "analysed masks, lesion lists and distal lists; give one each per tree"
+        )
+        raise GeometryError(message)
+    for coronary, solution, mask, lesions, distal in zip(coronaries, *others, strict=True):
+        n = len(coronary.tree)
+        if solution.pressure_mmhg.shape != (n,) or np.shape(mask) != (n,):
+            message = (
+                f"{coronary.side} tree has {n} points, its solution "
+                f"{solution.pressure_mmhg.shape} and its analysed mask {np.shape(mask)}"
+            )
+            raise GeometryError(message)
+        both = np.stack([solution.pressure_mmhg, solution.flow_ml_min])
+        if not np.all(np.isfinite(both[:, np.asarray(mask, dtype=bool)])):
+            bad = int(np.flatnonzero(~np.isfinite(both).all(axis=0) & mask)[0])
+            message = f"solution of the {coronary.side} tree is not finite at point {bad}"
+            raise ConvergenceError(message)
+        if len(lesions) != len(distal):
+            message = (
+                f"{coronary.side} tree has {len(lesions)} lesions, {len(distal)} distal points"
+            )
+            raise GeometryError(message)
+    if len({coronary.side for coronary in coronaries}) < len(coronaries):
+        message = "two trees of one side; merge them or drop one"
+        raise GeometryError(message)
+
+
+def _side(coronary: CoronaryTree) -> Side:
+    return "left" if coronary.side == "left" else "right"
+
+
+def _segment(coronary: CoronaryTree, point: int) -> tuple[int | None, str | None]:
+    number = int(coronary.segment[point])
+    return (number, SEGMENT_NAMES.get(number)) if number > 0 else (None, None)
+
+
+def _lesion(
+    number: int,
+    coronary: CoronaryTree,
+    analysed: AnyArray,
+    s_mm: Floats,
+    pressure_mmhg: Floats,
+    aortic_pressure_mmhg: float,
+    lesion: Lesion,
+    distal: tuple[int, float],
+) -> LesionResult:
+    point, distance = int(distal[0]), float(distal[1])
+    shown = bool(analysed[[lesion.start, lesion.throat, lesion.end, point]].all())
+    ffr = float(pressure_mmhg[point] / aortic_pressure_mmhg) if shown else None
+    drop = float(pressure_mmhg[lesion.start] - pressure_mmhg[lesion.end]) if shown else None
+    segment, segment_name = _segment(coronary, lesion.throat)
+    return LesionResult(
+        id=number,
+        side=_side(coronary),
+        vessel=coronary.names[coronary.branch[lesion.throat]],
+        segment=segment,
+        segment_name=segment_name,
+        position_mm=float(s_mm[lesion.throat]),
+        start_mm=float(s_mm[lesion.start]),
+        end_mm=float(s_mm[lesion.end]),
+        length_mm=float(lesion.length_mm),
+        diameter_stenosis_percent=float(lesion.diameter_stenosis_percent),
+        area_stenosis_percent=float(lesion.area_stenosis_percent),
+        minimal_lumen_area_mm2=float(lesion.minimal_lumen_area_mm2),
+        minimal_diameter_mm=float(lesion.minimal_diameter_mm),
+        reference_diameter_mm=float(lesion.reference_diameter_mm),
+        ffr_distal=ffr,
+        distance_used_mm=distance if shown else None,
+        state=ffr_state(ffr),
+        pressure_drop_mmhg=drop,
+        start_point=int(lesion.start),
+        throat_point=int(lesion.throat),
+        end_point=int(lesion.end),
+        distal_point=point if shown else None,
+        not_analysed_reason=None if shown else TOO_SMALL,
+    )
+
+
+def _runs(coronary: CoronaryTree, analysed: AnyArray) -> Iterator[Ints]:
+    """Split the tree where it branches and where name, segment or analysis changes."""
+    for run in sections(coronary.tree):
+        inner = run[1:]  # a stretch belongs to its downstream point
+        key = np.stack([coronary.branch[inner], coronary.segment[inner], analysed[inner]])
+        cuts = np.flatnonzero(np.any(np.diff(key, axis=1) != 0, axis=0)) + 1
+        bounds = [0, *cuts.tolist(), len(inner)]
+        for first, last in pairwise(bounds):
+            yield run[first : last + 1]
+
+
+def _segments(
+    coronary: CoronaryTree, solution: FlowSolution, analysed: AnyArray, s_mm: Floats
+) -> Iterator[SegmentResult]:
+    for run in _runs(coronary, analysed):
+        first, second, last = int(run[0]), int(run[1]), int(run[-1])
+        shown = bool(analysed[second])
+        inlet, outlet = (float(solution.pressure_mmhg[p]) for p in (first, last))
+        flow = float(solution.flow_ml_min[second])
+        segment, segment_name = _segment(coronary, second)
+        yield SegmentResult(
+            side=_side(coronary),
+            vessel=coronary.names[coronary.branch[second]],
+            segment=segment,
+            segment_name=segment_name,
+            start_mm=float(s_mm[first]),
+            end_mm=float(s_mm[last]),
+            start_point=first,
+            end_point=last,
+            analysed=shown,
+            inlet_pressure_mmhg=inlet if shown else None,
+            outlet_pressure_mmhg=outlet if shown else None,
+            pressure_drop_mmhg=inlet - outlet if shown else None,
+            flow_ml_min=flow if shown else None,
+            resistance_mmhg_min_ml=(inlet - outlet) / flow if shown and flow > 0 else None,
+            not_analysed_reason=None if shown else TOO_SMALL,
+        )
+
+
+def _vessels(
+    coronary: CoronaryTree,
+    solution: FlowSolution,
+    analysed: AnyArray,
+    s_mm: Floats,
+    aortic_pressure_mmhg: float,
+    lesions: Sequence[LesionResult],
+) -> Iterator[VesselResult]:
+    branches, first_points = np.unique(coronary.branch, return_index=True)
+    for branch, first in sorted(zip(branches, first_points, strict=True), key=lambda x: x[1]):
+        points = np.flatnonzero(coronary.branch == branch)
+        shown = points[analysed[points]]
+        numbers = np.unique(coronary.segment[points])
+        lowest = solution.pressure_mmhg[shown].min() if shown.size else np.nan
+        upstream = max(int(coronary.tree.parent[first]), 0)
+        yield VesselResult(
+            side=_side(coronary),
+            vessel=coronary.names[branch],
+            segments=tuple(int(n) for n in numbers if n > 0),
+            start_mm=float(s_mm[upstream]),
+            end_mm=float(s_mm[points].max()),
+            analysed_end_mm=float(s_mm[shown].max()) if shown.size else None,
+            flow_ml_min=float(solution.flow_ml_min[first]) if analysed[first] else None,
+            lowest_ffr_not_for_decision=(
+                float(lowest / aortic_pressure_mmhg) if shown.size else None
+            ),
+            lesions=tuple(x.id for x in lesions if coronary.branch[x.throat_point] == branch),
+        )
+
+
+def _not_analysed(
+    coronaries: Sequence[CoronaryTree], vessels: Sequence[VesselResult]
+) -> Iterator[NotAnalysed]:
+    for side in ("left", "right"):
+        if side not in {coronary.side for coronary in coronaries}:
+            yield NotAnalysed(
+                what=f"{side} coronary tree", reason="it was not found in this scan"
+            )
+    for vessel in vessels:
+        if vessel.analysed_end_mm is None:
+            yield NotAnalysed(what=vessel.vessel, reason=TOO_SMALL)
+        elif vessel.analysed_end_mm < vessel.end_mm:
+            stretch = f"{vessel.vessel} beyond {vessel.analysed_end_mm:.0f} mm from the ostium"
+            yield NotAnalysed(what=stretch, reason=TOO_SMALL)
+
+
+def _input_summary(scan: ScanFacts) -> InputSummary:
+    size, spacing = scan.volume.grid.size, scan.volume.grid.spacing_mm
+    return InputSummary(
+        source=scan.source,
+        series=scan.series,
+        sha256=scan.sha256,
+        size=(int(size[0]), int(size[1]), int(size[2])),
+        spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        slice_thickness_mm=scan.slice_thickness_mm,
+        tube_voltage_kvp=scan.tube_voltage_kvp,
+        kernel=scan.kernel,
+    )

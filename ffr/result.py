@@ -1,0 +1,319 @@
+"""What does a result hold? Every field of `result.json`, with its unit."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
+
+SCHEMA_VERSION = "1.0"
+RESEARCH_USE_ONLY = "Research use only. Not a medical device. Not for diagnosis."
+
+Side = Literal["left", "right"]
+State = Literal["above 0.80", "0.76-0.80", "0.75 or below", "not analysed"]
+
+
+def ffr_rounded(ffr: float) -> float:
+    """Round FFR to the two decimals in which it is printed and judged, halves up."""
+    return math.floor(ffr * 100 + 0.5 + 1e-9) / 100
+
+
+def ffr_state(ffr: float | None) -> State:
+    """Return the state of an FFR value as printed, in two decimals.
+
+    Above 0.80, 0.76 to 0.80 (borderline), 0.75 or below (FFRct reporting
+    recommendation, PMC7977999; CAD-RADS 2.0, Cury 2022: I-, I+/-, I+).
+    """
+    if ffr is None:
+        return "not analysed"
+    if ffr_rounded(ffr) > 0.80:
+        return "above 0.80"
+    return "0.76-0.80" if ffr_rounded(ffr) > 0.75 else "0.75 or below"
+
+
+class Model(BaseModel):
+    """Frozen, no unknown keys, no silent conversion, no NaN."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class ModelFile(Model):
+    """A trained network that took part."""
+
+    name: str
+    """Which network."""
+    sha256: str
+    """Hash of its weights file."""
+
+
+class InputSummary(Model):
+    """The scan that was analysed. Never holds patient name, id or birth date."""
+
+    source: str
+    """Kind of input, such as "DICOM folder"."""
+    series: str
+    """Which series was chosen, and why."""
+    sha256: str
+    """Hash of the input."""
+    size: tuple[int, int, int]
+    """Number of voxels along i, j, k."""
+    spacing_mm: tuple[float, float, float]
+    """Voxel spacing along i, j, k, mm."""
+    slice_thickness_mm: float | None
+    """Slice thickness, mm; null when the input does not say."""
+    tube_voltage_kvp: float | None
+    """Tube voltage, kV; null when the input does not say."""
+    kernel: str | None
+    """Reconstruction kernel; null when the input does not say."""
+
+
+class AssumptionEntry(Model):
+    """One value that the computation used about the patient or the physiology."""
+
+    name: str
+    """What the value is."""
+    value: str
+    """The value used, with its unit."""
+    source: str
+    """Where it comes from: the user, the scan, or a publication."""
+    assumed: bool
+    """True: assumed, because it was not given or measured."""
+
+
+class FlagEntry(Model):
+    """A warning that the reader must see."""
+
+    name: str
+    """Short stable name, such as "slices-thick"."""
+    message: str
+    """One line for the reader."""
+
+
+class ImageQuality(Model):
+    """How good the scan is for this purpose."""
+
+    grade: Literal["good", "adequate", "limited"] | None = None
+    """Overall grade; null when it was not judged."""
+    aorta_hu: float | None = None
+    """Mean attenuation of the aortic lumen, HU; null when not measured."""
+    noise_hu: float | None = None
+    """Standard deviation in the aortic lumen, HU; null when not measured."""
+    contrast_to_noise: float | None = None
+    """Aorta minus myocardium, over the noise, no unit; null when not measured."""
+    remarks: tuple[str, ...] = ()
+    """Further remarks, one line each."""
+
+
+class LesionResult(Model):
+    """One stenosis and what it does to the pressure."""
+
+    id: int
+    """Number of the lesion in report and pictures, from 1."""
+    side: Side
+    """Coronary tree: "left" or "right"."""
+    vessel: str
+    """Vessel name at the minimal lumen area, such as "LAD"."""
+    segment: int | None
+    """SCCT segment number, 1 to 18; null where none applies."""
+    segment_name: str | None
+    """SCCT segment name; null where none applies."""
+    position_mm: float
+    """Path length from the ostium to the minimal lumen area, mm."""
+    start_mm: float
+    """Path length from the ostium to the first narrowed point, mm."""
+    end_mm: float
+    """Path length from the ostium to the last narrowed point, mm."""
+    length_mm: float
+    """Length of the narrowed stretch, mm."""
+    diameter_stenosis_percent: float
+    """100 (1 - D / D_reference) at the minimal lumen area, percent."""
+    area_stenosis_percent: float
+    """100 (1 - A / A_reference) at the minimal lumen area, percent."""
+    minimal_lumen_area_mm2: float
+    """Minimal lumen area, mm2."""
+    minimal_diameter_mm: float
+    """Lumen diameter there, mm."""
+    reference_diameter_mm: float
+    """Diameter that the healthy lumen would have there, mm."""
+    ffr_distal: float | None
+    """FFR distal to the lesion: the value to read; null when not analysed."""
+    distance_used_mm: float | None
+    """Distance from the lesion's end to where ffr_distal was read, mm: 20 or, where the
+    modelled vessel ends sooner, less; null when not analysed."""
+    state: State
+    """ffr_distal in words, judged on two decimals."""
+    pressure_drop_mmhg: float | None
+    """Pressure at the lesion's start minus pressure at its end, mmHg; null when not
+    analysed."""
+    start_point: int
+    """First narrowed point: index into the centreline of this side."""
+    throat_point: int
+    """Point of minimal lumen area."""
+    end_point: int
+    """Last narrowed point."""
+    distal_point: int | None
+    """Point where ffr_distal was read; null when not analysed."""
+    not_analysed_reason: str | None
+    """Why there is no FFR; null when there is one."""
+
+    @model_validator(mode="after")
+    def _numbers_or_a_reason(self) -> LesionResult:
+        numbers = (
+            self.ffr_distal, self.distance_used_mm, self.distal_point, self.pressure_drop_mmhg
+        )  # fmt: skip
+        _all_or_none(numbers, self.not_analysed_reason, f"lesion {self.id}")
+        if self.state != ffr_state(self.ffr_distal):
+            message = f"lesion {self.id}: state {self.state!r} contradicts ffr_distal"
+            raise ValueError(message)
+        return self
+
+
+class SegmentResult(Model):
+    """An unbranched run of one named vessel."""
+
+    side: Side
+    """Coronary tree: "left" or "right"."""
+    vessel: str
+    """Vessel name."""
+    segment: int | None
+    """SCCT segment number, 1 to 18; null where none applies."""
+    segment_name: str | None
+    """SCCT segment name; null where none applies."""
+    start_mm: float
+    """Path length from the ostium to the run's first point, mm."""
+    end_mm: float
+    """Path length from the ostium to the run's last point, mm."""
+    start_point: int
+    """First point: index into the centreline of this side."""
+    end_point: int
+    """Last point."""
+    analysed: bool
+    """False: no pressure or flow was computed here; all numbers below are null."""
+    inlet_pressure_mmhg: float | None
+    """Pressure at the first point, mmHg."""
+    outlet_pressure_mmhg: float | None
+    """Pressure at the last point, mmHg."""
+    pressure_drop_mmhg: float | None
+    """Inlet minus outlet pressure, mmHg; below 0 where pressure is recovered."""
+    flow_ml_min: float | None
+    """Flow through the run, ml/min."""
+    resistance_mmhg_min_ml: float | None
+    """Pressure drop over flow, mmHg min/ml; null where nothing flows."""
+    not_analysed_reason: str | None
+    """Why there are no numbers; null when there are."""
+
+    @model_validator(mode="after")
+    def _numbers_or_a_reason(self) -> SegmentResult:
+        numbers = (
+            self.inlet_pressure_mmhg, self.outlet_pressure_mmhg, self.pressure_drop_mmhg,
+            self.flow_ml_min,
+        )  # fmt: skip
+        where = f"segment {self.vessel} from {self.start_mm:.1f} mm"
+        _all_or_none(numbers, self.not_analysed_reason, where)
+        if self.analysed == (self.inlet_pressure_mmhg is None):
+            message = f"{where}: analysed is {self.analysed}, its numbers say otherwise"
+            raise ValueError(message)
+        return self
+
+
+class VesselResult(Model):
+    """One named vessel."""
+
+    side: Side
+    """Coronary tree: "left" or "right"."""
+    vessel: str
+    """Vessel name."""
+    segments: tuple[int, ...]
+    """SCCT segment numbers it runs through."""
+    start_mm: float
+    """Path length from the ostium to its first point, mm."""
+    end_mm: float
+    """Path length from the ostium to its farthest point, mm."""
+    analysed_end_mm: float | None
+    """Path length from the ostium to where the analysis ends, mm; null when nothing of the
+    vessel was analysed."""
+    flow_ml_min: float | None
+    """Flow entering the vessel, ml/min; null when not analysed."""
+    lowest_ffr_not_for_decision: float | None
+    """Lowest FFR anywhere in the vessel; not for decision (a value at the tip of a vessel
+    overstates ischaemia); null when not analysed."""
+    lesions: tuple[int, ...]
+    """The ids of its lesions."""
+
+
+class NotAnalysed(Model):
+    """Something that a reader would expect and that has no FFR."""
+
+    what: str
+    """A vessel, a stretch of one, or a tree."""
+    reason: str
+    """Why."""
+
+
+class Timing(Model):
+    """How long one stage took."""
+
+    stage: str
+    """Name of the stage."""
+    duration_s: float
+    """Wall-clock time, s."""
+
+
+class Result(Model):
+    """All that one analysis found."""
+
+    schema_version: Literal["1.0"]
+    """Version of this format."""
+    research_use_only: str
+    """The statement that goes with every number here."""
+    created: str
+    """Date and time, UTC, ISO 8601."""
+    code_version: str
+    """Version of ct-ffr."""
+    git_commit: str | None
+    """Commit of the code, when it ran from a checkout; else null."""
+    models: tuple[ModelFile, ...]
+    """Networks that took part."""
+    input: InputSummary
+    """The scan."""
+    settings: dict[str, JsonValue]
+    """Every setting that the run used."""
+    assumptions: tuple[AssumptionEntry, ...]
+    """Patient values and physiological constants, given or assumed."""
+    flags: tuple[FlagEntry, ...]
+    """Warnings."""
+    dominance: Literal["right", "left", "codominant"] | None
+    """Coronary dominance; null when it could not be told."""
+    lv_mass_g: float | None
+    """Mass of the left ventricular myocardium, g; null when not measured."""
+    aortic_pressure_mmhg: float
+    """Mean aortic pressure in hyperaemia, mmHg: FFR is pressure over this."""
+    image_quality: ImageQuality
+    """How good the scan is."""
+    lesions: tuple[LesionResult, ...]
+    """Stenoses: left tree first, then by distance from the ostium."""
+    segments: tuple[SegmentResult, ...]
+    """Unbranched runs, parents before children."""
+    vessels: tuple[VesselResult, ...]
+    """Named vessels, parents before children."""
+    not_analysed: tuple[NotAnalysed, ...]
+    """What has no FFR, and why."""
+    timings: tuple[Timing, ...]
+    """Seconds per stage."""
+
+
+def _all_or_none(numbers: tuple[float | None, ...], reason: str | None, where: str) -> None:
+    missing = [number is None for number in numbers]
+    if any(missing) and not all(missing):
+        message = f"{where}: some numbers are null and some are not"
+        raise ValueError(message)
+    if all(missing) != (reason is not None):
+        message = f"{where}: null numbers need a reason, numbers must not have one"
+        raise ValueError(message)
