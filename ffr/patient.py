@@ -1,0 +1,112 @@
+"""What the user knows about the patient: a TOML file or flags, all optional."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ffr.errors import ConfigError
+
+Range = tuple[float, float]
+PLAUSIBLE: dict[str, Range] = {
+    "systolic_mmhg": (60.0, 260.0),
+    "diastolic_mmhg": (30.0, 160.0),
+    "heart_rate_bpm": (30.0, 220.0),
+    "lv_mass_g": (30.0, 600.0),
+    "haematocrit": (0.15, 0.70),
+}
+
+
+def _within(name: str) -> object:
+    low, high = PLAUSIBLE[name]
+    return Field(default=None, ge=low, le=high)
+
+
+class Patient(BaseModel):
+    """What is known about the patient; None where nothing was given.
+
+    Parameters
+    ----------
+    systolic_mmhg, diastolic_mmhg
+        Cuff pressure at rest; both or neither.
+    heart_rate_bpm
+        At the time of the scan.
+    lv_mass_g
+        Mass of the left ventricle's myocardium.
+    haematocrit
+        Volume fraction of red cells, such as 0.45.
+    sex
+        "female" or "male".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    systolic_mmhg: Annotated[float | None, _within("systolic_mmhg")] = None
+    diastolic_mmhg: Annotated[float | None, _within("diastolic_mmhg")] = None
+    heart_rate_bpm: Annotated[float | None, _within("heart_rate_bpm")] = None
+    lv_mass_g: Annotated[float | None, _within("lv_mass_g")] = None
+    haematocrit: Annotated[float | None, _within("haematocrit")] = None
+    sex: Literal["female", "male"] | None = None
+
+
+def load_patient(path: Path) -> Patient:
+    """Read a patient file.
+
+    Raises
+    ------
+    ConfigError
+        Not TOML, an unknown setting, a wrong type, a value that is not plausible.
+    OSError
+        The file cannot be read.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{path.name} is not a TOML file: {error}"
+        raise ConfigError(message) from error
+    return patient_from(settings, path.name)
+
+
+def patient_from(settings: Mapping[str, object], source: str) -> Patient:
+    """Check settings that came from `source` (a file's name, "command line").
+
+    Raises
+    ------
+    ConfigError
+        As in `load_patient`; one line with every problem.
+    """
+    try:
+        patient = Patient.model_validate(dict(settings))
+    except ValidationError as error:
+        problems = [
+            _problem(str(e["loc"][0]), e["type"], settings.get(str(e["loc"][0])))
+            for e in error.errors()
+        ]
+        message = f"{source}: " + "; ".join(dict.fromkeys(problems))
+        raise ConfigError(message) from error
+    high, low = patient.systolic_mmhg, patient.diastolic_mmhg
+    if (high is None) != (low is None):
+        message = f"{source}: give both systolic_mmhg and diastolic_mmhg, or neither"
+        raise ConfigError(message)
+    if high is not None and low is not None and low >= high:
+        message = f"{source}: diastolic_mmhg {low:g} must be below systolic_mmhg {high:g}"
+        raise ConfigError(message)
+    return patient
+
+
+def _problem(name: str, kind: str, value: object) -> str:
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(name, list(Patient.model_fields), n=1, cutoff=0.5)
+        known = ", ".join(Patient.model_fields)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {known}"
+        return f"no setting {name!r}; {hint}"
+    if name == "sex":
+        return f"sex is {value!r}, must be 'female' or 'male'"
+    low, high = PLAUSIBLE[name]
+    unit = ", a fraction" if name == "haematocrit" else ""
+    return f"{name} is {value!r}, must be a number from {low:g} to {high:g}{unit}"

@@ -1,0 +1,235 @@
+"""How centreline trees are read from files and written to files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLPolyDataWriter
+
+from meshes.arrays import AnyArray, Floats, Ints, floats, ints
+from meshes.errors import GeometryError
+from meshes.tree import VesselTree, sections
+
+RADIUS_NAMES = ("radiusmm", "radius", "maximuminscribedsphereradius", "misradius", "r")
+SWC_COLUMNS = 7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Centreline:
+    """A centreline as it stands in a file: points in file order and what joins them.
+
+    Parameters
+    ----------
+    points_mm
+        Points, shape (n, 3).
+    radius_mm
+        Lumen radius at each point, shape (n,).
+    edges
+        Pairs of point indices that a line joins, in either direction, shape (m, 2).
+    inlet
+        The point that the file puts first: first of the first line, or root.
+    """
+
+    points_mm: Floats
+    radius_mm: Floats
+    edges: Ints
+    inlet: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points_mm", floats(self.points_mm))
+        object.__setattr__(self, "radius_mm", floats(self.radius_mm))
+        object.__setattr__(self, "edges", ints(self.edges))
+
+
+def read_centreline(path: Path) -> Centreline:
+    """Read lines with a radius from `.vtp`, or a tree from `.swc`.
+
+    Raises
+    ------
+    GeometryError
+        Not such a file, no lines, no radius, values that are not numbers.
+    OSError
+        The file cannot be read.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".vtp", ".swc"):
+        message = f"{path.name}: a centreline is a .vtp or .swc file, not {kind or 'this'!r}"
+        raise GeometryError(message)
+    with path.open("rb"):  # a missing file speaks with the system's own words
+        pass
+    return _read_vtp(path) if kind == ".vtp" else _read_swc(path)
+
+
+def write_vtp(
+    path: Path, tree: VesselTree, point_data: Mapping[str, ArrayLike] | None = None
+) -> None:
+    """Write a tree as one polyline per unbranched run, with `radius_mm` and `point_data`.
+
+    Points keep their order; runs share their bifurcation point by index. The first line
+    starts at the inlet. The file appears whole or not at all.
+
+    Raises
+    ------
+    GeometryError
+        An array of `point_data` does not have one value per point.
+    """
+    points = vtkPoints()
+    points.SetDataTypeToDouble()
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(tree.points_mm), deep=True))
+    runs = sections(tree)
+    offsets = np.concatenate([[0], np.cumsum([run.size for run in runs])])
+    lines = vtkCellArray()
+    lines.SetData(
+        numpy_to_vtkIdTypeArray(offsets.astype(np.int64), deep=True),
+        numpy_to_vtkIdTypeArray(np.concatenate(runs).astype(np.int64), deep=True),
+    )
+    poly = vtkPolyData()
+    poly.SetPoints(points)
+    poly.SetLines(lines)
+    for name, values in {"radius_mm": tree.radius_mm, **(point_data or {})}.items():
+        array = np.ascontiguousarray(values)
+        if array.shape[:1] != (len(tree),):
+            message = f"{name} has shape {array.shape}, the tree has {len(tree)} points"
+            raise GeometryError(message)
+        column = numpy_to_vtk(array, deep=True)
+        column.SetName(name)
+        poly.GetPointData().AddArray(column)
+    with replacing(path) as temporary:
+        writer = vtkXMLPolyDataWriter()
+        writer.SetFileName(str(temporary))
+        writer.SetInputData(poly)
+        if writer.Write() != 1:
+            message = f"{path.name} could not be written"
+            raise OSError(message)
+
+
+def write_swc(path: Path, tree: VesselTree) -> None:
+    """Write a tree as `.swc`: ids from 1, type 0, mm, parent -1 at the inlet."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write("# id type x_mm y_mm z_mm radius_mm parent\n")
+        for i in range(len(tree)):
+            x, y, z = (float(v) for v in tree.points_mm[i])
+            up = int(tree.parent[i]) + 1 if i else -1
+            file.write(f"{i + 1} 0 {x!r} {y!r} {z!r} {float(tree.radius_mm[i])!r} {up}\n")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside `path` that takes its place once written without error."""
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_vtp(path: Path) -> Centreline:
+    problems: list[str] = []
+    reader = vtkXMLPolyDataReader()
+    for source in (reader, reader.GetReaderErrorObserver(), reader.GetParserErrorObserver()):
+        if source is not None:
+            source.AddObserver("ErrorEvent", lambda *_: problems.append("unreadable"))
+    reader.SetFileName(str(path))
+    reader.Update()
+    poly = reader.GetOutput()
+    if problems or not reader.CanReadFile(str(path)):
+        message = f"{path.name}: not a readable VTK XML polydata file"
+        raise GeometryError(message)
+    if poly.GetNumberOfLines() == 0 or poly.GetNumberOfPoints() < 2:
+        message = f"{path.name} has no lines; a centreline needs polylines"
+        raise GeometryError(message)
+    points = vtk_to_numpy(poly.GetPoints().GetData()).astype(np.float64)
+    ids = vtk_to_numpy(poly.GetLines().GetConnectivityArray()).astype(np.int64)
+    starts = vtk_to_numpy(poly.GetLines().GetOffsetsArray()).astype(np.int64)
+    joined = np.ones(max(ids.size - 1, 0), dtype=bool)
+    joined[starts[1:-1] - 1] = False  # the last point of a line and the first of the next
+    edges = np.column_stack([ids[:-1], ids[1:]])[joined]
+    return Centreline(points, _vtp_radius(path, poly), edges, int(ids[0]))
+
+
+def _vtp_radius(path: Path, poly: vtkPolyData) -> AnyArray:
+    data = poly.GetPointData()
+    arrays = [data.GetAbstractArray(k) for k in range(data.GetNumberOfArrays())]
+    plain = {
+        "".join(c for c in (array.GetName() or "").lower() if c.isalnum()): array
+        for array in arrays
+        if array.GetNumberOfComponents() == 1 and array.IsNumeric()
+    }
+    for name in RADIUS_NAMES:
+        if name in plain:
+            return np.asarray(vtk_to_numpy(plain[name]), dtype=np.float64)
+    names = ", ".join(repr(array.GetName()) for array in arrays) or "none"
+    message = (
+        f"{path.name} has no radius: point data {names}; "
+        "name one radius_mm, Radius or MaximumInscribedSphereRadius"
+    )
+    raise GeometryError(message)
+
+
+def _read_swc(path: Path) -> Centreline:
+    rows, lines = [], []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = line.split("#", 1)[0].split()
+        if not fields:
+            continue
+        try:
+            row = [float(field) for field in fields]
+        except ValueError:
+            row = []
+        if len(row) != SWC_COLUMNS:
+            message = f"{path.name} line {number}: {SWC_COLUMNS} numbers expected, not {line!r}"
+            raise GeometryError(message)
+        rows.append(row)
+        lines.append(number)
+    if len(rows) < 2:
+        message = f"{path.name} has {len(rows)} points; a centreline needs at least two"
+        raise GeometryError(message)
+    table = np.array(rows)
+    edges, roots = _swc_edges(path, table[:, [0, 6]], lines)
+    return Centreline(table[:, 2:5], table[:, 5], edges, int(roots[0]))
+
+
+def _swc_edges(path: Path, table: Floats, lines: list[int]) -> tuple[AnyArray, AnyArray]:
+    whole = (np.isfinite(table) & (table == np.rint(table))).all(axis=1)
+    if not whole.all():
+        message = f"{path.name} line {lines[int(np.argmin(whole))]}: ids are whole numbers"
+        raise GeometryError(message)
+    ids, parents = table.astype(np.int64).T
+    order = np.argsort(ids, kind="stable")
+    same = np.flatnonzero(np.diff(ids[order]) == 0)
+    if same.size:
+        at = order[same[0] + 1]
+        message = f"{path.name} line {lines[at]}: id {ids[at]} is given twice"
+        raise GeometryError(message)
+    child = np.flatnonzero(parents != -1)
+    roots = np.flatnonzero(parents == -1)
+    place = np.minimum(np.searchsorted(ids[order], parents[child]), ids.size - 1)
+    up = order[place]
+    lost = np.flatnonzero(ids[up] != parents[child])
+    if lost.size:
+        at = child[lost[0]]
+        message = f"{path.name} line {lines[at]}: parent {parents[at]} is not in the file"
+        raise GeometryError(message)
+    if not roots.size:
+        message = f"{path.name} has no root: one point must have parent -1"
+        raise GeometryError(message)
+    return np.column_stack([up, child]), roots

@@ -1,0 +1,68 @@
+"""How flow divides at bifurcations when only calibres are known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from meshes.arrays import Floats, floats
+from meshes.tree import VesselTree, child_count, sections, segment_length_mm
+
+SPLIT_EXPONENT = 7.0 / 3.0  # flow ~ diameter^(7/3): Kassab (2006), Huo & Kassab (2009)
+CALIBRE_LENGTH_MM = 10.0  # a vessel's calibre is the median over so much of its start
+
+
+def flow_shares(
+    tree: VesselTree, radius_mm: ArrayLike, exponent: float = SPLIT_EXPONENT
+) -> Floats:
+    """Return the share of the inlet's flow that arrives at each point, shape (n,).
+
+    At each bifurcation the daughters share the mother's flow in proportion to
+    radius^exponent, from the inlet down to the outlets.
+
+    Parameters
+    ----------
+    tree
+        The vessels.
+    radius_mm
+        Radius to split by (healthy reference where known), shape (n,).
+    exponent
+        7/3 by default (Kassab, American Journal of Physiology 2006;290:H894).
+    """
+    radius = floats(radius_mm)
+    length = segment_length_mm(tree)
+    count = child_count(tree)
+    runs = sections(tree)
+    weight = np.ones(len(runs))
+    total = np.zeros(len(tree))
+    for k, run in enumerate(runs):
+        if count[run[0]] > 1:
+            weight[k] = _calibre_mm(radius, length, run) ** exponent
+        total[run[0]] += weight[k]
+    share = np.ones(len(tree))
+    for k, run in enumerate(runs):
+        share[run[1:]] = share[run[0]] * (weight[k] / total[run[0]])
+    return floats(share)
+
+
+def inlet_radius_mm(tree: VesselTree, radius_mm: ArrayLike) -> float:
+    """Return the calibre of the vessel at the inlet: median over its first 10 mm."""
+    radius = floats(radius_mm)
+    length = segment_length_mm(tree)
+    run = sections(tree)[0]
+    near = np.concatenate([[0.0], np.cumsum(length[run[1:]])]) <= CALIBRE_LENGTH_MM
+    return float(np.median(radius[run][near]))
+
+
+def _calibre_mm(radius: Floats, length: Floats, run: np.ndarray) -> float:
+    """Calibre of a daughter: a median over its start, not one point.
+
+    Points within one mother radius of the carina are left out where others remain: the
+    lumens overlap there, and the centreline may still lie in the mother vessel.
+    """
+    s = np.cumsum(length[run[1:]])
+    skip = radius[run[0]]
+    own = (s > skip) & (s <= skip + CALIBRE_LENGTH_MM)
+    if not own.any():
+        own = s == s[-1]
+    return float(np.median(radius[run[1:]][own]))
