@@ -135,19 +135,25 @@ def random_heart(rng: np.random.Generator) -> Heart:
     aorta_radius = rng.uniform(13, 18)
 
     la_centre = base * axis + np.array([8.0, 28.0, 10.0]) * size + rng.normal(0, 2, 3)
-    la_semi = (size * rng.uniform(26, 32), size * rng.uniform(17, 22), size * rng.uniform(20, 26))
+    la_semi = (
+        size * rng.uniform(26, 32),
+        size * rng.uniform(17, 22),
+        size * rng.uniform(20, 26),
+    )
     la_pool = _ellipsoid("la", Anatomy.LA, la_centre, la_semi)
     ra_centre = np.array([-47.0, 9.0, 4.0]) * size + rng.normal(0, 2, 3)
-    ra_semi = (size * rng.uniform(18, 23), size * rng.uniform(21, 26), size * rng.uniform(25, 31))
+    ra_semi = (
+        size * rng.uniform(18, 23),
+        size * rng.uniform(21, 26),
+        size * rng.uniform(25, 31),
+    )
     ra_pool = _ellipsoid("ra", Anatomy.RA, ra_centre, ra_semi)
     ra_wall = _ellipsoid("myocardium", 0, ra_centre, tuple(s + 2 for s in ra_semi))
     la_wall = _ellipsoid("myocardium", 0, la_centre, tuple(s + 2 for s in la_semi))
 
     fat = rng.uniform(4, 11)
     shells = tuple(
-        _ellipsoid(
-            "fat", 0, s.centre_mm, tuple(float(v) + fat for v in s.semi_mm), s.direction
-        )
+        _ellipsoid("fat", 0, s.centre_mm, tuple(float(v) + fat for v in s.semi_mm), s.direction)
         for s in (lv_wall, rv_wall, ra_wall, la_wall)
     )
     hood = _ellipsoid("fat", 0, root + 14 * root_direction, (42.0, 36.0, 34.0))
@@ -226,9 +232,7 @@ def _aorta(
     return (tube, *sinuses)
 
 
-def _pulmonary_artery(
-    rng: np.random.Generator, root: Floats, size: float
-) -> tuple[Tube, ...]:
+def _pulmonary_artery(rng: np.random.Generator, root: Floats, size: float) -> tuple[Tube, ...]:
     r = rng.uniform(10, 13) * size
     trunk = root + size * np.array(
         [[8, -30, -14], [16, -27, 2], [22, -20, 20], [24, -4, 36], [22, 12, 44]], dtype=float
@@ -261,7 +265,9 @@ def _chest(rng: np.random.Generator, size: float) -> tuple[Solid | Tube, ...]:
     wide, deep = rng.uniform(150, 180), rng.uniform(100, 125)
     body = (
         _ellipsoid("subcutaneous", 0, c, (wide, deep, 2000.0)),
-        _ellipsoid("muscle", 0, c, (wide - rng.uniform(8, 25), deep - rng.uniform(8, 20), 1800.0)),
+        _ellipsoid(
+            "muscle", 0, c, (wide - rng.uniform(8, 25), deep - rng.uniform(8, 20), 1800.0)
+        ),
     )
     lungs = tuple(
         _ellipsoid("lung", 0, c + [sx * 72, 6, 25], (60.0, deep - 28, 135.0)) for sx in (-1, 1)
@@ -291,7 +297,17 @@ def _chest(rng: np.random.Generator, size: float) -> tuple[Solid | Tube, ...]:
         floats(c + np.array([[22.0, deep - 68, -200.0], [20.0, deep - 66, 200.0]])),
         floats([rng.uniform(9, 13)] * 2),
     )
-    return (*body, *lungs, liver, *_lung_vessels(rng, c), shell, spine, sternum, *ribs, descending)
+    return (
+        *body,
+        *lungs,
+        liver,
+        *_lung_vessels(rng, c),
+        shell,
+        spine,
+        sternum,
+        *ribs,
+        descending,
+    )
 
 
 def _lung_vessels(rng: np.random.Generator, c: Floats) -> tuple[Tube, ...]:

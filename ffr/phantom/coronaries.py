@@ -237,7 +237,9 @@ def _right_paths(
             path = paths["RCA"][2]
             start = path[int(fraction * (len(path) - 1))]
             axis, septal, _ = heart.frame_direction
-            goal = start + rng.uniform(20, 45) * unit(axis + 0.35 * septal + rng.normal(0, 0.2, 3))
+            goal = start + rng.uniform(20, 45) * unit(
+                axis + 0.35 * septal + rng.normal(0, 0.2, 3)
+            )
             middle = 0.5 * (start + goal)
             side = _path(rng, heart, np.array([start, middle, goal]), 3.0, height)
             paths[name] = ("RCA", fraction, side)
@@ -255,7 +257,9 @@ def _calibres(
     """
     made: dict[str, tuple[str, int, Floats, Floats]] = {}
     share = {
-        name: float(np.clip(rng.normal(0.42 if name[:2] in ("CB", "AM") else 0.58, 0.1), 0.3, 0.85))
+        name: float(
+            np.clip(rng.normal(0.42 if name[:2] in ("CB", "AM") else 0.58, 0.1), 0.3, 0.85)
+        )
         for name in paths
     }
     for name, (parent, fraction, path) in paths.items():
@@ -341,7 +345,9 @@ def _diseased(
             calcium.append(_deposit(rng, axis + shift, lumen, outer, here, (normal, binormal),
                                     angle + np.pi))  # fmt: skip
     if rng.random() < 0.35:  # spotty calcium without stenosis
-        here = np.arange(*np.sort(rng.integers(0, max(2, n // 2), 2)))[: int(rng.integers(3, 14))]
+        here = np.arange(*np.sort(rng.integers(0, max(2, n // 2), 2)))[
+            : int(rng.integers(3, 14))
+        ]
         if here.size > 2:
             calcium.append(_deposit(rng, axis + shift, lumen, outer, here, (normal, binormal),
                                     rng.uniform(0, 2 * np.pi)))  # fmt: skip
@@ -381,7 +387,10 @@ def _deposit(
     radius = np.concatenate(radii)
     value = np.full(radius.size, rng.uniform(500, 1800))
     return Calcium(
-        floats(np.concatenate(starts)), floats(np.concatenate(ends)), floats(radius), floats(value)
+        floats(np.concatenate(starts)),
+        floats(np.concatenate(ends)),
+        floats(radius),
+        floats(value),
     )
 
 

@@ -16,7 +16,7 @@ from ffr.anatomy import Vessel
 from ffr.phantom.anatomy import Solid, Tube
 from ffr.phantom.kernels import blend, paint_ellipsoid, tube_distance, tubes_near
 from ffr.phantom.patient import VirtualPatient
-from meshes.arrays import AnyArray, Floats, floats
+from meshes.arrays import AnyArray, Floats
 from meshes.volume import Grid, Volume, array_shape
 
 FWHM_PER_SD = 2.3548
@@ -260,9 +260,7 @@ def imaged(hu: AnyArray, grid: Grid, imaging: Imaging, seed: int) -> AnyArray:
     return np.clip(np.rint(blurred), -1024, 3071).astype(np.int16)
 
 
-def _shift_slabs(
-    hu: AnyArray, grid: Grid, imaging: Imaging, rng: np.random.Generator
-) -> None:
+def _shift_slabs(hu: AnyArray, grid: Grid, imaging: Imaging, rng: np.random.Generator) -> None:
     """Displace slabs in plane and change their brightness, in place."""
     every = max(4, int(imaging.slab_every_mm / grid.spacing_mm[2]))
     first = int(rng.integers(0, every))
@@ -277,9 +275,3 @@ def truth_labels(patient: VirtualPatient, grid: Grid, vessels: bool = False) -> 
     """Return the exact label map on a grid: `Anatomy`, or `Vessel` when `vessels`."""
     flat = random_imaging(np.random.default_rng(0))
     return Volume(grid, paint(patient, grid, flat, vessel_labels=vessels)[1])
-
-
-def centre_of_heart_mm(patient: VirtualPatient) -> Floats:
-    """Return the middle of the coronary trees: where a technician centres the scan."""
-    points = np.vstack([patient.left.tree.points_mm, patient.right.tree.points_mm])
-    return floats(0.5 * (points.min(axis=0) + points.max(axis=0)))

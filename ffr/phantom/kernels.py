@@ -51,7 +51,9 @@ def paint_ellipsoid(
             last = min(ni - 1, int(math.floor((centre[0] + half) / spacing[0])))
             for i in range(first, last + 1):
                 dx = i * spacing[0] - centre[0]
-                cut = cut_offset - (cut_normal[0] * dx + cut_normal[1] * dy + cut_normal[2] * dz)
+                cut = cut_offset - (
+                    cut_normal[0] * dx + cut_normal[1] * dy + cut_normal[2] * dz
+                )
                 if cut > 0.5 * h:
                     continue
                 a = (axes[0, 0] * dx + axes[0, 1] * dy + axes[0, 2] * dz) / semi[0]
@@ -142,9 +144,7 @@ def blend(
                         label[k, j, i] = mark
 
 
-def tubes_near(
-    start: Floats, end: Floats, radius: Floats, low: Floats, high: Floats
-) -> Ints:
+def tubes_near(start: Floats, end: Floats, radius: Floats, low: Floats, high: Floats) -> Ints:
     """Return the indices of the cones whose bounding box meets the box (low, high)."""
     reach = radius[:, None]
     touches = (np.minimum(start, end) - reach <= high) & (np.maximum(start, end) + reach >= low)

@@ -15,7 +15,7 @@ from ffr.phantom.coronaries import (
     plan_lesions,
     random_coronaries,
 )
-from meshes.arrays import floats
+from meshes.arrays import Floats, floats
 from meshes.tree import CoronaryTree
 
 
@@ -99,3 +99,9 @@ def _veins(
         radius = big * np.linspace(1.0, 0.7, len(path))
         veins.append(Tube("vein", 0, floats(shifted), floats(radius)))
     return tuple(veins)
+
+
+def centre_of_heart_mm(patient: VirtualPatient) -> Floats:
+    """Return the middle of the coronary trees: where a technician centres the scan."""
+    points = np.vstack([patient.left.tree.points_mm, patient.right.tree.points_mm])
+    return floats(0.5 * (points.min(axis=0) + points.max(axis=0)))

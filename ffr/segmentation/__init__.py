@@ -1,0 +1,1 @@
+"""The networks that read a scan. torch lives here and nowhere else."""

@@ -1,0 +1,117 @@
+"""The three networks: whole-heart map, vessel map, lumen contour on a cross-section."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def _convs(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Two 3D convolutions, each normalised per instance (batches are small)."""
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.InstanceNorm3d(outputs, affine=True),
+        nn.LeakyReLU(0.01, inplace=True),
+        nn.Conv3d(outputs, outputs, 3, padding=1, bias=False),
+        nn.InstanceNorm3d(outputs, affine=True),
+        nn.LeakyReLU(0.01, inplace=True),
+    )
+
+
+class UNet3d(nn.Module):
+    """A plain 3D U-Net (Cicek et al. 2016), optionally working at half resolution inside.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Channels of the image and of the raw output.
+    widths
+        Channels per level; each level halves the resolution.
+    stem
+        With a stem the U-Net proper runs on a stride-2 convolution of the image, and a
+        narrow full-resolution path joins at the end: a quarter of the cost.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, widths: tuple[int, ...], stem: bool = False
+    ) -> None:
+        super().__init__()
+        self.has_stem = stem
+        first = inputs
+        if stem:
+            self.stem = nn.Conv3d(inputs, widths[0], 3, stride=2, padding=1)
+            self.fine = nn.Conv3d(inputs, 8, 3, padding=1)
+            self.rise = nn.ConvTranspose3d(widths[0], 8, 2, stride=2)
+            self.join = nn.Conv3d(16, 16, 3, padding=1)
+            first = widths[0]
+        self.down = nn.ModuleList()
+        for level, width in enumerate(widths):
+            self.down.append(_convs(first, width, stride=1 if level == 0 else 2))
+            first = width
+        self.up = nn.ModuleList()
+        self.merge = nn.ModuleList()
+        for wide, narrow in zip(widths[:0:-1], widths[-2::-1], strict=True):
+            self.up.append(nn.ConvTranspose3d(wide, narrow, 2, stride=2))
+            self.merge.append(_convs(2 * narrow, narrow))
+        self.head = nn.Conv3d(16 if stem else widths[0], outputs, 1)
+
+    @property
+    def divisor(self) -> int:
+        """Image sizes must be multiples of this."""
+        return int(2 ** (len(self.down) - 1 + int(self.has_stem)))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (batch, inputs, z, y, x) to (batch, outputs, z, y, x)."""
+        x = nn.functional.leaky_relu(self.stem(image), 0.01) if self.has_stem else image
+        skips = []
+        for block in self.down:
+            x = block(x)
+            skips.append(x)
+        for up, merge, skip in zip(self.up, self.merge, skips[-2::-1], strict=True):
+            x = merge(torch.cat([up(x), skip], dim=1))
+        if self.has_stem:
+            both = torch.cat([self.rise(x), self.fine(image)], dim=1)
+            x = nn.functional.leaky_relu(
+                self.join(nn.functional.leaky_relu(both, 0.01, inplace=True)),
+                0.01,
+                inplace=True,
+            )
+        out: Tensor = self.head(x)
+        return out
+
+
+class SectionNet(nn.Module):
+    """Lumen radius in every direction on a polar cross-section, with its uncertainty.
+
+    The polar image has rays (angle, circular) and samples along each ray; neighbouring
+    sections are input channels. Each ray gets an "inside" profile, whose sum is the
+    radius, and a log standard deviation.
+    """
+
+    def __init__(self, inputs: int, width: int = 24) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        first = inputs
+        for dilation in (1, 1, 2, 3, 1):
+            self.layers.append(
+                nn.Conv2d(first, width, 3, padding=0, dilation=dilation, bias=True)
+            )
+            first = width
+        self.norms = nn.ModuleList(nn.GroupNorm(4, width) for _ in self.layers)
+        self.inside = nn.Conv2d(width, 1, 1)
+        self.spread = nn.Conv2d(width, 1, 1)
+
+    def forward(self, polar: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (batch, inputs, angles, samples) to inside logits and log SD of the radius.
+
+        Returns shapes (batch, angles, samples) and (batch, angles); the standard
+        deviation is in units of one sample.
+        """
+        x = polar
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            d = layer.dilation[0]
+            x = nn.functional.pad(x, (0, 0, d, d), mode="circular")
+            x = nn.functional.pad(x, (d, d, 0, 0), mode="replicate")
+            x = nn.functional.leaky_relu(norm(layer(x)), 0.01)
+        spread = self.spread(x).mean(dim=3).squeeze(1).clamp(-3.0, 3.0)
+        return self.inside(x).squeeze(1), spread
