@@ -86,6 +86,12 @@ def curve(phi_deg, theta_deg, wiggle=1.2, seed=0):
     return points
 
 
+def angles_of(point):
+    """Return phi and theta in degrees of a point on the heart: the inverse of on_heart."""
+    theta = np.arctan2(np.hypot(point @ ANTERIOR, point @ LEFTWARD) / 38.0, point @ APEX / 62.0)
+    return np.rad2deg(np.arctan2(point @ LEFTWARD, point @ ANTERIOR)), np.rad2deg(theta)
+
+
 def even(points):
     s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     n = max(int(s[-1] / STEP_MM), 2)
@@ -104,10 +110,78 @@ def left_tree(lesions):
         ("LM", stem, None, 0.0, 2.25, 2.1, [(0, 5)]),
         ("LAD", lad, "LM", 1.0, 1.85, 0.75, [(0, 6), (28, 7), (62, 8)]),
         ("LCx", lcx, "LM", 1.0, 1.6, 0.85, [(0, 11), (26, 13)]),
-        ("D1", curve([0, 32, 40], [0, 56, 34], seed=3), "LAD", 0.24, 1.1, 0.55, [(0, 9)]),
-        ("D2", curve([0, 26, 30], [0, 36, 20], seed=4), "LAD", 0.5, 0.85, 0.45, [(0, 10)]),
-        ("OM1", curve([0, 66, 62], [0, 74, 40], seed=5), "LCx", 0.35, 1.25, 0.6, [(0, 12)]),
-        ("OM2", curve([0, 106, 98], [0, 76, 50], seed=6), "LCx", 0.72, 0.95, 0.5, [(0, 14)]),
+        (
+            "D1",
+            (
+                (
+                    32,
+                    40,
+                ),
+                (
+                    56,
+                    34,
+                ),
+            ),
+            "LAD",
+            0.24,
+            1.1,
+            0.55,
+            [(0, 9)],
+        ),
+        (
+            "D2",
+            (
+                (
+                    26,
+                    30,
+                ),
+                (
+                    36,
+                    20,
+                ),
+            ),
+            "LAD",
+            0.5,
+            0.85,
+            0.45,
+            [(0, 10)],
+        ),
+        (
+            "OM1",
+            (
+                (
+                    66,
+                    62,
+                ),
+                (
+                    74,
+                    40,
+                ),
+            ),
+            "LCx",
+            0.35,
+            1.25,
+            0.6,
+            [(0, 12)],
+        ),
+        (
+            "OM2",
+            (
+                (
+                    106,
+                    98,
+                ),
+                (
+                    76,
+                    50,
+                ),
+            ),
+            "LCx",
+            0.72,
+            0.95,
+            0.5,
+            [(0, 14)],
+        ),
     ]
     return assemble("left", parts, lesions)
 
@@ -120,11 +194,54 @@ def right_tree(lesions):
         rca[1:-1] += 0.5 * (rca[:-2] + rca[2:] - 2 * rca[1:-1]) / 2
     parts = [
         ("RCA", rca, None, 0.0, 1.9, 1.25, [(0, 1), (38, 2), (75, 3)]),
-        ("RM1", curve([0, -78, -60], [0, 70, 44], seed=8), "RCA", 0.45, 0.9, 0.45, [(0, 0)]),
-        ("R-PDA", curve([0, -172, -176], [0, 66, 30], seed=9), "RCA", 1.0, 1.0, 0.55, [(0, 4)]),
+        (
+            "RM1",
+            (
+                (
+                    -78,
+                    -60,
+                ),
+                (
+                    70,
+                    44,
+                ),
+            ),
+            "RCA",
+            0.45,
+            0.9,
+            0.45,
+            [(0, 0)],
+        ),
+        (
+            "R-PDA",
+            (
+                (
+                    -172,
+                    -176,
+                ),
+                (
+                    66,
+                    30,
+                ),
+            ),
+            "RCA",
+            1.0,
+            1.0,
+            0.55,
+            [(0, 4)],
+        ),
         (
             "R-PLB",
-            curve([0, -188, -200], [0, 84, 62], seed=10),
+            (
+                (
+                    -188,
+                    -200,
+                ),
+                (
+                    84,
+                    62,
+                ),
+            ),
             "RCA",
             1.0,
             0.9,
@@ -146,14 +263,15 @@ def assemble(side, parts, lesions):
             ids = where[mother]
             start = ids[min(int(fraction * len(ids)), len(ids) - 1)]
             here = np.array(points[start])
-            if name in ("LAD", "LCx"):
-                line = even(np.concatenate([[here], path[3:]]))[1:]
-            else:  # the curve's first knot is a placeholder: leave the mother towards the rest
-                rest = path[len(path) // 3 :]
-                line = even(np.concatenate([[here], rest]))
-                for _ in range(200):
-                    line[1:-1] += 0.5 * (line[:-2] + line[2:] - 2 * line[1:-1]) / 2
-                line = even(line)[1:]
+            if isinstance(path, tuple):  # angles to pass on the way from the mother
+                phi, theta = angles_of(here)
+                phi -= 360 * round((phi - path[0][0]) / 360)
+                path = curve([phi, *path[0]], [theta, *path[1]], seed=number)
+                path = path + np.linspace(1, 0, len(path))[:, None] * (here - path[0])
+            line = np.concatenate([[here], path[3:]])
+            for _ in range(60):
+                line[1:-1] += 0.25 * (line[:-2] + line[2:] - 2 * line[1:-1])
+            line = even(line)[1:]
         s = np.arange(len(line)) * STEP_MM
         r = r0 + (r1 - r0) * s / s[-1]
         ids = list(range(len(points), len(points) + len(line)))

@@ -135,6 +135,15 @@ def test_what_is_below_the_modelled_size_has_no_number_and_a_reason(result):
     assert d1.analysed_end_mm < d1.end_mm
 
 
+def test_the_lowest_value_ignores_what_was_not_analysed(case, result):
+    coronary, pressure = case.coronaries[0], case.solutions[0].pressure_mmhg
+    d1 = next(x for x in result.vessels if x.vessel == "D1")
+    inside = coronary.branch == coronary.names.index("D1")
+    lowest = pressure[inside & case.analysed[0]].min()
+    assert lowest > pressure[inside].min()
+    assert d1.lowest_ffr_not_for_decision * AORTIC_MMHG == pytest.approx(lowest)
+
+
 def test_a_vessel_below_the_modelled_size_hides_its_pressure_even_from_the_lowest_value(case):
     none = result_of(case, analysed=[np.zeros(len(c.tree), bool) for c in case.coronaries])
     assert all(x.lowest_ffr_not_for_decision is None for x in none.vessels)

@@ -1,0 +1,231 @@
+"""What happens along one vessel: straightened image, FFR and diameter on one axis."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from ffr.report.colours import INK, LINE, PALE_INK, PAPER, STATE_COLOUR, ffr_rgb
+from ffr.report.paths import VesselPath
+from ffr.report.svg import WIDTH_IN, data_uri, research_note, style
+from ffr.result import ffr_rounded
+from meshes.arrays import Floats
+from meshes.errors import GeometryError
+from meshes.straighten import straightened
+from meshes.volume import Volume
+
+WINDOW_HU = (-100.0, 700.0)  # width 800, level 300: contrast-filled lumen, wall and calcium
+ROTATIONS = (("0°", 0.0), ("90°", np.pi / 2))
+_STEP_MM = 0.2
+_HALF_WIDTH_MM = 6.0
+_CONTOUR = "#ffd23f"
+_LEFT_IN, _RIGHT_IN = 0.85, 0.35
+
+
+def vessel_figure(path: VesselPath, volume: Volume, axis_end_mm: float) -> str:
+    """Draw one vessel and return a data address.
+
+    Parameters
+    ----------
+    path
+        The way from the ostium to the vessel's tip.
+    volume
+        The native scan, HU.
+    axis_end_mm
+        End of the path length axis: one for all vessels, so that they compare.
+    """
+    scale = (WIDTH_IN - _LEFT_IN - _RIGHT_IN) / axis_end_mm  # inches per mm
+    image_in = 2 * _HALF_WIDTH_MM * scale  # as high as it must be to be true to scale
+    heights = [0.24, image_in, image_in, 0.20, 1.65, 1.25]
+    gaps = [0.02, 0.05, 0.02, 0.04, 0.10]
+    top, bottom = 0.34, 0.62
+    total = sum(heights) + sum(gaps) + top + bottom
+    with style():
+        figure = Figure(figsize=(WIDTH_IN, total))
+        rows, y = [], total - top
+        for height, gap in zip(heights, [*gaps, 0.0], strict=True):
+            y -= height
+            box = (
+                _LEFT_IN / WIDTH_IN,
+                y / total,
+                scale * axis_end_mm / WIDTH_IN,
+                height / total,
+            )
+            axes = figure.add_axes(box)
+            axes.set_xlim(0, axis_end_mm)
+            rows.append(axes)
+            y -= gap
+        names, first, second, takeoffs, ffr, diameter = rows
+        _strip(names, path)
+        for axes, (label, angle) in zip((first, second), ROTATIONS, strict=True):
+            _image(axes, path, volume, label, angle)
+        _takeoffs(takeoffs, path)
+        _ffr_curve(ffr, path)
+        _diameter_curve(diameter, path)
+        _lesion_tags(names, path)
+        for axes in (first, second, ffr, diameter):
+            _marks(axes, path, over_image=axes in (first, second))
+        _missing(ffr, path)
+        _missing(diameter, path)
+        research_note(figure)
+        return data_uri(figure)
+
+
+def _bare(axes: Axes) -> None:
+    axes.set(yticks=[], ylim=(0, 1))
+    axes.tick_params(bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    axes.patch.set_visible(False)
+
+
+def _strip(axes: Axes, path: VesselPath) -> None:
+    """Name the vessel segments along the axis, and keep names that would not fit out."""
+    _bare(axes)
+    mm_per_letter = axes.get_xlim()[1] / 190
+    for k, (name, start, end) in enumerate(path.stretches):
+        axes.axvspan(start, end, 0.0, 0.9, color="#eef1f5" if k % 2 else "#dfe5ec", lw=0)
+        if end - start > mm_per_letter * (len(name) + 1):
+            axes.text((start + end) / 2, 0.42, name, ha="center", va="center", fontsize=8.5)
+
+
+def _lesion_tags(axes: Axes, path: VesselPath) -> None:
+    for lesion in path.lesions:
+        middle = 0.5 * (lesion.start_mm + lesion.end_mm)
+        axes.annotate(
+            f"lesion {lesion.id} · {lesion.diameter_stenosis_percent:.0f} % DS",
+            (middle, 1.0), (0, 4), textcoords="offset points", annotation_clip=False,
+            ha="center", va="bottom", fontsize=9, fontweight="bold", color=INK,
+        )  # fmt: skip
+
+
+def _image(axes: Axes, path: VesselPath, volume: Volume, label: str, angle: float) -> None:
+    axes.set_ylim(-_HALF_WIDTH_MM, _HALF_WIDTH_MM)
+    axes.set_yticks([-4, 0, 4], ["4", "0", "4"], fontsize=7.5)
+    axes.tick_params(bottom=False, labelbottom=False, length=2)
+    axes.spines[:].set_visible(False)
+    axes.set_ylabel(f"{label}\nmm", fontsize=9)
+    axes.set_facecolor("#f4f6f8")
+    try:
+        image = straightened(
+            volume, path.points_mm,
+            half_width_mm=_HALF_WIDTH_MM, step_mm=_STEP_MM, rotation_rad=angle,
+        )  # fmt: skip
+    except GeometryError as error:  # a stub too short to be straightened
+        axes.text(0.01, 0.5, f"no image: {error}", transform=axes.transAxes, va="center")
+        return
+    half = _STEP_MM / 2
+    axes.imshow(
+        np.nan_to_num(image.values_hu, nan=-1024.0), cmap="gray", interpolation="none",
+        vmin=WINDOW_HU[0], vmax=WINDOW_HU[1], origin="lower", aspect="auto",
+        extent=(
+            -half, float(image.s_mm[-1]) + half,
+            float(image.across_mm[0]) - half, float(image.across_mm[-1]) + half,
+        ),
+    )  # fmt: skip
+    for sign in (-1, 1):
+        axes.plot(path.s_mm, sign * path.radius_mm, color=_CONTOUR, lw=0.9)
+
+
+def _takeoffs(axes: Axes, path: VesselPath) -> None:
+    _bare(axes)
+    last = -np.inf
+    for name, s in sorted(path.takeoffs, key=lambda x: x[1]):
+        axes.plot([s], [0.9], "^", ms=4.5, color=PALE_INK, clip_on=False)
+        if s - last > axes.get_xlim()[1] / 60:  # two side branches at one place: one name
+            axes.annotate(
+                name, (s, 0.45), (5, 0), textcoords="offset points",
+                fontsize=8, va="center", color=PALE_INK,
+            )  # fmt: skip
+            last = s
+
+
+def _coloured(axes: Axes, x: Floats, y: Floats, ffr: Floats, width: float) -> None:
+    pieces = np.stack([np.stack([x[:-1], y[:-1]], 1), np.stack([x[1:], y[1:]], 1)], 1)
+    whole = np.isfinite(pieces).all(axis=(1, 2))
+    axes.plot(x, y, color=INK, lw=width + 1.4, solid_capstyle="round", zorder=3)
+    axes.add_collection(
+        LineCollection(
+            list(pieces[whole]), colors=ffr_rgb(0.5 * (ffr[:-1] + ffr[1:]))[whole], lw=width,
+            capstyle="round", zorder=4,
+        ),
+        autolim=False,
+    )  # fmt: skip
+
+
+def _ffr_curve(axes: Axes, path: VesselPath) -> None:
+    known = path.ffr[np.isfinite(path.ffr)]
+    low = min(0.5, float(known.min()) - 0.05) if known.size else 0.5
+    axes.set_ylim(low, 1.03)
+    axes.set_yticks([t for t in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0) if t >= low])
+    axes.yaxis.set_major_formatter("{x:.2f}")
+    axes.set_ylabel("FFR", fontweight="bold", fontsize=10)
+    axes.tick_params(labelbottom=False, bottom=False)
+    axes.grid(axis="both", color=LINE, lw=0.5)
+    axes.set_axisbelow(True)
+    axes.axhspan(0.755, 0.805, color="#f0a63a", alpha=0.20, lw=0)
+    axes.axhline(0.80, color=INK, lw=1.1, ls=(0, (6, 3)), zorder=2)
+    _coloured(axes, path.s_mm, path.ffr, path.ffr, 2.6)
+    for lesion in path.lesions:
+        if lesion.ffr_distal is None or lesion.distance_used_mm is None:
+            continue
+        if lesion.distal_point not in path.points:  # read in another branch
+            continue
+        at = float(path.s_mm[path.points == lesion.distal_point][0])
+        colour = STATE_COLOUR[lesion.state]
+        axes.plot([at], [lesion.ffr_distal], "D", ms=7, mfc=PAPER, mec=colour, mew=2, zorder=6)
+        above = lesion.ffr_distal < 0.5 * (low + 1.0)
+        axes.annotate(
+            f"{ffr_rounded(lesion.ffr_distal):.2f}  {lesion.distance_used_mm:.0f} mm distal",
+            (at, lesion.ffr_distal), (8, 9 if above else -9), textcoords="offset points",
+            va="bottom" if above else "top", fontsize=9.5, fontweight="bold", color=colour,
+            bbox={"boxstyle": "round,pad=0.15", "fc": PAPER, "ec": "none", "alpha": 0.85}, zorder=7,
+        )  # fmt: skip
+
+
+def _diameter_curve(axes: Axes, path: VesselPath) -> None:
+    lumen, healthy = 2 * path.radius_mm, 2 * path.reference_radius_mm
+    axes.fill_between(
+        path.s_mm, lumen, healthy, where=lumen < healthy, color="#c9553a", alpha=0.25, lw=0
+    )
+    axes.plot(path.s_mm, healthy, color=PALE_INK, lw=1.2, ls=(0, (5, 2)), label="reference")
+    axes.plot(path.s_mm, lumen, color=INK, lw=1.7, label="lumen")
+    axes.set_ylim(0, 1.12 * float(max(lumen.max(), healthy.max())))
+    axes.set_ylabel("diameter\nmm", fontsize=9)
+    axes.set_xlabel("path length from the ostium, mm", fontsize=9)
+    axes.grid(axis="both", color=LINE, lw=0.5)
+    axes.set_axisbelow(True)
+    axes.legend(
+        loc="lower right", fontsize=8, frameon=True, framealpha=0.9, edgecolor="none", ncols=2
+    )
+
+
+def _marks(axes: Axes, path: VesselPath, *, over_image: bool) -> None:
+    """Show lesion spans and reading places at the same s in every row."""
+    for lesion in path.lesions:
+        if over_image:  # nothing may veil the image: two thin borders do
+            for at in (lesion.start_mm, lesion.end_mm):
+                axes.axvline(at, color="#8fd3ff", lw=0.8, ls=(0, (2, 3)))
+        else:
+            axes.axvspan(lesion.start_mm, lesion.end_mm, color="#5b6b80", alpha=0.16, lw=0)
+        if lesion.distal_point is not None and lesion.distal_point in path.points:
+            at = float(path.s_mm[path.points == lesion.distal_point][0])
+            colour = PAPER if over_image else STATE_COLOUR[lesion.state]
+            axes.axvline(at, color=colour, lw=1.0, ls=(0, (1, 2)), zorder=2)
+
+
+def _missing(axes: Axes, path: VesselPath) -> None:
+    """Hatch where nothing was analysed, and say so."""
+    unknown = np.isnan(path.ffr)
+    if not unknown.any():
+        return
+    start = float(path.s_mm[np.flatnonzero(unknown)[0]])
+    end = float(path.s_mm[-1])
+    axes.axvspan(start, end, fc="#f1f2f4", ec="#c4c9d0", hatch="////", lw=0, zorder=1.5)
+    if axes.get_ylabel() == "FFR" and end - start > axes.get_xlim()[1] / 25:
+        axes.text(
+            (start + end) / 2, 0.5, "not\nanalysed", transform=axes.get_xaxis_transform(),
+            ha="center", va="center", fontsize=9, style="italic", color=PALE_INK,
+            bbox={"boxstyle": "square,pad=0.2", "fc": PAPER, "ec": "none", "alpha": 0.9},
+        )  # fmt: skip

@@ -1,0 +1,162 @@
+"""How does a result become one HTML file that works offline?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ffr.report.colours import STATE_COLOUR, STATE_WORDS
+from ffr.report.figures import vessel_figure
+from ffr.report.paths import MAIN_VESSELS, VesselPath, vessel_paths
+from ffr.report.tree_view import LumenSurface, tree_figure
+from ffr.result import RESEARCH_USE_ONLY, LesionResult, Result, State, ffr_rounded, ffr_state
+from ffr.result_file import write_text_whole
+from meshes.arrays import AnyArray, Floats
+from meshes.tree import CoronaryTree
+from meshes.volume import Volume
+from solvers.solution import FlowSolution
+
+READ_AT_MM = 20.0
+_SHORTEST_AXIS_MM = 60.0  # a stub must not be blown up to the full width
+# filled, half filled, hollow: the state without its colour
+_SYMBOL: dict[State, str] = {
+    "above 0.80": '<circle cx="8" cy="8" r="6"/>',
+    "0.76-0.80": '<circle cx="8" cy="8" r="6"/><path class="fill" d="M8 2a6 6 0 0 1 0 12z"/>',
+    "0.75 or below": '<circle class="fill" cx="8" cy="8" r="6"/>',
+    "not analysed": '<path d="M3 8h10"/>',
+}
+
+
+def render_report(
+    *,
+    result: Result,
+    scan_volume: Volume,
+    coronaries: Sequence[CoronaryTree],
+    solutions: Sequence[FlowSolution],
+    analysed: Sequence[AnyArray],
+    surface: LumenSurface | None,
+    surface_ffr: Floats | None,
+) -> str:
+    """Write the report as one HTML text that asks nothing of the network.
+
+    Parameters
+    ----------
+    result
+        What the analysis found.
+    scan_volume
+        The native scan, HU.
+    coronaries, solutions, analysed
+        The trees of `result`, their solutions, and per tree True where a point was
+        analysed, shape (n,).
+    surface, surface_ffr
+        The lumen of both trees, and FFR at each of its points, NaN where not analysed; None
+        when there is no lumen surface to draw.
+    """
+    paths = vessel_paths(result, coronaries, solutions, analysed)
+    axis_end = max([_SHORTEST_AXIS_MM, *(1.01 * float(p.s_mm[-1]) for p in paths)])
+    trees = None
+    if surface is not None and surface_ffr is not None:
+        trees = tree_figure(result, coronaries, analysed, surface, surface_ffr)
+    panels = [
+        _panel(result, path, vessel_figure(path, scan_volume, axis_end)) for path in paths
+    ]
+    missing = [name for name in MAIN_VESSELS if name not in {path.name for path in paths}]
+    return _template().render(
+        result=result,
+        statement=RESEARCH_USE_ONLY,
+        headline=_headline(result),
+        ranked=sorted(result.lesions, key=_rank),
+        trees=trees,
+        panels=panels,
+        missing=missing,
+        read_at_mm=READ_AT_MM,
+    )
+
+
+def save_report(path: Path, html: str) -> None:
+    """Write the report to `path`: the whole file or nothing."""
+    write_text_whole(path, html)
+
+
+def _rank(lesion: LesionResult) -> tuple[bool, float]:
+    return lesion.ffr_distal is None, lesion.ffr_distal or 0.0
+
+
+def _headline(result: Result) -> dict[str, Any]:
+    """Say the most important thing in one line, with the state that belongs to it."""
+    values = [x.ffr_distal for x in result.lesions if x.ffr_distal is not None]
+    if not any(x.analysed for x in result.segments):
+        return {"state": "not analysed", "text": "No vessel could be analysed."}
+    if not result.lesions:
+        text = "No lesion was found in the analysed vessels."
+        return {"state": "above 0.80", "text": text}
+    if not values:
+        text = "None of the lesions found could be analysed."
+        return {"state": "not analysed", "text": text}
+    low = sum(ffr_rounded(value) <= 0.80 for value in values)
+    lesions = "1 lesion" if len(values) == 1 else f"{len(values)} lesions"
+    text = (
+        f"{low} of {lesions} with FFR 0.80 or below; the lowest value distal to a lesion is "
+        f"{ffr_rounded(min(values)):.2f}."
+    )
+    return {"state": ffr_state(min(values)), "text": text}
+
+
+def _panel(result: Result, path: VesselPath, picture: str) -> dict[str, Any]:
+    lowest = next(
+        x.lowest_ffr_not_for_decision
+        for x in result.vessels
+        if x.side == path.side and x.vessel == path.name
+    )
+    return {"name": path.name, "lesions": path.lesions, "lowest": lowest, "picture": picture}
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": _number,
+        "ffr": lambda value: _number(None if value is None else ffr_rounded(value), 2),
+        "words": lambda state: STATE_WORDS[state],
+        "symbol": _symbol,
+        "state_of": ffr_state,
+        "short": lambda text: text[:12],
+    }
+    environment.globals["colours"] = {
+        "above": STATE_COLOUR["above 0.80"],
+        "borderline": STATE_COLOUR["0.76-0.80"],
+        "low": STATE_COLOUR["0.75 or below"],
+        "none": STATE_COLOUR["not analysed"],
+    }
+    environment.globals["css_class"] = {
+        "above 0.80": "above", "0.76-0.80": "borderline",
+        "0.75 or below": "low", "not analysed": "none",
+    }  # fmt: skip
+    return environment.get_template("template.html.j2")
+
+
+def _number(value: float | None, decimals: int = 1) -> str | Markup:
+    if value is None:
+        return Markup('<span class="absent">not analysed</span>')
+    # a minus sign as wide as a digit; "-0.0" would puzzle
+    text = f"{value:.{decimals}f}"
+    return (
+        text[1:] if float(text) == 0 and text[0] == "-" else text.replace("-", "\N{MINUS SIGN}")
+    )
+
+
+def _symbol(state: State) -> Markup:
+    words = STATE_WORDS[state]
+    return Markup(  # our own constants only
+        f'<svg class="symbol" viewBox="0 0 16 16" role="img" aria-label="{words}">'
+        f"{_SYMBOL[state]}</svg>"
+    )

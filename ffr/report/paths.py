@@ -1,0 +1,136 @@
+"""Which vessels get a panel, and what runs along each from ostium to tip?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ffr.findings import SEGMENT_NAMES
+from ffr.result import LesionResult, Result
+from meshes.arrays import AnyArray, Floats, Ints, floats, ints
+from meshes.tree import CoronaryTree, path_length_mm, path_to
+from solvers.solution import FlowSolution
+
+MAIN_VESSELS = ("LAD", "LCx", "RCA")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VesselPath:
+    """One way from the ostium to a vessel's tip.
+
+    Parameters
+    ----------
+    name, side
+        The vessel at its end; its coronary tree.
+    points
+        Indices into the tree, inlet first, shape (n,).
+    points_mm
+        The centreline, shape (n, 3).
+    s_mm, radius_mm, reference_radius_mm
+        Path length from the ostium, lumen and healthy radius, shape (n,).
+    ffr
+        FFR, NaN where not analysed, shape (n,).
+    stretches
+        Name, start and end in mm of each vessel segment passed.
+    takeoffs
+        Name and path length in mm of each side branch.
+    lesions
+        Those whose minimal lumen area lies on this way.
+    """
+
+    name: str
+    side: str
+    points: Ints
+    points_mm: Floats
+    s_mm: Floats
+    radius_mm: Floats
+    reference_radius_mm: Floats
+    ffr: Floats
+    stretches: tuple[tuple[str, float, float], ...]
+    takeoffs: tuple[tuple[str, float], ...]
+    lesions: tuple[LesionResult, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", ints(self.points))
+        for name in ("points_mm", "s_mm", "radius_mm", "reference_radius_mm", "ffr"):
+            object.__setattr__(self, name, floats(getattr(self, name)))
+
+
+def vessel_paths(
+    result: Result,
+    coronaries: Sequence[CoronaryTree],
+    solutions: Sequence[FlowSolution],
+    analysed: Sequence[AnyArray],
+) -> tuple[VesselPath, ...]:
+    """Return the ways to the main vessels that exist, then to others with a lesion.
+
+    A lesion that a way already passes (one of the left main lies on the way to the LAD)
+    needs no way of its own.
+    """
+    trees = list(zip(coronaries, solutions, analysed, strict=True))
+    paths: list[VesselPath] = []
+    for name in MAIN_VESSELS:
+        for tree in trees:
+            if name in tree[0].names and np.any(tree[0].branch == tree[0].names.index(name)):
+                paths.append(_path(result, *tree, tree[0].names.index(name)))
+    seen = {lesion.id for path in paths for lesion in path.lesions}
+    for lesion in result.lesions:
+        if lesion.id in seen:
+            continue
+        tree = next(t for t in trees if t[0].side == lesion.side)
+        paths.append(_path(result, *tree, int(tree[0].branch[lesion.throat_point])))
+        seen |= {x.id for x in paths[-1].lesions}
+    return tuple(paths)
+
+
+def _path(
+    result: Result, coronary: CoronaryTree, solution: FlowSolution, mask: AnyArray, branch: int
+) -> VesselPath:
+    tree = coronary.tree
+    s_mm = path_length_mm(tree)
+    own = np.flatnonzero(coronary.branch == branch)
+    points = path_to(tree, int(own[np.argmax(s_mm[own])]))
+    on_way = set(points.tolist())
+    return VesselPath(
+        name=coronary.names[branch],
+        side=coronary.side,
+        points=points,
+        points_mm=tree.points_mm[points],
+        s_mm=s_mm[points],
+        radius_mm=tree.radius_mm[points],
+        reference_radius_mm=coronary.reference_radius_mm[points],
+        ffr=np.where(
+            mask[points], solution.pressure_mmhg[points] / result.aortic_pressure_mmhg, np.nan
+        ),
+        stretches=tuple(_stretches(coronary, points, s_mm)),
+        takeoffs=tuple(_takeoffs(coronary, points, s_mm)),
+        lesions=tuple(
+            x for x in result.lesions if x.side == coronary.side and x.throat_point in on_way
+        ),
+    )
+
+
+def _stretches(
+    coronary: CoronaryTree, points: Ints, s_mm: Floats
+) -> list[tuple[str, float, float]]:
+    found: list[tuple[str, float, float]] = []
+    for before, point in pairwise(points.tolist()):
+        number = int(coronary.segment[point])
+        name = SEGMENT_NAMES.get(number, coronary.names[coronary.branch[point]])
+        if found and found[-1][0] == name:
+            found[-1] = (name, found[-1][1], float(s_mm[point]))
+        else:
+            found.append((name, float(s_mm[before]), float(s_mm[point])))
+    return found
+
+
+def _takeoffs(coronary: CoronaryTree, points: Ints, s_mm: Floats) -> list[tuple[str, float]]:
+    parent = coronary.tree.parent
+    beside = np.flatnonzero(np.isin(parent, points[:-1]))
+    beside = beside[~np.isin(beside, points)]
+    return [
+        (coronary.names[coronary.branch[child]], float(s_mm[parent[child]])) for child in beside
+    ]

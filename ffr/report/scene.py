@@ -1,0 +1,209 @@
+"""What does a lumen surface look like from an angle, without OpenGL?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ffr.report.colours import ffr_rgb
+from meshes.arrays import AnyArray, Floats, Ints, floats
+from meshes.kernels.raster import nearest_triangles
+
+SUPERSAMPLING = 2
+# light from above the reader's left shoulder, in screen axes (right, up, towards the reader)
+LIGHT = np.array([-0.40, 0.55, 0.73]) / np.linalg.norm([-0.40, 0.55, 0.73])
+OUTLINE_STEP_MM = 1.2  # a depth jump larger than this is where one vessel passes before another
+
+
+@dataclass(frozen=True, slots=True)
+class Angle:
+    """An angiographic projection.
+
+    The angles say where the image receptor stands about the patient: LAO towards the
+    patient's left, cranial towards the head (Di Mario and Sutaria, Heart 2005;91:968-976;
+    DICOM PS3.3 C.8.7.5, positioner primary and secondary angle). The picture is what an eye
+    at the receptor sees, patient's left on its right, as cine angiograms are shown.
+
+    Parameters
+    ----------
+    name
+        Such as "LAO 45".
+    lao_rad
+        Rotation from anterior towards the patient's left; negative for RAO.
+    cranial_rad
+        Rotation towards the head; negative for caudal.
+    """
+
+    name: str
+    lao_rad: float
+    cranial_rad: float
+
+
+ANGLES = (
+    Angle("LAO 45°", float(np.deg2rad(45)), 0.0),
+    Angle("AP cranial 35°", 0.0, float(np.deg2rad(35))),
+    Angle("RAO 30°", float(np.deg2rad(-30)), 0.0),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Camera:
+    """An orthographic view: pixel = scale x (point - centre) along the screen axes.
+
+    Parameters
+    ----------
+    direction
+        Rows are the screen axes right, up, and towards the reader in patient space (LPS).
+    centre_mm
+        The patient point in the middle of the picture.
+    pixels_per_mm
+        Scale.
+    columns, rows
+        Size of the picture.
+    """
+
+    direction: Floats
+    centre_mm: Floats
+    pixels_per_mm: float
+    columns: int
+    rows: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "direction", floats(self.direction))
+        object.__setattr__(self, "centre_mm", floats(self.centre_mm))
+
+
+def screen_axes(angle: Angle) -> Floats:
+    """Return the screen axes right, up and towards the reader as rows, LPS, shape (3, 3)."""
+    a, b = angle.lao_rad, angle.cranial_rad
+    towards = np.array([np.sin(a) * np.cos(b), -np.cos(a) * np.cos(b), np.sin(b)])
+    right = np.array([np.cos(a), np.sin(a), 0.0])
+    return np.stack([right, np.cross(towards, right), towards])
+
+
+def edge_letters(axes: Floats) -> tuple[str, str, str, str]:
+    """Return the patient directions at the left, right, top and bottom of a picture.
+
+    One or two letters of L, R (left, right), A, P (anterior, posterior), H, F (head, foot).
+    """
+
+    def letters(way: Floats) -> str:
+        order = np.argsort(-np.abs(way))
+        names = [("R", "L"), ("A", "P"), ("F", "H")]
+        return "".join(names[k][int(way[k] > 0)] for k in order if abs(way[k]) > 0.35)
+
+    right, up, _ = axes
+    return letters(-right), letters(right), letters(up), letters(-up)
+
+
+def cameras(points_mm: Floats, pixels: int, margin: float = 0.12) -> tuple[Camera, ...]:
+    """Return one square camera per standard angle, all at one scale, that see all points."""
+    axes = [screen_axes(angle) for angle in ANGLES]
+    low = [(points_mm @ a.T).min(axis=0) for a in axes]
+    high = [(points_mm @ a.T).max(axis=0) for a in axes]
+    extent = max(float((h - lo)[:2].max()) for h, lo in zip(high, low, strict=True))
+    scale = pixels * (1 - 2 * margin) / max(extent, 1.0)
+    return tuple(
+        Camera(a, (0.5 * (lo + h)) @ a, scale, pixels, pixels)
+        for a, lo, h in zip(axes, low, high, strict=True)
+    )
+
+
+def on_screen(camera: Camera, points_mm: Floats) -> Floats:
+    """Return column, row (downwards) and depth towards the reader in mm, shape (..., 3)."""
+    seen = (np.asarray(points_mm) - camera.centre_mm) @ camera.direction.T
+    column = camera.columns / 2 + camera.pixels_per_mm * seen[..., 0]
+    row = camera.rows / 2 - camera.pixels_per_mm * seen[..., 1]
+    return np.stack([column, row, seen[..., 2]], axis=-1)
+
+
+def vertex_normals(points_mm: Floats, triangles: Ints) -> Floats:
+    """Return the area-weighted unit normal at each point, shape (n, 3)."""
+    a, b, c = (points_mm[triangles[:, k]] for k in range(3))
+    face = np.cross(b - a, c - a)
+    normal = np.stack(
+        [
+            sum(np.bincount(triangles[:, k], face[:, x], len(points_mm)) for k in range(3))
+            for x in range(3)
+        ],
+        axis=1,
+    )
+    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+
+
+def rendered(
+    camera: Camera, points_mm: Floats, triangles: Ints, ffr: Floats
+) -> tuple[AnyArray, AnyArray]:
+    """Draw a surface coloured by FFR, anti-aliased.
+
+    Parameters
+    ----------
+    camera
+        The view.
+    points_mm, triangles
+        The surface, shapes (n, 3) and (m, 3).
+    ffr
+        FFR at each point, NaN where not analysed, shape (n,).
+
+    Returns
+    -------
+    Picture with alpha (rows, columns, 4), uint8, and the share of each pixel that the
+    surface covers, 0 to 1, shape (rows, columns).
+    """
+    f = SUPERSAMPLING
+    fine = Camera(
+        camera.direction, camera.centre_mm, camera.pixels_per_mm * f,
+        camera.columns * f, camera.rows * f,
+    )  # fmt: skip
+    points, triangles = np.asarray(points_mm, np.float64), np.asarray(triangles, np.int64)
+    x, y, towards = (np.ascontiguousarray(v) for v in on_screen(fine, points).T)
+    depth = np.full((fine.rows, fine.columns), -np.inf)
+    seen = np.full(depth.shape, -1, dtype=np.int64)
+    weight = np.zeros((*depth.shape, 2))
+    nearest_triangles(x, y, towards, np.ascontiguousarray(triangles), depth, seen, weight)
+    covered = seen >= 0
+    picture = np.zeros((*depth.shape, 4), dtype=np.float32)
+    corners = triangles[seen[covered]]
+    share = weight[covered]
+    share = np.concatenate([share, 1 - share.sum(axis=1, keepdims=True)], axis=1)
+    normals = vertex_normals(points, triangles) @ camera.direction.T
+    facing = np.einsum("pk,pkx->px", share, normals[corners])
+    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
+    colour = ffr_rgb(np.einsum("pk,pk->p", share, np.asarray(ffr)[corners]))
+    picture[covered, :3] = _shaded(colour, facing)
+    picture[..., :3] *= np.where(_outline(depth), 0.45, 1.0)[..., None]
+    picture[..., 3] = covered
+    return _reduced(picture, f)
+
+
+def _shaded(colour: Floats, facing: Floats) -> Floats:
+    """Light a colour softly: the hue must stay readable against the colour bar."""
+    facing = np.where(facing[:, 2:] < 0, -facing, facing)  # an open end shows its inside
+    diffuse = np.clip(facing @ LIGHT, 0, 1)
+    rim = 1 - np.clip(facing[:, 2], 0, 1)
+    halfway = (LIGHT + [0, 0, 1]) / np.linalg.norm(LIGHT + [0, 0, 1])
+    gloss = np.clip(facing @ halfway, 0, 1) ** 40
+    light = (0.66 + 0.40 * diffuse) * (1 - 0.38 * rim**2.5)
+    return np.clip(colour * light[:, None] + 0.16 * gloss[:, None], 0, 1)
+
+
+def _outline(depth: Floats) -> AnyArray:
+    """Mark the pixels behind which depth jumps: the border of a vessel before another."""
+    finite = np.where(np.isfinite(depth), depth, -1e6)
+    edge = np.zeros(depth.shape, dtype=bool)
+    for axis in (0, 1):
+        for shift in (-2, -1, 1, 2):
+            edge |= np.roll(finite, shift, axis=axis) > finite + OUTLINE_STEP_MM
+    return edge & np.isfinite(depth)
+
+
+def _reduced(picture: AnyArray, factor: int) -> tuple[AnyArray, AnyArray]:
+    """Average blocks of factor x factor pixels, colours weighted by what covers them."""
+    rows, columns = picture.shape[0] // factor, picture.shape[1] // factor
+    blocks = picture.reshape(rows, factor, columns, factor, 4)
+    alpha = blocks[..., 3].mean(axis=(1, 3))
+    colour = (blocks[..., :3] * blocks[..., 3:]).mean(axis=(1, 3))
+    colour /= np.maximum(alpha, 1e-6)[..., None]
+    out = np.concatenate([colour, alpha[..., None]], axis=-1)
+    return (out * 255 + 0.5).astype(np.uint8), alpha

@@ -1,0 +1,193 @@
+"""What do both trees look like, coloured by FFR, from the three standard angles?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ffr.report.colours import (
+    HIGHEST,
+    INK,
+    LOWEST,
+    NOT_ANALYSED,
+    PALE_INK,
+    PAPER,
+    STATE_COLOUR,
+    ffr_colormap,
+)  # fmt: skip
+from ffr.report.placement import Box, place, summed_area
+from ffr.report.scene import ANGLES, Camera, cameras, edge_letters, on_screen, rendered
+from ffr.report.svg import WIDTH_IN, data_uri, research_note, style
+from ffr.result import LesionResult, Result, ffr_rounded
+from meshes.arrays import AnyArray, Floats
+from meshes.tree import CoronaryTree, path_length_mm
+
+PIXELS = 820
+_PANEL_IN = 5.02
+_HEIGHT_IN = 5.62
+_LABELLED_MM = 12.0  # shorter vessels would only add clutter
+_SYMBOL = {"above 0.80": "○", "0.76-0.80": "◐", "0.75 or below": "●", "not analysed": "–"}
+
+
+class LumenSurface(Protocol):
+    """A triangle surface; `meshes.surface.Surface` is one."""
+
+    @property
+    def points_mm(self) -> Any: ...  # noqa: D102
+    @property
+    def triangles(self) -> Any: ...  # noqa: D102
+
+
+def tree_figure(
+    result: Result,
+    coronaries: Sequence[CoronaryTree],
+    analysed: Sequence[AnyArray],
+    surface: LumenSurface,
+    surface_ffr: Floats,
+) -> str:
+    """Draw both trees from three angles and return a data address.
+
+    Parameters
+    ----------
+    result
+        For lesions and their numbers.
+    coronaries, analysed
+        The trees and, per tree, True where a point was analysed.
+    surface, surface_ffr
+        The lumen and FFR at each of its points, NaN where not analysed.
+    """
+    points = np.asarray(surface.points_mm, dtype=np.float64)
+    with style():
+        figure = Figure(figsize=(WIDTH_IN, _HEIGHT_IN))
+        for k, (angle, camera) in enumerate(zip(ANGLES, cameras(points, PIXELS), strict=True)):
+            left = 0.1 + k * (_PANEL_IN + 0.08)
+            axes = figure.add_axes(_box(left, 0.22, _PANEL_IN, _PANEL_IN))
+            picture, covered = rendered(camera, points, surface.triangles, surface_ffr)
+            axes.imshow(picture, interpolation="none", extent=(0, PIXELS, PIXELS, 0))
+            axes.set(xticks=[], yticks=[], xlim=(0, PIXELS), ylim=(PIXELS, 0))
+            axes.set_title(angle.name, fontsize=12, fontweight="bold", pad=7)
+            _letters(axes, camera)
+            drawn, taken = summed_area(covered), list[Box]()
+            for coronary in coronaries:
+                _lesion_flags(axes, camera, drawn, taken, coronary, result.lesions)
+            for coronary, mask in zip(coronaries, analysed, strict=True):
+                _vessel_names(axes, camera, drawn, taken, coronary, mask)
+        _colour_bar(figure)
+        research_note(figure)
+        return data_uri(figure)
+
+
+def _box(
+    left: float, bottom: float, width: float, height: float
+) -> tuple[float, float, float, float]:
+    return left / WIDTH_IN, bottom / _HEIGHT_IN, width / WIDTH_IN, height / _HEIGHT_IN
+
+
+def _letters(axes: Axes, camera: Camera) -> None:
+    left, right, top, bottom = edge_letters(camera.direction)
+    for x, y, text in (
+        (0.012, 0.5, left), (0.988, 0.5, right), (0.5, 0.985, top), (0.5, 0.015, bottom),
+    ):  # fmt: skip
+        axes.text(
+            x, y, text, transform=axes.transAxes, color=PALE_INK, fontsize=9,
+            ha="left" if x < 0.1 else "right" if x > 0.9 else "center",
+            va="top" if y > 0.9 else "bottom" if y < 0.1 else "center",
+        )  # fmt: skip
+
+
+def _size(text: str, fontsize: float) -> tuple[float, float]:
+    """Estimate the pixels a label needs: DejaVu's letters are 0.65 of their size wide."""
+    pixels_per_point = PIXELS / (_PANEL_IN * 72)
+    return (
+        0.65 * len(text) + 1.2
+    ) * fontsize * pixels_per_point, 1.9 * fontsize * pixels_per_point
+
+
+def _placed(
+    drawn: Floats, taken: list[Box], at: Floats, width: float, height: float
+) -> tuple[float, float]:
+    """Return the middle of the next label and note its place as taken."""
+    taken.append(place(drawn, taken, (float(at[0]), float(at[1])), width, height))
+    left, top, right, bottom = taken[-1]
+    return (left + right) / 2, (top + bottom) / 2
+
+
+def _lesion_flags(
+    axes: Axes,
+    camera: Camera,
+    drawn: Floats,
+    taken: list[Box],
+    coronary: CoronaryTree,
+    lesions: Sequence[LesionResult],
+) -> None:
+    for lesion in (x for x in lesions if x.side == coronary.side):
+        throat = on_screen(camera, coronary.tree.points_mm[lesion.throat_point])
+        axes.plot(*throat[:2], "o", ms=9, mfc="none", mec=INK, mew=1.6, zorder=5)
+        read = lesion.distal_point if lesion.distal_point is not None else lesion.end_point
+        at = on_screen(camera, coronary.tree.points_mm[read])
+        value = "n/a" if lesion.ffr_distal is None else f"{ffr_rounded(lesion.ffr_distal):.2f}"
+        text = f"{lesion.id}  {_SYMBOL[lesion.state]} {value}"
+        x, y = _placed(drawn, taken, at, *_size(text, 11))
+        colour = STATE_COLOUR[lesion.state]
+        axes.plot([at[0], x], [at[1], y], color=colour, lw=1.2, zorder=6)
+        axes.plot(*at[:2], "D", ms=5, mfc=PAPER, mec=colour, mew=1.5, zorder=7)
+        axes.text(
+            x, y, text, ha="center", va="center", fontsize=11, fontweight="bold", zorder=8,
+            color=colour,
+            bbox={"boxstyle": "round,pad=0.3", "fc": PAPER, "ec": colour, "lw": 1.6},
+        )  # fmt: skip
+
+
+def _vessel_names(
+    axes: Axes,
+    camera: Camera,
+    drawn: Floats,
+    taken: list[Box],
+    coronary: CoronaryTree,
+    analysed: AnyArray,
+) -> None:
+    s_mm = path_length_mm(coronary.tree)
+    for branch, name in enumerate(coronary.names):
+        points = np.flatnonzero(coronary.branch == branch)
+        if points.size < 2 or np.ptp(s_mm[points]) < _LABELLED_MM:
+            continue
+        middle = s_mm[points].min() + 0.55 * np.ptp(s_mm[points])
+        point = points[np.argmin(np.abs(s_mm[points] - middle))]
+        at = on_screen(camera, coronary.tree.points_mm[point])
+        x, y = _placed(drawn, taken, at, *_size(name, 9))
+        shown = bool(analysed[points].any())
+        axes.plot([at[0], x], [at[1], y], color=PALE_INK, lw=0.6, alpha=0.6, zorder=3)
+        axes.text(
+            x, y, name, ha="center", va="center", fontsize=9, zorder=4,
+            color=INK if shown else PALE_INK, style="normal" if shown else "italic",
+            bbox={"boxstyle": "square,pad=0.12", "fc": PAPER, "ec": "none", "alpha": 0.85},
+        )  # fmt: skip
+
+
+def _colour_bar(figure: Figure) -> None:
+    axes = figure.add_axes(_box(WIDTH_IN - 0.5, 1.1, 0.22, 3.6))
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(LOWEST, HIGHEST), ffr_colormap()), cax=axes, ticks=[]
+    )
+    bar.outline.set_visible(False)
+    for value, bold in ((0.5, 0), (0.6, 0), (0.7, 0), (0.75, 1), (0.8, 1), (0.9, 0), (1.0, 0)):
+        # the marks stand where the printed value changes its state
+        at = value + 0.005 if bold else value
+        axes.plot([0, 1], [at, at], color=PAPER if bold else INK, lw=1.4 if bold else 0.4)
+        axes.text(
+            -0.25, at, f"{value:.2f}", ha="right", va="center",
+            fontsize=10 if bold else 9, fontweight="bold" if bold else "normal",
+        )  # fmt: skip
+    axes.set_title("FFR", fontsize=11, fontweight="bold", pad=9)
+    figure.legend(
+        handles=[Patch(fc=NOT_ANALYSED, label="not\nanalysed")],
+        loc="lower right", bbox_to_anchor=(1.0, 0.055), frameon=False, fontsize=8.5,
+        handlelength=1.0, handleheight=1.6, borderpad=0.2,
+    )  # fmt: skip
