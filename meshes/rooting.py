@@ -87,7 +87,7 @@ def _merged(points_mm: Floats) -> tuple[AnyArray, AnyArray]:
         groups, group = connected_components(graph.tocsr(), directed=False)
         earliest = np.full(groups, points_mm.shape[0])
         np.minimum.at(earliest, group, first)
-        first, node = earliest, group[node]
+        first, node = earliest, group[node].astype(np.int64)
     order = np.argsort(first)  # places in the order of the file
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)

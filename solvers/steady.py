@@ -116,7 +116,8 @@ def solve_prescribed(
         b = b + entrance(tree, blood, flow)
     h = _kinetic(tree, blood)
     total = np.zeros(len(tree))
-    inlet = inlet_pressure_mmhg * PA_PER_MMHG + h[0] * flow[0] ** 2
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, with the place
+        inlet = inlet_pressure_mmhg * PA_PER_MMHG + h[0] * flow[0] ** 2
     march(tree.parent, a, b, flow, inlet, total)
     if not np.all(np.isfinite(total)):
         bad = int(np.argmin(np.isfinite(total)))

@@ -122,17 +122,20 @@ def newton_sweep(
             J[parent[i]] += Js[i]
     size = abs(flow[0])
     slope, rest = 2.0 * h[0] * size, h[0] * flow[0] * size
-    if G[0] * slope < 0.5:
-        q = (G[0] * (inlet_pressure - rest) - J[0]) / (1.0 - G[0] * slope)
-        total[0] = inlet_pressure + slope * q - rest
+    if 1.0 - G[0] * slope > 0.05:
+        new_flow[0] = (G[0] * (inlet_pressure - rest) - J[0]) / (1.0 - G[0] * slope)
     else:  # kinetic head comparable with the whole tree: the plain iteration is safer
-        total[0] = inlet_pressure + rest
+        new_flow[0], slope, rest = G[0] * (inlet_pressure + rest) - J[0], 0.0, -rest
+    total[0] = inlet_pressure + slope * new_flow[0] - rest
     for i in range(1, n):
+        p = parent[i]
         size = abs(flow[i])
-        above = total[parent[i]]
-        new_flow[i] = Gs[i] * above - Js[i]
+        new_flow[i] = 0.0
+        if Gs[i] > 0.0:  # what arrives is what leaves, also where H has lost its digits
+            rest = new_flow[p] - (G[p] * total[p] - J[p])
+            new_flow[i] = Gs[i] * total[p] - Js[i] + rest * Gs[i] / G[p]
         slope = a[i] + 2.0 * b[i] * size
-        total[i] = above - slope * new_flow[i] + b[i] * flow[i] * size
+        total[i] = total[p] - slope * new_flow[i] + b[i] * flow[i] * size
     summed_upstream(parent, new_flow)
 
 
