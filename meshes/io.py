@@ -12,7 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonCore import (
+    vtkLogger,
+    vtkOutputWindow,
+    vtkPoints,
+    vtkStringOutputWindow,
+)
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLPolyDataWriter
 
@@ -142,15 +147,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _read_vtp(path: Path) -> Centreline:
-    problems: list[str] = []
     reader = vtkXMLPolyDataReader()
-    for source in (reader, reader.GetReaderErrorObserver(), reader.GetParserErrorObserver()):
-        if source is not None:
-            source.AddObserver("ErrorEvent", lambda *_: problems.append("unreadable"))
     reader.SetFileName(str(path))
-    reader.Update()
+    with _vtk_complaints() as complaints:
+        reader.Update()
+        broken = bool(complaints.GetOutput().strip()) or reader.GetErrorCode() != 0
     poly = reader.GetOutput()
-    if problems or not reader.CanReadFile(str(path)):
+    if broken:
         message = f"{path.name}: not a readable VTK XML polydata file"
         raise GeometryError(message)
     if poly.GetNumberOfLines() == 0 or poly.GetNumberOfPoints() < 2:
@@ -163,6 +166,20 @@ def _read_vtp(path: Path) -> Centreline:
     joined[starts[1:-1] - 1] = False  # the last point of a line and the first of the next
     edges = np.column_stack([ids[:-1], ids[1:]])[joined]
     return Centreline(points, _vtp_radius(path, poly), edges, int(ids[0]))
+
+
+@contextlib.contextmanager
+def _vtk_complaints() -> Iterator[vtkStringOutputWindow]:
+    """Collect what VTK would print: the user gets one line of ours instead."""
+    before, collected = vtkOutputWindow.GetInstance(), vtkStringOutputWindow()
+    verbosity = vtkLogger.GetCurrentVerbosityCutoff()
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
+    vtkOutputWindow.SetInstance(collected)
+    try:
+        yield collected
+    finally:
+        vtkLogger.SetStderrVerbosity(verbosity)
+        vtkOutputWindow.SetInstance(before)
 
 
 def _vtp_radius(path: Path, poly: vtkPolyData) -> AnyArray:
