@@ -17,7 +17,7 @@ from ffr.dicom_stack import Stack
 from ffr.errors import StudyError
 from ffr.flags import Flag
 from ffr.hounsfield import check_hounsfield
-from ffr.opacified import opacified_area_percent
+from ffr.opacified import opacified_area_cm2
 from ffr.scan import Scan, volume_sha256
 from meshes.volume import Volume
 
@@ -51,7 +51,7 @@ def read_dicom(
     instances = read_headers(files, lambda part: progress(HEADER_SHARE * part))
     _check_study(instances, series)
     candidates = candidates_of(instances)
-    chosen, line = choose(candidates, series, _opacified_percent)
+    chosen, line = choose(candidates, series, _opacified_cm2)
     logger.info("%s", line)
     stack = chosen.stack
     if stack is None:
@@ -151,7 +151,7 @@ def _check_compression(transfer_syntax: str) -> None:
         raise StudyError("compression-unknown", message)
 
 
-def _opacified_percent(stack: Stack) -> float:
+def _opacified_cm2(stack: Stack) -> float:
     """Measure contrast on three slices in the middle; what cannot be decoded has none."""
     count = len(stack.frames)
     picked = sorted({count // 3, count // 2, 2 * count // 3})
@@ -160,4 +160,4 @@ def _opacified_percent(stack: Stack) -> float:
     except StudyError:
         return 0.0
     pixel_mm = float(np.mean(stack.grid.spacing_mm[:2]))
-    return max(opacified_area_percent(plane, pixel_mm) for plane in values)
+    return max(opacified_area_cm2(plane, pixel_mm) for plane in values)

@@ -12,6 +12,7 @@ from ffr.dicom_frame import Frame
 from ffr.dicom_header import Instance
 from ffr.dicom_stack import Stack, build_stack, split_phases
 from ffr.errors import ConfigError, StudyError
+from ffr.opacified import CONTRAST_CM2
 
 NOT_A_SLICE = {"LOCALIZER", "MONITORING", "DOSE", "SCREEN SAVE", "TOPOGRAM", "SCOUT"}
 REFORMATTED = {"MPR", "MIP", "REFORMATTED", "PROJECTION IMAGE", "VRT", "CPR", "SECONDARY"}
@@ -72,7 +73,7 @@ def _candidate(header: Instance, frames: list[Frame], several: bool) -> Candidat
 def choose(
     candidates: Sequence[Candidate],
     wanted: str | None,
-    opacified_percent: Callable[[Stack], float],
+    opacified_cm2: Callable[[Stack], float],
 ) -> tuple[Candidate, str]:
     """Return the series to analyse and one line that says why.
 
@@ -81,8 +82,8 @@ def choose(
     wanted
         What the user asks for: a SeriesInstanceUID, the end of one, or a series number,
         with "@40" behind it for the phase nearest 40 % of a series with several phases.
-    opacified_percent
-        Measures on a few slices how much of them is contrast-filled; called only when
+    opacified_cm2
+        Measures the contrast-filled area on a few slices; called only when
         headers alone do not tell the contrast series.
 
     Raises
@@ -97,7 +98,7 @@ def choose(
     if not usable:
         raise _refusal(asked)
     unsure = len(usable) > 1 and not all(c.header.has_contrast_agent for c in usable)
-    measured = [opacified_percent(_stack(c)) if unsure else 0.0 for c in usable]
+    measured = [opacified_cm2(_stack(c)) if unsure else 0.0 for c in usable]
     ranks = [_rank(c, m) for c, m in zip(usable, measured, strict=True)]
     order = sorted(range(len(usable)), key=lambda i: ranks[i], reverse=True)
     best = usable[order[0]]
@@ -191,7 +192,7 @@ TRAITS = (
 )
 
 
-def _rank(candidate: Candidate, opacified_percent: float) -> tuple[float | str, ...]:
+def _rank(candidate: Candidate, opacified_cm2: float) -> tuple[float | str, ...]:
     """Return what decides, most important first; larger is better. Order of `TRAITS`."""
     stack, header = _stack(candidate), candidate.header
     kinds = {kind.upper() for kind in candidate.frames[0].image_type}
@@ -200,7 +201,7 @@ def _rank(candidate: Candidate, opacified_percent: float) -> tuple[float | str, 
     phase, distance = _phase_rank(candidate)
     return (
         float(axial and not kinds & REFORMATTED) + 0.5 * float("DERIVED" not in kinds),
-        float(header.has_contrast_agent or opacified_percent > 1.0),
+        float(header.has_contrast_agent or opacified_cm2 > CONTRAST_CM2),
         float(spacing_mm * (stack.grid.size[2] - 1) >= HEART_MM),
         float(max(stack.slice_thickness_mm, spacing_mm) <= 1.0 + 1e-3),
         phase,
