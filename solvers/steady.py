@@ -118,7 +118,7 @@ def solve_prescribed(
     total = np.zeros(len(tree))
     with np.errstate(over="ignore", invalid="ignore"):  # told below, with the place
         inlet = inlet_pressure_mmhg * PA_PER_MMHG + h[0] * flow[0] ** 2
-    march(tree.parent, a, b, flow, inlet, total)
+        march(tree.parent, a, b, flow, inlet, total)
     if not np.all(np.isfinite(total)):
         bad = int(np.argmin(np.isfinite(total)))
         message = (

@@ -144,13 +144,14 @@ def test_a_split_keeps_its_sum_and_its_exponent():
     assert flow[0] / flow[1] == pytest.approx((1.8 / 1.5) ** 3, rel=1e-12)
 
 
-def test_the_calibre_of_a_daughter_is_a_median_behind_the_overlap():
+def test_the_calibre_of_a_daughter_is_the_median_of_10_mm_behind_the_overlap():
     radius = LEFT.reference_radius_mm.copy()
+    radius[21:41] = np.linspace(1.9, 1.0, 20)  # tapers: the place of the window counts
     radius[[21, 22]] = 2.2  # the centreline still lies in the mother there
-    radius[27] = 9.0  # one wild point
-    assert flow_shares(LEFT.tree, radius) == pytest.approx(
-        flow_shares(LEFT.tree, LEFT.reference_radius_mm), rel=1e-12
-    )
+    radius[23] = 9.0  # one wild point
+    behind = np.median(radius[23:33])  # 3 to 12 mm, the mother's radius being 2.2 mm
+    share = flow_shares(LEFT.tree, radius)[[40, 60]]
+    assert share[0] / share[1] == pytest.approx((behind / 1.5) ** (7 / 3), rel=1e-12)
 
 
 def test_shares_add_up_at_every_bifurcation():

@@ -179,6 +179,15 @@ def test_a_healthy_bifurcation_with_a_calibre_step_costs_no_expansion():
         assert np.max(b * share**2) < 0.15 * head
 
 
+def test_a_centreline_that_still_lies_in_the_mother_costs_no_expansion():
+    tree = fork(2.0, 1.5, 1.5)
+    wide = tree.radius_mm.copy()
+    wide[[21, 41]] = 1.95  # 1 mm behind the carina, where both lumens are one
+    _, b = borda_carnot(VesselTree(tree.points_mm, wide, tree.parent), BLOOD)
+    head = RHO / 2 / (np.pi * 4e-6) ** 2
+    assert np.max(b[21:] * 0.5**2) < 0.05 * head
+
+
 def test_a_lesion_that_ends_in_a_bifurcation_still_pays_for_its_jet():
     tree = fork(2.0, 1.6, 1.6)
     narrow = tree.radius_mm.copy()
