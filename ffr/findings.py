@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
 from ffr import __version__
 from ffr.errors import ConfigError
 from ffr.flags import Flag
+from ffr.physiology import Assumption
 from ffr.result import (
     RESEARCH_USE_ONLY,
     AssumptionEntry,
@@ -28,11 +29,11 @@ from ffr.result import (
     VesselResult,
     ffr_state,
 )
+from ffr.scan import Scan
 from meshes.arrays import AnyArray, Floats, Ints
 from meshes.errors import GeometryError
 from meshes.stenosis import Lesion
 from meshes.tree import CoronaryTree, path_length_mm, sections
-from meshes.volume import Volume
 from solvers.errors import ConvergenceError
 from solvers.solution import FlowSolution
 
@@ -47,38 +48,6 @@ SEGMENT_NAMES = {
 TOO_SMALL = "lumen below the modelled size"
 
 
-class ScanFacts(Protocol):
-    """What the result says about the scan; `ffr.scan.Scan` has it."""
-
-    @property
-    def volume(self) -> Volume: ...  # noqa: D102
-    @property
-    def source(self) -> str: ...  # noqa: D102
-    @property
-    def series(self) -> str: ...  # noqa: D102
-    @property
-    def sha256(self) -> str: ...  # noqa: D102
-    @property
-    def slice_thickness_mm(self) -> float | None: ...  # noqa: D102
-    @property
-    def tube_voltage_kvp(self) -> float | None: ...  # noqa: D102
-    @property
-    def kernel(self) -> str | None: ...  # noqa: D102
-
-
-class Stated(Protocol):
-    """A value used, and whether it was assumed; `ffr.physiology.Assumption` is one."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def value(self) -> str: ...  # noqa: D102
-    @property
-    def source(self) -> str: ...  # noqa: D102
-    @property
-    def assumed(self) -> bool: ...  # noqa: D102
-
-
 def build_result(
     *,
     coronaries: Sequence[CoronaryTree],
@@ -87,8 +56,8 @@ def build_result(
     lesions: Sequence[Sequence[Lesion]],
     distal: Sequence[Sequence[tuple[int, float]]],
     aortic_pressure_mmhg: float,
-    scan: ScanFacts,
-    assumptions: Sequence[Stated],
+    scan: Scan,
+    assumptions: Sequence[Assumption],
     flags: Sequence[Flag],
     settings: Mapping[str, Any],
     models: Mapping[str, str],
@@ -346,7 +315,7 @@ def _not_analysed(
             yield NotAnalysed(what=stretch, reason=TOO_SMALL)
 
 
-def _input_summary(scan: ScanFacts) -> InputSummary:
+def _input_summary(scan: Scan) -> InputSummary:
     size, spacing = scan.volume.grid.size, scan.volume.grid.spacing_mm
     return InputSummary(
         source=scan.source,

@@ -10,7 +10,9 @@ import numpy as np
 
 from ffr.findings import build_result
 from ffr.flags import Flag
+from ffr.physiology import Assumption
 from ffr.result import ImageQuality
+from ffr.scan import Scan
 from meshes.arrays import floats, ints
 from meshes.stenosis import Lesion
 from meshes.tree import CoronaryTree, VesselTree, path_length_mm, path_to, sections
@@ -23,27 +25,6 @@ APEX = np.array([0.62, -0.60, -0.50]) / np.linalg.norm([0.62, -0.60, -0.50])
 ANTERIOR = np.array([0.0, -1.0, 0.0]) + 0.60 / np.linalg.norm([0.62, -0.60, -0.50]) * -APEX
 ANTERIOR = ANTERIOR / np.linalg.norm(ANTERIOR)
 LEFTWARD = np.cross(ANTERIOR, APEX) * np.sign(np.cross(ANTERIOR, APEX)[0])
-
-
-@dataclass(frozen=True)
-class Scan:
-    volume: Volume
-    source: str = "DICOM folder"
-    series: str = (
-        "series 4 of 6: CTA 0.6 mm, diastole 75 %, 248 slices (thinnest contrast series)"
-    )
-    sha256: str = "9f2c" * 16
-    slice_thickness_mm: float | None = 0.6
-    tube_voltage_kvp: float | None = 120.0
-    kernel: str | None = "Bv40"
-
-
-@dataclass(frozen=True)
-class Assumption:
-    name: str
-    value: str
-    source: str
-    assumed: bool
 
 
 @dataclass(frozen=True)
@@ -378,6 +359,11 @@ def painted(coronaries, spacing_mm, seed=3):
     return Volume(grid, hu.astype(np.int16))
 
 
+def scan_of(volume):
+    series = "series 4 of 6: CTA 0.6 mm, diastole 75 %, 248 slices (thinnest contrast series)"
+    return Scan(volume, "dicom", series, 0.6, "9f2c" * 16, 120.0, "Bv40", FLAGS[:1])
+
+
 def tubes(coronaries, ffr, around=24):
     """Closed tubes along every run: enough of a lumen to be drawn."""
     from meshes.straighten import frames
@@ -454,7 +440,7 @@ def make_case(
         masks,
         lesions,
         distal,
-        Scan(painted(trees, spacing_mm)),
+        scan_of(painted(trees, spacing_mm)),
         surface,
         values,
     )

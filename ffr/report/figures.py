@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -10,7 +12,7 @@ from matplotlib.figure import Figure
 from ffr.report.colours import INK, LINE, PALE_INK, PAPER, STATE_COLOUR, ffr_rgb
 from ffr.report.paths import VesselPath
 from ffr.report.svg import WIDTH_IN, data_uri, research_note, style
-from ffr.result import ffr_rounded
+from ffr.result import LesionResult, ffr_rounded
 from meshes.arrays import Floats
 from meshes.errors import GeometryError
 from meshes.straighten import straightened
@@ -25,7 +27,13 @@ _LEFT_IN, _RIGHT_IN = 0.85, 0.35
 
 
 def vessel_figure(path: VesselPath, volume: Volume, axis_end_mm: float) -> str:
-    """Draw one vessel and return a data address.
+    """Draw one vessel and return a data address; see `vessel_panel`."""
+    with style():
+        return data_uri(vessel_panel(path, volume, axis_end_mm))
+
+
+def vessel_panel(path: VesselPath, volume: Volume, axis_end_mm: float) -> Figure:
+    """Draw one vessel: rows for names, two images, side branches, FFR and diameter.
 
     Parameters
     ----------
@@ -42,35 +50,28 @@ def vessel_figure(path: VesselPath, volume: Volume, axis_end_mm: float) -> str:
     gaps = [0.02, 0.05, 0.02, 0.04, 0.10]
     top, bottom = 0.34, 0.62
     total = sum(heights) + sum(gaps) + top + bottom
-    with style():
-        figure = Figure(figsize=(WIDTH_IN, total))
-        rows, y = [], total - top
-        for height, gap in zip(heights, [*gaps, 0.0], strict=True):
-            y -= height
-            box = (
-                _LEFT_IN / WIDTH_IN,
-                y / total,
-                scale * axis_end_mm / WIDTH_IN,
-                height / total,
-            )
-            axes = figure.add_axes(box)
-            axes.set_xlim(0, axis_end_mm)
-            rows.append(axes)
-            y -= gap
-        names, first, second, takeoffs, ffr, diameter = rows
-        _strip(names, path)
-        for axes, (label, angle) in zip((first, second), ROTATIONS, strict=True):
-            _image(axes, path, volume, label, angle)
-        _takeoffs(takeoffs, path)
-        _ffr_curve(ffr, path)
-        _diameter_curve(diameter, path)
-        _lesion_tags(names, path)
-        for axes in (first, second, ffr, diameter):
-            _marks(axes, path, over_image=axes in (first, second))
-        _missing(ffr, path)
-        _missing(diameter, path)
-        research_note(figure)
-        return data_uri(figure)
+    figure = Figure(figsize=(WIDTH_IN, total))
+    rows, y = [], total - top
+    for height, gap in zip(heights, [*gaps, 0.0], strict=True):
+        y -= height
+        box = (_LEFT_IN / WIDTH_IN, y / total, scale * axis_end_mm / WIDTH_IN, height / total)
+        rows.append(figure.add_axes(box, xlim=(0, axis_end_mm)))
+        y -= gap
+    names, first, second, takeoffs, ffr, diameter = rows
+    _strip(names, path)
+    for axes, (label, angle) in zip((first, second), ROTATIONS, strict=True):
+        _image(axes, path, volume, label, angle)
+    _takeoffs(takeoffs, path)
+    _ffr_curve(ffr, path)
+    _diameter_curve(diameter, path)
+    _lesion_tags(names, path)
+    for axes in (first, second, ffr, diameter):
+        _marks(axes, path, over_image=axes in (first, second))
+        axes.set_xlim(0, axis_end_mm)  # nothing drawn may have moved it
+    _missing(ffr, path)
+    _missing(diameter, path)
+    research_note(figure)
+    return figure
 
 
 def _bare(axes: Axes) -> None:
@@ -91,13 +92,20 @@ def _strip(axes: Axes, path: VesselPath) -> None:
 
 
 def _lesion_tags(axes: Axes, path: VesselPath) -> None:
-    for lesion in path.lesions:
-        middle = 0.5 * (lesion.start_mm + lesion.end_mm)
+    middles = [0.5 * (x.start_mm + x.end_mm) for x in path.lesions]
+    for lesion, middle in zip(path.lesions, middles, strict=True):
+        roomy = _roomy(middle, middles, axes.get_xlim()[1] / 9)
+        stenosis = f"lesion {lesion.id} · {lesion.diameter_stenosis_percent:.0f} % DS"
         axes.annotate(
-            f"lesion {lesion.id} · {lesion.diameter_stenosis_percent:.0f} % DS",
+            stenosis if roomy else str(lesion.id),
             (middle, 1.0), (0, 4), textcoords="offset points", annotation_clip=False,
             ha="center", va="bottom", fontsize=9, fontweight="bold", color=INK,
         )  # fmt: skip
+
+
+def _roomy(at: float, others: Sequence[float], reach: float) -> bool:
+    """Tell whether a long label fits: nobody else's begins within `reach`."""
+    return sum(abs(at - other) < reach for other in others) <= 1
 
 
 def _image(axes: Axes, path: VesselPath, volume: Volume, label: str, angle: float) -> None:
@@ -156,9 +164,9 @@ def _coloured(axes: Axes, x: Floats, y: Floats, ffr: Floats, width: float) -> No
 
 def _ffr_curve(axes: Axes, path: VesselPath) -> None:
     known = path.ffr[np.isfinite(path.ffr)]
-    low = min(0.5, float(known.min()) - 0.05) if known.size else 0.5
+    low = max(0.0, min(0.5, float(known.min()) - 0.05)) if known.size else 0.5
     axes.set_ylim(low, 1.03)
-    axes.set_yticks([t for t in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0) if t >= low])
+    axes.set_yticks([t for t in (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0) if t >= low])
     axes.yaxis.set_major_formatter("{x:.2f}")
     axes.set_ylabel("FFR", fontweight="bold", fontsize=10)
     axes.tick_params(labelbottom=False, bottom=False)
@@ -167,21 +175,31 @@ def _ffr_curve(axes: Axes, path: VesselPath) -> None:
     axes.axhspan(0.755, 0.805, color="#f0a63a", alpha=0.20, lw=0)
     axes.axhline(0.80, color=INK, lw=1.1, ls=(0, (6, 3)), zorder=2)
     _coloured(axes, path.s_mm, path.ffr, path.ffr, 2.6)
-    for lesion in path.lesions:
-        if lesion.ffr_distal is None or lesion.distance_used_mm is None:
+    read = [(x, _reading_mm(path, x)) for x in path.lesions]
+    places = [at for _, at in read if at is not None]
+    for lesion, at in read:
+        if at is None or lesion.ffr_distal is None:
             continue
-        if lesion.distal_point not in path.points:  # read in another branch
-            continue
-        at = float(path.s_mm[path.points == lesion.distal_point][0])
         colour = STATE_COLOUR[lesion.state]
         axes.plot([at], [lesion.ffr_distal], "D", ms=7, mfc=PAPER, mec=colour, mew=2, zorder=6)
         above = lesion.ffr_distal < 0.5 * (low + 1.0)
+        text = f"{ffr_rounded(lesion.ffr_distal):.2f}"
+        if _roomy(at, places, axes.get_xlim()[1] / 7):
+            text += f"  {lesion.distance_used_mm:.0f} mm distal"
         axes.annotate(
-            f"{ffr_rounded(lesion.ffr_distal):.2f}  {lesion.distance_used_mm:.0f} mm distal",
+            text,
             (at, lesion.ffr_distal), (8, 9 if above else -9), textcoords="offset points",
             va="bottom" if above else "top", fontsize=9.5, fontweight="bold", color=colour,
-            bbox={"boxstyle": "round,pad=0.15", "fc": PAPER, "ec": "none", "alpha": 0.85}, zorder=7,
+            zorder=7,
+            bbox={"boxstyle": "round,pad=0.15", "fc": PAPER, "ec": "none", "alpha": 0.85},
         )  # fmt: skip
+
+
+def _reading_mm(path: VesselPath, lesion: LesionResult) -> float | None:
+    """Return where on this way a lesion's FFR is read; None: nowhere, or in another branch."""
+    if lesion.distal_point is None or lesion.distal_point not in path.points:
+        return None
+    return float(path.s_mm[path.points == lesion.distal_point][0])
 
 
 def _diameter_curve(axes: Axes, path: VesselPath) -> None:
@@ -205,12 +223,12 @@ def _marks(axes: Axes, path: VesselPath, *, over_image: bool) -> None:
     """Show lesion spans and reading places at the same s in every row."""
     for lesion in path.lesions:
         if over_image:  # nothing may veil the image: two thin borders do
-            for at in (lesion.start_mm, lesion.end_mm):
-                axes.axvline(at, color="#8fd3ff", lw=0.8, ls=(0, (2, 3)))
+            for border in (lesion.start_mm, lesion.end_mm):
+                axes.axvline(border, color="#8fd3ff", lw=0.8, ls=(0, (2, 3)))
         else:
             axes.axvspan(lesion.start_mm, lesion.end_mm, color="#5b6b80", alpha=0.16, lw=0)
-        if lesion.distal_point is not None and lesion.distal_point in path.points:
-            at = float(path.s_mm[path.points == lesion.distal_point][0])
+        at = _reading_mm(path, lesion)
+        if at is not None:
             colour = PAPER if over_image else STATE_COLOUR[lesion.state]
             axes.axvline(at, color=colour, lw=1.0, ls=(0, (1, 2)), zorder=2)
 

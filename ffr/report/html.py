@@ -16,7 +16,7 @@ from ffr.report.tree_view import LumenSurface, tree_figure
 from ffr.result import RESEARCH_USE_ONLY, LesionResult, Result, State, ffr_rounded, ffr_state
 from ffr.result_file import write_text_whole
 from meshes.arrays import AnyArray, Floats
-from meshes.tree import CoronaryTree
+from meshes.tree import CoronaryTree, path_to
 from meshes.volume import Volume
 from solvers.solution import FlowSolution
 
@@ -70,6 +70,7 @@ def render_report(
         statement=RESEARCH_USE_ONLY,
         headline=_headline(result),
         ranked=sorted(result.lesions, key=_rank),
+        beyond={x.id: _lesions_before(result, coronaries, x) for x in result.lesions},
         trees=trees,
         panels=panels,
         missing=missing,
@@ -84,6 +85,19 @@ def save_report(path: Path, html: str) -> None:
 
 def _rank(lesion: LesionResult) -> tuple[bool, float]:
     return lesion.ffr_distal is None, lesion.ffr_distal or 0.0
+
+
+def _lesions_before(
+    result: Result, coronaries: Sequence[CoronaryTree], lesion: LesionResult
+) -> list[int]:
+    """Return the other lesions between a lesion and the place where its FFR is read."""
+    if lesion.distal_point is None:
+        return []
+    tree = next(c.tree for c in coronaries if c.side == lesion.side)
+    way = set(path_to(tree, lesion.distal_point).tolist()) - set(
+        path_to(tree, lesion.end_point).tolist()
+    )
+    return [x.id for x in result.lesions if x.side == lesion.side and x.throat_point in way]
 
 
 def _headline(result: Result) -> dict[str, Any]:

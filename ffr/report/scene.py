@@ -97,7 +97,7 @@ def edge_letters(axes: Floats) -> tuple[str, str, str, str]:
     return letters(-right), letters(right), letters(up), letters(-up)
 
 
-def cameras(points_mm: Floats, pixels: int, margin: float = 0.12) -> tuple[Camera, ...]:
+def cameras(points_mm: Floats, pixels: int, margin: float = 0.10) -> tuple[Camera, ...]:
     """Return one square camera per standard angle, all at one scale, that see all points."""
     axes = [screen_axes(angle) for angle in ANGLES]
     low = [(points_mm @ a.T).min(axis=0) for a in axes]
