@@ -235,7 +235,8 @@ def _phase_rank(candidate: Candidate) -> tuple[float, float]:
 
 
 def _why(best: tuple[float | str, ...], other: tuple[float | str, ...], beaten: str) -> str:
-    trait = next(t for t, a, b in zip(TRAITS, best, other, strict=True) if a != b)
+    traits = zip(TRAITS, best, other, strict=True)
+    trait = next((t for t, a, b in traits if a != b), TRAITS[-1])
     return f"chosen over {beaten} because it {trait}"
 
 

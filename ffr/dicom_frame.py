@@ -92,7 +92,10 @@ def text(item: Any, keyword: str, pattern: str) -> str | None:
 
 def classic_frame(path: Path, dataset: Any) -> tuple[Frame, ...]:
     """Return the one frame of a CT Image Storage file."""
+    heart_rate_bpm = number(dataset, "HeartRate")
     interval_ms = number(dataset, "NominalInterval")
+    if not interval_ms and heart_rate_bpm:
+        interval_ms = 60_000.0 / heart_rate_bpm
     trigger_ms = number(dataset, "TriggerTime")
     phase = number(dataset, "NominalPercentageOfCardiacPhase")
     if phase is None and interval_ms and trigger_ms is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.pixels import iter_pixels
+from pydicom.uid import ImplicitVRLittleEndian
 
 from ffr.dicom_frame import Frame
 from ffr.dicom_header import quiet
@@ -43,7 +44,9 @@ def read_pixels(frames: Sequence[Frame], progress: Callable[[float], None]) -> A
 
 
 def _stored_frames(path: Path, indices: list[int]) -> Iterator[AnyArray]:
-    dataset = pydicom.dcmread(path)
+    dataset = pydicom.dcmread(path, force=True)  # old files have no preamble
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     several = int(dataset.get("NumberOfFrames", 1) or 1) > 1
     stored = int(dataset.BitsStored)
     signed = bool(dataset.PixelRepresentation)

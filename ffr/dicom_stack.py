@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ MINIMUM_SLICES = 16
 MAXIMUM_THICKNESS_MM = 1.5
 TOLERANCE_MM = 0.03  # positions written with two decimals differ by up to 0.02
 TOLERANCE_RAD = math.radians(0.05)  # shifts a 140 mm stack by 0.12 mm
-PHASE_KEYS: tuple[Callable[[Frame], Hashable], ...] = (
+PHASE_KEYS: tuple[Callable[[Frame], float | None], ...] = (
     lambda frame: frame.phase_percent,
     lambda frame: frame.temporal_index,
     lambda frame: frame.trigger_ms,
@@ -47,12 +47,13 @@ def split_phases(frames: Sequence[Frame]) -> list[list[Frame]]:
     if distinct == len(places):
         return [list(frames)]
     for key in PHASE_KEYS:
-        parts: dict[Hashable, list[int]] = {}
+        parts: dict[float | None, list[int]] = {}
         for i, frame in enumerate(frames):
             parts.setdefault(key(frame), []).append(i)
         whole = [
             [frames[i] for i in part]
-            for part in parts.values()
+            # in order of their keys, because the order of files is chance
+            for _, part in sorted(parts.items(), key=lambda item: (item[0] is None, item[0]))
             if len({places[i] for i in part}) == len(part) >= 0.9 * distinct
         ]
         if len(parts) > 1 and whole:

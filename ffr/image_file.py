@@ -43,9 +43,9 @@ def read_image(path: Path, kind: str, progress: Callable[[float], None]) -> Scan
         "file-corrupt", "gantry-tilt", "several-volumes", "not-hu", "slices-too-thick",
         "too-few-slices".
     """
-    _check_gzip(path)
+    unpacked_bytes = _unpacked_bytes(path)
     progress(0.2)
-    image = _read(path)
+    image = _read(path, unpacked_bytes)
     progress(0.7)
     if image.GetNumberOfComponentsPerPixel() != 1:
         message = f"{image.GetNumberOfComponentsPerPixel()} values per voxel are not CT"
@@ -68,20 +68,22 @@ def read_image(path: Path, kind: str, progress: Callable[[float], None]) -> Scan
     )
 
 
-def _check_gzip(path: Path) -> None:
-    """Unpack once to nowhere: ITK fills the missing end of a truncated file with zeros."""
+def _unpacked_bytes(path: Path) -> int:
+    """Count, unpacking to nowhere: ITK fills the missing end of a NIfTI file with zeros."""
     if not path.name.lower().endswith(".gz"):
-        return
+        return path.stat().st_size
+    count = 0
     try:
         with gzip.open(path) as file:
-            while file.read(2**22):
-                pass
+            while block := file.read(2**22):
+                count += len(block)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         message = "the compressed file breaks off or is damaged; copy it again"
         raise StudyError("file-corrupt", message) from error
+    return count
 
 
-def _read(path: Path) -> SimpleITK.Image:
+def _read(path: Path, unpacked_bytes: int) -> SimpleITK.Image:
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         reader = SimpleITK.ImageFileReader()
@@ -94,6 +96,7 @@ def _read(path: Path) -> SimpleITK.Image:
         if len(size) < 3:
             message = "the file holds one image, not a volume; give the whole scan"
             raise StudyError("too-few-slices", message)
+        _check_nifti_length(reader, unpacked_bytes)
         image = reader.Execute()
     except RuntimeError as error:  # ITK's text names the path, which may name the patient
         if "orthonormal" in str(error).lower() or "orthogonal" in str(error).lower():
@@ -102,6 +105,16 @@ def _read(path: Path) -> SimpleITK.Image:
         message = "the file cannot be read, it breaks off or is damaged; copy it again"
         raise StudyError("file-corrupt", message) from None
     return image if image.GetDimension() == 3 else image[..., 0]
+
+
+def _check_nifti_length(reader: SimpleITK.ImageFileReader, unpacked_bytes: int) -> None:
+    if not reader.HasMetaDataKey("vox_offset"):
+        return  # NRRD and MetaImage: ITK itself checks the length
+    bits = int(reader.GetMetaData("bitpix")) * math.prod(reader.GetSize())
+    needed = int(float(reader.GetMetaData("vox_offset"))) + bits // 8
+    if unpacked_bytes < needed:
+        message = f"the file breaks off after {unpacked_bytes} of {needed} bytes; copy it again"
+        raise StudyError("file-corrupt", message)
 
 
 def _grid(image: SimpleITK.Image) -> Grid:

@@ -120,7 +120,8 @@ def check_anatomy(scan: Scan, labels: Volume) -> tuple[Flag, ...]:
             "needed; give the series with contrast"
         )
         raise StudyError("contrast-missing", message)
-    _check_origins(root.height_mm, root.needed_mm, at_border(scan, labels, root.mask).any())
+    cut = bool(np.any(at_border(scan, labels, root.mask)))
+    _check_origins(root.height_mm, root.needed_mm, cut)
     return _anatomy_flags(scan, labels, ventricle, contrast_hu, noise_hu)
 
 
