@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from ffr.report.colours import INK, LINE, PALE_INK, PAPER, STATE_COLOUR, ffr_rgb
+from ffr.report.colours import BREAKS, INK, LINE, PALE_INK, PAPER, STATE_COLOUR, ffr_rgb
 from ffr.report.paths import VesselPath
 from ffr.report.svg import WIDTH_IN, data_uri, research_note, style
 from ffr.result import LesionResult, ffr_rounded
@@ -172,7 +172,7 @@ def _ffr_curve(axes: Axes, path: VesselPath) -> None:
     axes.tick_params(labelbottom=False, bottom=False)
     axes.grid(axis="both", color=LINE, lw=0.5)
     axes.set_axisbelow(True)
-    axes.axhspan(0.755, 0.805, color="#f0a63a", alpha=0.20, lw=0)
+    axes.axhspan(*BREAKS, color="#f0a63a", alpha=0.20, lw=0)
     axes.axhline(0.80, color=INK, lw=1.1, ls=(0, (6, 3)), zorder=2)
     _coloured(axes, path.s_mm, path.ffr, path.ffr, 2.6)
     read = [(x, _reading_mm(path, x)) for x in path.lesions]

@@ -142,7 +142,6 @@ def _template() -> jinja2.Template:
         "ffr": lambda value: _number(None if value is None else ffr_rounded(value), 2),
         "words": lambda state: STATE_WORDS[state],
         "symbol": _symbol,
-        "state_of": ffr_state,
         "short": lambda text: text[:12],
     }
     environment.globals["colours"] = {
