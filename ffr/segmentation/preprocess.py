@@ -32,6 +32,9 @@ def vessel_input(hu: AnyArray, blood_hu: float) -> AnyArray:
     return np.stack([fixed, relative])
 
 
-def section_input(hu: AnyArray, blood_hu: float) -> AnyArray:
-    """Scale polar sections (n, offsets, angles, samples) by the local blood attenuation."""
-    return np.clip(hu.astype(np.float32) / np.float32(blood_hu), -0.5, 3.0)
+def section_input(hu: AnyArray, blood_hu: float | AnyArray) -> AnyArray:
+    """Scale polar sections (n, offsets, angles, samples) by the local blood attenuation.
+
+    `blood_hu` is one number or broadcasts over the sections.
+    """
+    return np.clip(hu / blood_hu, -0.5, 3.0).astype(np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -133,7 +134,7 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
     warm = max(1, min(100, config.steps // 10))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser,
-        lambda i: min(1, (i + 1) / warm) * 0.5 * (1 + np.cos(np.pi * i / config.steps)),
+        lambda i: min(1, (i + 1) / warm) * 0.5 * (1 + math.cos(math.pi * i / config.steps)),
     )
     step = 0
     if checkpoint.exists():

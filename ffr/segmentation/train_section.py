@@ -104,6 +104,7 @@ def train_section(config: SectionConfig, out: Path, device: str = "cpu") -> Path
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, config.learning_rate, total_steps=config.steps
     )
+    half = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
     began, losses = time.monotonic(), []
     for step in range(1, config.steps + 1):
         picked = np.sort(rng.integers(0, len(images), config.batch))
@@ -114,8 +115,9 @@ def train_section(config: SectionConfig, out: Path, device: str = "cpu") -> Path
             image, truth = image[:, :, ::-1].copy(), truth[:, ::-1].copy()
         if rng.random() < 0.5:
             image = image[:, ::-1].copy()
-        inside, spread = model(torch.from_numpy(image).to(device))
-        loss = loss_of(inside.cpu(), spread.cpu(), torch.from_numpy(truth))
+        with torch.autocast(device.split(":")[0], dtype=torch.bfloat16, enabled=half):
+            inside, spread = model(torch.from_numpy(image).to(device))
+        loss = loss_of(inside.float().cpu(), spread.float().cpu(), torch.from_numpy(truth))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 2.0)

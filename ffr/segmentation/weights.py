@@ -1,0 +1,100 @@
+"""Weights as files: safetensors with a header that says how to rebuild the network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from ffr.errors import ConfigError
+from ffr.segmentation.networks import SectionNet, UNet3d
+
+FOLDER = Path(__file__).parent / "weights"
+NETWORKS = ("anatomy", "vessel", "section")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A trained network, ready to run.
+
+    Parameters
+    ----------
+    model
+        The torch module on its device, in evaluation mode.
+    device
+        "cpu" or "cuda".
+    sha256
+        Hash of the weights file; results carry it.
+    """
+
+    model: nn.Module
+    device: str
+    sha256: str
+
+
+def best_device() -> str:
+    """Return "cuda" when torch sees a GPU, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def weights_path(name: str) -> Path:
+    """Return where the weights of a network are shipped."""
+    return FOLDER / f"{name}.safetensors"
+
+
+def save_weights(name: str, model: nn.Module, architecture: dict[str, object], path: Path) -> None:
+    """Write weights in half precision, with the header that `load_network` needs."""
+    state = {k: v.detach().cpu().contiguous().half() for k, v in model.state_dict().items()}
+    header = {"network": name, "architecture": json.dumps(architecture)}
+    temporary = path.with_suffix(".tmp")
+    save_file(state, temporary, metadata=header)
+    os.replace(temporary, path)
+
+
+def load_network(name: str, device: str | None = None) -> Network:
+    """Load a shipped network.
+
+    Raises
+    ------
+    ConfigError
+        The weights are missing or damaged.
+    """
+    path = weights_path(name)
+    device = device or best_device()
+    if not path.exists():
+        message = (
+            f"weights of the {name} network are missing ({path.name}); "
+            "reinstall ct-ffr or train them with 'ffr train'"
+        )
+        raise ConfigError(message)
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            architecture = json.loads(file.metadata()["architecture"])
+            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError, TypeError) as error:
+        message = f"weights of the {name} network are damaged ({path.name}): {error}"
+        raise ConfigError(message) from error
+    model = rebuilt(architecture)
+    model.load_state_dict(state)
+    model.eval()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Network(model.to(device), device, digest)
+
+
+def rebuilt(architecture: dict[str, object]) -> nn.Module:
+    """Return the untrained module that a weights header describes."""
+    kind, *numbers = architecture["kind"], architecture["inputs"]
+    if kind == "section":
+        return SectionNet(int(str(numbers[0])))
+    widths = tuple(architecture["widths"])  # type: ignore[call-overload]
+    return UNet3d(
+        int(str(numbers[0])), int(str(architecture["outputs"])), widths,
+        stem=bool(architecture["stem"]),
+    )  # fmt: skip

@@ -1,0 +1,285 @@
+"""From vessel maps to connected centrelines: ostia, cheapest paths, branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.ndimage import gaussian_filter1d
+
+from ffr.anatomy import Anatomy
+from ffr.errors import StudyError
+from ffr.flags import Flag
+from ffr.segmentation.infer import HeartMap, VesselMap
+from meshes.arrays import AnyArray, Floats, Ints, floats
+from meshes.kernels.paths import path_lengths, spread
+from meshes.resample import resampled
+from meshes.tree import VesselTree
+from meshes.volume import Grid, Volume, ijk_to_points_mm
+
+SURE = 0.5  # probability above which a voxel counts as vessel
+GAP_COST = 40.0  # cost per mm where there is no sign of a vessel
+GAP_MM = 6.0  # longest stretch without evidence that a path may cross
+BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen
+OSTIUM_REACH_MM = 3.0  # an ostium is vessel this close to the aortic lumen
+ROOT_REACH_MM = 55.0  # the root and ascending aorta end this far above the ventricle
+STEP_MM = 0.5
+SMOOTHING_MM = 1.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traced:
+    """Raw trees, inlet first; the radius is only a first guess from the vessel map.
+
+    Parameters
+    ----------
+    left, right
+        Trees, None where no ostium was found.
+    flags
+        Bridged gaps, missing ostia.
+    """
+
+    left: VesselTree | None
+    right: VesselTree | None
+    flags: tuple[Flag, ...]
+
+
+def trace(heart: HeartMap, vessels: VesselMap) -> Traced:
+    """Find both coronary trees in the vessel maps.
+
+    Raises
+    ------
+    StudyError
+        "coronary-origins-missing": no vessel leaves the aortic root.
+    """
+    grid = vessels.labels.grid
+    probability = vessels.vessel_probability.values.astype(np.float32) / 255
+    aorta = _root_lumen(heart, grid)
+    sure = _plausible(probability > SURE, probability)
+    seeds = _ostia(sure, aorta, grid)
+    if not seeds:
+        message = (
+            "no coronary artery was found leaving the aortic root; check that the scan is a "
+            "coronary CTA that covers the root"
+        )
+        raise StudyError("coronary-origins-missing", message)
+    cost = _cost(probability, vessels.distance.values, aorta)
+    trees: dict[str, VesselTree] = {}
+    flags: list[Flag] = []
+    for side in ("left", "right"):
+        if side not in seeds:
+            flags.append(
+                Flag(f"{side}-coronary-missing", f"no {side} coronary ostium was found")
+            )
+            continue
+        tree, bridged = _grow(_middle(seeds[side], vessels), sure, cost, vessels)
+        if tree is None:
+            flags.append(
+                Flag(f"{side}-coronary-missing", f"the {side} coronary artery ends at its ostium")
+            )
+            continue
+        trees[side] = tree
+        if bridged:
+            flags.append(
+                Flag(
+                    "gap-bridged",
+                    f"{bridged} gap(s) in the {side} tree were bridged: artefact or occlusion",
+                )
+            )
+    return Traced(trees.get("left"), trees.get("right"), tuple(flags))
+
+
+def _root_lumen(heart: HeartMap, grid: Grid) -> AnyArray:
+    """Aortic root and proximal ascending aorta on the vessel grid."""
+    labels = heart.labels.values
+    aorta = labels == Anatomy.AORTA
+    ventricle = np.isin(labels, (Anatomy.LV, Anatomy.MYOCARDIUM))
+    parts, count = ndimage.label(aorta)
+    near = np.unique(parts[ndimage.binary_dilation(ventricle, iterations=4) & aorta])
+    near = near[near > 0]
+    if count == 0 or near.size == 0:
+        message = "the aortic root was not found beside the left ventricle"
+        raise StudyError("coronary-origins-missing", message)
+    sizes = np.bincount(parts.ravel())
+    root = parts == near[np.argmax(sizes[near])]
+    spacing = float(heart.labels.grid.spacing_mm[0])
+    height = ndimage.distance_transform_edt(~ventricle) * spacing
+    # the descending aorta may hang on the arch: keep what is close to the ventricle
+    root &= height < ROOT_REACH_MM
+    parts, _ = ndimage.label(root)
+    close = np.unique(parts[(height < 12) & root])
+    root = np.isin(parts, close[close > 0])
+    mask = Volume(heart.labels.grid, root.astype(np.float32))
+    return resampled(mask, grid, outside=0.0).values > 0.5
+
+
+def _plausible(sure: AnyArray, probability: AnyArray) -> AnyArray:
+    """Drop specks: components under 15 mm3."""
+    parts, _ = ndimage.label(sure, structure=np.ones((3, 3, 3)))
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes * 0.125 > 15.0)[parts])
+
+
+def _ostia(sure: AnyArray, aorta: AnyArray, grid: Grid) -> dict[str, Ints]:
+    """Return flat seed voxels per side: vessel voxels at the wall of the root.
+
+    Contact patches are weighed by the vessel that hangs on them. The left ostium faces
+    the patient's left and back, the right one the front and right (SCCT convention of
+    the sinuses); the two best patches on different sides win.
+    """
+    spacing = float(grid.spacing_mm[0])
+    reach = round(OSTIUM_REACH_MM / spacing)
+    outside = sure & ~aorta
+    contact = outside & ndimage.binary_dilation(aorta, iterations=reach)
+    patches, count = ndimage.label(contact, structure=np.ones((3, 3, 3)))
+    if count == 0:
+        return {}
+    vessels, _ = ndimage.label(outside, structure=np.ones((3, 3, 3)))
+    weight = np.bincount(vessels.ravel())
+    middle = np.argwhere(aorta).mean(axis=0)
+    best: dict[str, tuple[float, Ints]] = {}
+    for number, box in enumerate(ndimage.find_objects(patches)):
+        voxels = np.argwhere(patches[box] == number + 1) + [s.start for s in box]
+        offset = (voxels.mean(axis=0) - middle)[::-1] * spacing  # x, y, z
+        side = "left" if offset[0] + offset[1] > 0 else "right"
+        size = float(weight[vessels[tuple(voxels[0])]])
+        flat = np.ravel_multi_index(tuple(voxels.T), sure.shape)
+        if side not in best or size > best[side][0]:
+            best[side] = (size, flat)
+    return {side: flat for side, (size, flat) in best.items() if size * spacing**3 > 30.0}
+
+
+def _middle(patch: Ints, vessels: VesselMap) -> Ints:
+    """The voxel of a contact patch that lies deepest inside the vessel."""
+    distance = np.take(vessels.distance.values, patch)
+    return patch[np.argmin(distance)][None]
+
+
+def _cost(probability: AnyArray, distance: AnyArray, aorta: AnyArray) -> AnyArray:
+    """Cost per mm: low on the predicted centreline, high without evidence, none in the aorta.
+
+    exp(-d / 0.7 mm) prefers the middle of the lumen; the probability alone would let paths
+    cut corners.
+    """
+    d = distance.astype(np.float32)
+    centred = np.exp(-d / 0.7) * np.clip(probability, 0, 1)
+    cost = 1.0 / (centred + 1.0 / GAP_COST)
+    cost[aorta] = 0.0
+    return cost.astype(np.float32)
+
+
+def _grow(
+    seeds: Ints, sure: AnyArray, cost: AnyArray, vessels: VesselMap
+) -> tuple[VesselTree | None, int]:
+    """Add the longest uncovered path again and again until only stubs are left."""
+    grid = vessels.labels.grid
+    spacing = float(grid.spacing_mm[0])
+    open_cost = cost.copy()
+    np.put(open_cost, seeds, np.maximum(np.take(open_cost, seeds), 1.0))
+    total, parent = spread(open_cost, seeds, spacing, GAP_COST * GAP_MM * 4 + 400.0)
+    reached = np.flatnonzero(np.isfinite(total.ravel()))
+    order = reached[np.argsort(total.ravel()[reached], kind="stable")]
+    length = path_lengths(order, parent, np.array(sure.shape), spacing)
+    candidates = np.flatnonzero(sure.ravel() & np.isfinite(total.ravel()))
+    candidates = candidates[np.argsort(-length[candidates], kind="stable")]
+    radius = _map_radius_mm(sure, spacing)
+    covered = np.zeros(sure.size, dtype=bool)
+    on_tree = np.zeros(sure.size, dtype=bool)
+    paths: list[Ints] = []
+    bridged = 0
+    flat_parent, flat_sure = parent.ravel(), sure.ravel()
+    for leaf in candidates:
+        if covered[leaf]:
+            continue
+        path = [int(leaf)]
+        while flat_parent[path[-1]] >= 0 and not on_tree[path[-1]]:
+            path.append(int(flat_parent[path[-1]]))
+        voxels = np.array(path[::-1])
+        fresh = length[leaf] - length[voxels[0]]
+        beyond = fresh - (radius[voxels[0]] if paths else 0.0)
+        gap = _longest_gap_mm(flat_sure[voxels], length[voxels])
+        keep = beyond >= BRANCH_MM and gap <= GAP_MM
+        if keep:
+            bridged += gap > 1.0
+            paths.append(voxels)
+            on_tree[voxels] = True
+            _cover(covered, voxels, radius, sure.shape, spacing)
+        else:  # nothing further out on this stub is worth another look
+            _cover(covered, voxels[-max(1, len(voxels) // 2) :], radius, sure.shape, spacing)
+    if not paths:
+        return None, 0
+    return _joined(paths, grid, radius), bridged
+
+
+def _map_radius_mm(sure: AnyArray, spacing: float) -> Floats:
+    """First guess of the lumen radius at each voxel, flat: distance to the mask's border."""
+    inside = ndimage.distance_transform_edt(sure) * spacing
+    return np.asarray(ndimage.maximum_filter(inside, 3), dtype=np.float64).ravel()
+
+
+def _longest_gap_mm(evidence: AnyArray, length: AnyArray) -> float:
+    """Longest stretch of a path without vessel voxels, mm."""
+    worst, start = 0.0, None
+    for i, sure in enumerate(evidence):
+        if sure:
+            start = None
+        else:
+            start = i if start is None else start
+            worst = max(worst, float(length[i] - length[start]))
+    return worst
+
+
+def _cover(
+    covered: AnyArray, voxels: Ints, radius: Floats, shape: tuple[int, ...], spacing: float
+) -> None:
+    """Mark everything within the lumen (and a little more) of a path as explained."""
+    where = np.stack(np.unravel_index(voxels, shape), axis=1)
+    view = covered.reshape(shape)
+    for (k, j, i), r in zip(where[::2], radius[voxels[::2]], strict=True):
+        n = int((1.5 * r + 1.5) / spacing) + 1
+        view[max(0, k - n) : k + n + 1, max(0, j - n) : j + n + 1, max(0, i - n) : i + n + 1] = (
+            True
+        )
+
+
+def _joined(paths: list[Ints], grid: Grid, radius: Floats) -> VesselTree:
+    """Smooth every path, thin it to even steps and hang it on its parent."""
+    nk, nj, ni = (int(n) for n in np.asarray(grid.size)[::-1])
+    points: list[Floats] = []
+    radii: list[float] = []
+    parent: list[int] = []
+    index_of: dict[int, int] = {}  # voxel -> nearest tree point
+    for voxels in paths:
+        ijk = np.stack(np.unravel_index(voxels, (nk, nj, ni)), axis=1)[:, ::-1]
+        curve = ijk_to_points_mm(grid, ijk)
+        first = index_of.get(int(voxels[0]))
+        smooth = gaussian_filter1d(
+            curve, SMOOTHING_MM / (1.2 * STEP_MM), axis=0, mode="nearest", truncate=3.0
+        )
+        if first is not None:
+            smooth[0] = points[first]
+        s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(smooth, axis=0), axis=1))])
+        keep = np.concatenate([[True], np.diff(s) > 1e-6])
+        n = max(2, round(s[-1] / STEP_MM) + 1)
+        even = np.linspace(0, s[-1], n)
+        fine = np.stack([np.interp(even, s[keep], smooth[keep, c]) for c in range(3)], axis=1)
+        size = np.maximum(np.interp(even, s, radius[voxels]), 0.4)
+        base = len(points)
+        for m in range(0 if first is None else 1, n):
+            points.append(fine[m])
+            radii.append(float(size[m]))
+            last = len(points) - 2
+            if m == 0:
+                parent.append(-1)
+            elif m == 1 and first is not None:
+                parent.append(first)
+            else:
+                parent.append(last)
+        made = np.searchsorted(even, s)
+        offset = 0 if first is None else -1
+        for voxel, m in zip(voxels, np.minimum(made, n - 1), strict=True):
+            index_of.setdefault(int(voxel), max(base, base + int(m) + offset))
+    return VesselTree(floats(points), floats(radii), np.array(parent))
+
