@@ -153,27 +153,37 @@ def values_on_surface(
 ) -> Floats:
     """Carry values of centreline points to the vertices of their lumen's surface, (n,).
 
-    Each vertex takes the value at the nearest place of the tube it lies on, linear between
-    the points there; what is not a number on either side of that place stays so.
+    As `values_in_lumen`, for the surface's points.
+    """
+    return values_in_lumen(surface.points_mm, trees, values_per_tree)
+
+
+def values_in_lumen(
+    points_mm: Floats, trees: Sequence[VesselTree], values_per_tree: Sequence[Floats]
+) -> Floats:
+    """Carry values of centreline points to points in or on the lumen, (n, 3) to (n,).
+
+    Each point takes the value at the nearest place of the tube it lies in, linear between
+    the centreline points there; what is not a number on either side of that place stays so.
 
     Raises
     ------
     GeometryError
-        Values that do not fit their trees; a vertex more than 1.5 mm outside every vessel.
+        Values that do not fit their trees; a point more than 1.5 mm outside every vessel.
     """
     if len(trees) != len(values_per_tree):
         message = (
             f"{len(trees)} trees need as many arrays of values, not {len(values_per_tree)}"
         )
         raise GeometryError(message)
-    closest = np.full(len(surface.points_mm), np.inf)
-    result = np.full(len(surface.points_mm), np.nan)
+    closest = np.full(len(points_mm), np.inf)
+    result = np.full(len(points_mm), np.nan)
     for tree, values in zip(trees, values_per_tree, strict=True):
         if values.shape != (len(tree),):
             message = f"values have shape {values.shape}, their tree has {len(tree)} points"
             raise GeometryError(message)
         tubes = tubes_of(tree, block_mm=2.0, reach_mm=SEARCH_MM, beyond_mm=0.0)
-        place = wall(tubes, surface.points_mm)
+        place = wall(tubes, points_mm)
         before, after = values[tubes.parent[place.segment]], values[tubes.child[place.segment]]
         between = before * (1.0 - place.along) + after * place.along
         value = np.where(
@@ -184,6 +194,6 @@ def values_on_surface(
         result = np.where(nearer, value, result)
     if np.any(np.isinf(closest)):
         bad = int(np.flatnonzero(np.isinf(closest))[0])
-        message = f"surface point {bad} lies more than {SEARCH_MM:g} mm from every vessel"
+        message = f"point {bad} lies more than {SEARCH_MM:g} mm from every vessel"
         raise GeometryError(message)
     return floats(result)

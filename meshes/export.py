@@ -1,0 +1,165 @@
+"""How are meshes of the lumen written so that other programs read them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import meshio
+import numpy as np
+from numpy.typing import ArrayLike
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
+
+from meshes.arrays import AnyArray
+from meshes.errors import GeometryError
+from meshes.filling import VolumeMesh
+from meshes.io import replacing
+from meshes.surface import Surface
+
+# Extension, meshio's name of the format, and whether point data goes along. These are the
+# formats in which meshio 5.3.5 reads its own triangles and tetrahedra back (its Nastran
+# writer, for one, stops at negative coordinates).
+SURFACE_FORMATS = {
+    ".vtp": ("", True),  # ours, below
+    ".stl": ("", False),
+    ".ply": ("ply", True),
+    ".obj": ("obj", False),
+    ".off": ("off", False),
+    ".vtu": ("vtu", True),
+    ".vtk": ("vtk", True),
+    ".msh": ("gmsh", True),
+    ".inp": ("abaqus", False),
+    ".mesh": ("medit", False),
+    ".dat": ("tecplot", True),
+}
+VOLUME_FORMATS = {
+    ".vtu": ("vtu", True),
+    ".vtk": ("vtk", True),
+    ".msh": ("gmsh", True),
+    ".inp": ("abaqus", False),
+    ".mesh": ("medit", False),
+    ".su2": ("su2", False),
+    ".vol": ("netgen", False),
+    ".dat": ("tecplot", True),
+}
+STL_HEADER = b"ct-ffr lumen; unit mm; patient axes LPS; research use only"  # not "solid"
+STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("unused", "<u2")])
+
+
+def write_surface(
+    path: Path, surface: Surface, point_data: Mapping[str, ArrayLike] | None = None
+) -> None:
+    """Write a surface in the format that the extension of `path` names.
+
+    The file appears whole or not at all, and is the same for the same surface. `.vtp`,
+    `.vtu` and `.vtk` also hold the label of each triangle as `cap`; `.stl`, `.obj`, `.off`,
+    `.inp` and `.mesh` hold triangles only. Coordinates are patient coordinates
+    (LPS) in mm in all of them.
+
+    Raises
+    ------
+    GeometryError
+        An extension that is not known; an array without one value per point.
+    """
+    name, with_data = _format(path, SURFACE_FORMATS, "a surface")
+    data = _checked(point_data, len(surface.points_mm))
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".vtp":
+            _write_vtp(temporary, surface, data)
+        elif path.suffix.lower() == ".stl":
+            _write_stl(temporary, surface)
+        else:
+            cells = [("triangle", surface.triangles)]
+            labels = {"cap": [surface.face_label]} if name in ("vtu", "vtk") else {}
+            mesh = meshio.Mesh(
+                surface.points_mm, cells, data if with_data else {}, cell_data=labels
+            )
+            meshio.write(temporary, mesh, file_format=name)
+
+
+def write_volume_mesh(
+    path: Path, mesh: VolumeMesh, point_data: Mapping[str, ArrayLike] | None = None
+) -> None:
+    """Write tetrahedra in the format that the extension of `path` names.
+
+    The file appears whole or not at all. Coordinates are patient coordinates (LPS) in mm.
+
+    Raises
+    ------
+    GeometryError
+        An extension that is not known; an array without one value per point.
+    """
+    name, with_data = _format(path, VOLUME_FORMATS, "a volume mesh")
+    data = _checked(point_data, len(mesh.points_mm))
+    cells = [("tetra", mesh.tetrahedra)]
+    with replacing(path) as temporary:
+        meshio.write(
+            temporary,
+            meshio.Mesh(mesh.points_mm, cells, data if with_data else {}),
+            file_format=name,
+        )
+
+
+def _format(path: Path, known: dict[str, tuple[str, bool]], what: str) -> tuple[str, bool]:
+    if path.suffix.lower() not in known:
+        message = (
+            f"{path.name}: {what} cannot be written with the extension {path.suffix!r}; "
+            f"known are {' '.join(known)}"
+        )
+        raise GeometryError(message)
+    return known[path.suffix.lower()]
+
+
+def _checked(point_data: Mapping[str, ArrayLike] | None, count: int) -> dict[str, AnyArray]:
+    data = {name: np.ascontiguousarray(values) for name, values in (point_data or {}).items()}
+    for name, values in data.items():
+        if values.shape[:1] != (count,):
+            message = f"{name} has shape {values.shape}, the mesh has {count} points"
+            raise GeometryError(message)
+    return data
+
+
+def _write_vtp(path: Path, surface: Surface, point_data: dict[str, AnyArray]) -> None:
+    points = vtkPoints()
+    points.SetDataTypeToDouble()
+    points.SetData(numpy_to_vtk(surface.points_mm, deep=True))
+    corners = np.ascontiguousarray(surface.triangles.ravel())
+    cells = vtkCellArray()
+    cells.SetData(
+        numpy_to_vtkIdTypeArray(np.arange(0, corners.size + 1, 3), deep=True),
+        numpy_to_vtkIdTypeArray(corners, deep=True),
+    )
+    poly = vtkPolyData()
+    poly.SetPoints(points)
+    poly.SetPolys(cells)
+    for name, values in point_data.items():
+        column = numpy_to_vtk(values, deep=True)
+        column.SetName(name)
+        poly.GetPointData().AddArray(column)
+    label = numpy_to_vtk(surface.face_label.astype(np.int32), deep=True)
+    label.SetName("cap")
+    poly.GetCellData().AddArray(label)
+    for name, word in (("unit", "mm"), ("axes", "LPS"), ("use", "research use only")):
+        text = vtkStringArray()
+        text.SetName(name)
+        text.InsertNextValue(word)
+        poly.GetFieldData().AddArray(text)
+    writer = vtkXMLPolyDataWriter()
+    writer.SetFileName(str(path))
+    writer.SetInputData(poly)
+    if writer.Write() != 1:
+        message = f"{path.name} could not be written"
+        raise OSError(message)
+
+
+def _write_stl(path: Path, surface: Surface) -> None:
+    corners = surface.points_mm[surface.triangles]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    table = np.zeros(len(corners), STL_TRIANGLE)
+    table["corners"] = corners
+    table["normal"] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    count = np.array([len(corners)], "<u4").tobytes()
+    path.write_bytes(STL_HEADER.ljust(80) + count + table.tobytes())
