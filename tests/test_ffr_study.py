@@ -419,6 +419,14 @@ def test_a_missing_slice_is_named_with_its_place(tmp_path):
         read_study(tmp_path)
 
 
+def test_a_series_that_breaks_off_is_left_out_when_another_is_whole(tmp_path):
+    truncate(0.6)(write(tmp_path / "a", number=1))
+    write(tmp_path / "b", number=2, kernel="Bl64")
+    said = read_study(tmp_path).series
+    assert said.startswith("series 2 ")
+    assert "file-corrupt" in said
+
+
 def test_names_that_differ_in_form_only_are_one_patient(tmp_path):
     write(tmp_path / "a")
     write(tmp_path / "b", number=2, seed="b")
