@@ -1,31 +1,62 @@
-"""The command line: one verb per stage, files at both ends."""
+"""The command line: one verb per stage, files at both ends.
+
+Heavy libraries are imported inside the verbs: help and mistakes answer at once, and the
+process can still be forked (see `ffr.supervise`).
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ffr import __version__
-from ffr.centreline import SolveSettings, solve_centreline, summary, write_columns
 from ffr.errors import ConfigError, StudyError
-from ffr.patient import load_patient
+from ffr.partial import PARTIAL, remove_partial
+from ffr.supervise import INTERRUPTED, supervised
 from meshes.errors import GeometryError
 from solvers.errors import ConvergenceError
 
+if TYPE_CHECKING:
+    from ffr.patient import Patient
+    from ffr.phantom.coronaries import LesionPlan
+    from ffr.phantom.study import TrueLesion
+
+RUO = "Research use only. Not a medical device. Not for diagnosis."
+STAGES = ("scan", "segment", "tree", "solve", "report")
+
 app = typer.Typer(
-    help="CT-derived fractional flow reserve. Research use only. Not a medical device.",
+    help=f"CT-derived fractional flow reserve. {RUO}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,
 )
+Study = Annotated[
+    Path, typer.Argument(help="DICOM folder, zip or file; NIfTI, NRRD or MetaImage.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+Run = Annotated[Path, typer.Argument(help="Folder of an earlier run.")]
+Series = Annotated[
+    str | None, typer.Option(help="DICOM series: number, UID or the end of one.")
+]
+PatientFile = Annotated[Path | None, typer.Option("--patient", help="Patient file, TOML.")]
+Systolic = Annotated[float | None, typer.Option(help="Cuff pressure.")]
+Diastolic = Annotated[float | None, typer.Option(help="Cuff pressure.")]
+HeartRate = Annotated[float | None, typer.Option(help="Heart rate.")]
+LvMass = Annotated[float | None, typer.Option(help="Myocardial mass of the left ventricle.")]
+Haematocrit = Annotated[float | None, typer.Option(help="As a fraction, such as 0.45.")]
+Sex = Annotated[str | None, typer.Option(help="female or male.")]
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"ct-ffr {__version__}. Research use only.")
+        print(f"ct-ffr {__version__}. {RUO}")
         raise typer.Exit
 
 
@@ -38,9 +69,151 @@ def _root(
     """CT-derived fractional flow reserve. Research use only. Not a medical device."""
 
 
+def _patient(file: Path | None, flags: dict[str, object]) -> Patient:
+    """What is known of the patient: the file, overruled by flags."""
+    from ffr.patient import load_patient, patient_from
+
+    known = load_patient(file).model_dump(exclude_none=True) if file else {}
+    known |= {name: value for name, value in flags.items() if value is not None}
+    return patient_from(known, "patient")
+
+
+def _guarded(out: Path, work: Callable[[], None]) -> None:
+    """Do long work in a child; Ctrl-C ends it at once and leaves whole stages only."""
+
+    def child() -> int:
+        scratch = out / "stages" / f"{PARTIAL}scratch-{os.getpid()}"
+        if (out / "stages").is_dir():
+            scratch.mkdir(mode=0o700)
+            tempfile.tempdir = str(scratch)  # patients' images stay inside the result folder
+        try:
+            return _reported(work)
+        finally:
+            remove_partial(out)
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+    code = supervised(child, lambda: remove_partial(out))
+    if code == INTERRUPTED:
+        print("ffr: interrupted; finished stages are kept (--from goes on)", file=sys.stderr)
+    if code:
+        raise typer.Exit(code)
+
+
+def _reported(work: Callable[[], None]) -> int:
+    """Run `work`; a user's mistake is one line and exit code 2."""
+    try:
+        work()
+    except (ConfigError, StudyError, GeometryError, ConvergenceError, OSError) as error:
+        print(f"ffr: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("ffr: out of memory; this scan needs about 6 GB free", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    """The message of an error; of the system's errors without the path, which may name a
+    patient.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        name = Path(str(error.filename)).suffix if error.filename else ""
+        return f"{error.strerror}{f' (a {name} file)' if name else ''}"
+    return " ".join(str(error).split())
+
+
+@app.command()
+def run(
+    study: Study,
+    out: Out,
+    from_stage: Annotated[
+        str, typer.Option("--from", help=f"Reuse the stages before: {', '.join(STAGES)}.")
+    ] = "scan",
+    series: Series = None,
+    patient: PatientFile = None,
+    systolic_mmhg: Systolic = None,
+    diastolic_mmhg: Diastolic = None,
+    heart_rate_bpm: HeartRate = None,
+    lv_mass_g: LvMass = None,
+    haematocrit: Haematocrit = None,
+    sex: Sex = None,
+) -> None:
+    """From a CT study to an FFR map: all stages in one command."""
+    flags: dict[str, object] = {
+        "systolic_mmhg": systolic_mmhg, "diastolic_mmhg": diastolic_mmhg,
+        "heart_rate_bpm": heart_rate_bpm, "lv_mass_g": lv_mass_g,
+        "haematocrit": haematocrit, "sex": sex,
+    }  # fmt: skip
+
+    def work() -> None:
+        _run_stages(study, out, from_stage, series, patient, flags)
+
+    _guarded(out, work)
+
+
+def _run_stages(
+    study: Path | None, out: Path, first: str, series: str | None,
+    patient_file: Path | None, flags: dict[str, object], last: str = "report",
+) -> None:  # fmt: skip
+    from rich.console import Console
+
+    from ffr import workflow
+    from ffr.show import bars, lesion_table
+
+    if first not in STAGES:
+        raise ConfigError(f"--from {first!r}: no such stage; choose one of {', '.join(STAGES)}")
+    known = _patient(patient_file, flags)
+    workflow.prepare(out)
+    console = Console()
+    steps: dict[str, tuple[str, Callable[[Callable[[float], None]], object]]] = {
+        "scan": (
+            "reading the study",
+            lambda p: workflow.read_scan(_given(study), out, series, p),
+        ),
+        "segment": ("segmenting heart and vessels", lambda p: workflow.segment(out, p)),
+        "tree": ("tracing and measuring", lambda p: workflow.tree(out, p)),
+        "solve": ("solving the flow", lambda p: workflow.solve(out, known, p)),
+        "report": ("meshes and report", lambda p: workflow.report(out, p)),
+    }
+    result = None
+    with bars(console) as opened:
+        for name in STAGES[STAGES.index(first) : STAGES.index(last) + 1]:
+            title, step = steps[name]
+            moved = opened(title)
+            result = step(moved)
+            moved(1.0)
+    if last == "report" and isinstance(result, workflow.Result):
+        for flag in result.flags:
+            print(f"warning: {flag.message}")
+        console.print(lesion_table(result) if result.lesions else "No lesions found.")
+        print(f"report: {out / 'report.html'}")
+        print(RUO)
+
+
+def _given(study: Path | None) -> Path:
+    if study is None:
+        raise ConfigError("a study is needed to start from stage 'scan'")
+    return study
+
+
+@app.command()
+def segment(study: Study, out: Out, series: Series = None) -> None:
+    """Read a study; label heart and vessels."""
+    _guarded(out, lambda: _run_stages(study, out, "scan", series, None, {}, "segment"))
+
+
+@app.command()
+def tree(run: Run) -> None:
+    """Trace, measure and name the coronary trees of a segmented run."""
+    _guarded(run, lambda: _run_stages(None, run, "tree", None, None, {}, "tree"))
+
+
 @app.command()
 def solve(
-    file: Annotated[Path, typer.Argument(help="Centreline with radii: .vtp or .swc, mm.")],
+    file: Annotated[
+        Path, typer.Argument(help="Centreline with radii (.vtp, .swc; mm), or a run's folder.")
+    ],
     flow_ml_min: Annotated[
         float | None, typer.Option(help="Total inlet flow; split by radius^(7/3).")
     ] = None,
@@ -63,27 +236,153 @@ def solve(
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
 ) -> None:
     """Pressure, flow and FFR along a centreline tree from outside."""
-    settings = SolveSettings(
-        flow_ml_min,
-        outlet_flows,
-        inlet_pressure_mmhg,
-        viscosity_pa_s,
-        density_kg_m3,
-        inlet_profile,
-        inlet,
-        side,
+    if file.is_dir():
+        _guarded(file, lambda: _run_stages(None, file, "solve", None, patient, {}))
+        return
+
+    def work() -> None:
+        from ffr.centreline import SolveSettings, solve_centreline, summary, write_columns
+        from ffr.patient import load_patient
+
+        settings = SolveSettings(
+            flow_ml_min, outlet_flows, inlet_pressure_mmhg, viscosity_pa_s, density_kg_m3,
+            inlet_profile, inlet, side,
+        )  # fmt: skip
+        known = load_patient(patient) if patient else None
+        solved = solve_centreline(file, settings, known)
+        if json is not None:
+            write_columns(json, solved)
+        print("\n".join(summary(solved)))
+
+    if code := _reported(work):
+        raise typer.Exit(code)
+
+
+@app.command()
+def report(run: Run) -> None:
+    """Write result, meshes and report of a solved run again."""
+    _guarded(run, lambda: _run_stages(None, run, "report", None, None, {}))
+
+
+@app.command()
+def export(
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="Mesh to write; its extension says the format.")],
+) -> None:
+    """Write the lumen mesh in another format (.ply, .obj, .off, .msh, ...)."""
+
+    def work() -> None:
+        from ffr import workflow
+
+        workflow.export(run, file)
+        print(f"wrote {file.name}")
+
+    sys.exit(_reported(work))
+
+
+@app.command()
+def phantom(
+    out: Out,
+    seed: Annotated[int, typer.Option(help="Same seed, same patient.")] = 1_000_000,
+    burden: Annotated[float, typer.Option(help="Mean number of stenoses; 0: healthy.")] = 2.5,
+) -> None:
+    """Make a virtual patient: a DICOM study and the truth about it."""
+
+    def work() -> None:
+        _make_phantom(out, seed, burden, None)
+
+    _guarded(out, work)
+
+
+def _make_phantom(
+    out: Path, seed: int, burden: float, plans: tuple[LesionPlan, ...] | None
+) -> tuple[TrueLesion, ...]:
+    from rich.console import Console
+
+    from ffr import workflow
+    from ffr.patient import Patient
+    from ffr.phantom.patient import virtual_patient
+    from ffr.phantom.study import (
+        clinical_imaging,
+        scan_grid,
+        true_lesions,
+        write_study,
+        write_truth,
     )
-    known = load_patient(patient) if patient else None
-    solved = solve_centreline(file, settings, known)
-    if json is not None:
-        write_columns(json, solved)
-    print("\n".join(summary(solved)))
+    from ffr.show import bars
+
+    workflow.prepare(out)
+    with bars(Console()) as opened:
+        moved = opened("virtual patient")
+        patient = virtual_patient(seed, burden, plans)
+        truth = true_lesions(patient, Patient())
+        imaging, grid = clinical_imaging(seed), scan_grid(patient)
+        with workflow.replaced_folder(out / "study") as folder:
+            write_study(patient, imaging, grid, folder, moved)
+        write_truth(out / "truth.json", patient, truth)
+    return truth
+
+
+@app.command()
+def demo(out: Out = Path("demo")) -> None:
+    """The main job on a virtual patient, beside the known truth."""
+
+    def work() -> None:
+        from rich.console import Console
+
+        from ffr.phantom.study import DEMO_LESIONS, DEMO_SEED
+        from ffr.result_file import load_result
+        from ffr.show import truth_table
+
+        truth = _make_phantom(out, DEMO_SEED, 0.0, DEMO_LESIONS)
+        _run_stages(out / "study", out, "scan", None, None, {})
+        Console().print(truth_table(load_result(out / "result.json"), truth))
+        print(f"report: {(out / 'report.html').resolve()}")
+
+    _guarded(out, work)
+
+
+@app.command()
+def train(
+    network: Annotated[str, typer.Argument(help="anatomy, vessel or section.")],
+    runs: Annotated[Path, typer.Option(help="Folder of checkpoints and curves.")] = Path(
+        "runs"
+    ),
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    ship: Annotated[bool, typer.Option(help="Replace the shipped weights when done.")] = False,
+) -> None:
+    """Train a network on virtual patients; goes on where an earlier call stopped."""
+
+    def work() -> None:
+        from ffr.segmentation.recipes import train_network
+
+        path = train_network(network, runs, steps, threads, ship)
+        print(f"{network}: {path.name}")
+
+    try:
+        code = _reported(work)
+    except KeyboardInterrupt:
+        print("ffr: interrupted; the last checkpoint is kept", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine has, and how to mend what is missing."""
+    from ffr.doctor import checks
+
+    failed = False
+    for check in checks():
+        print(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}")
+        if not check.ok:
+            print(f"     {check.remedy}")
+            failed = True
+    if failed:
+        raise typer.Exit(2)
 
 
 def main() -> None:
     """Run a verb; a user's mistake ends with one clear line and exit code 2."""
-    try:
-        app()
-    except (ConfigError, StudyError, GeometryError, ConvergenceError, OSError) as error:
-        print(f"ffr: {error}", file=sys.stderr)
-        sys.exit(2)
+    app()

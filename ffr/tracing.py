@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from ffr.anatomy import Anatomy
 from ffr.errors import StudyError
 from ffr.flags import Flag
-from ffr.segmentation.infer import HeartMap, VesselMap
+from ffr.segmentation.maps import HeartMap, VesselMap
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.kernels.paths import path_lengths, spread
 from meshes.resample import resampled
@@ -76,7 +76,9 @@ def trace(heart: HeartMap, vessels: VesselMap) -> Traced:
         tree, bridged = _grow(_middle(seeds[side], vessels), sure, cost, vessels)
         if tree is None:
             flags.append(
-                Flag(f"{side}-coronary-missing", f"the {side} coronary artery ends at its ostium")
+                Flag(
+                    f"{side}-coronary-missing", f"the {side} coronary artery ends at its ostium"
+                )
             )
             continue
         trees[side] = tree
@@ -239,9 +241,9 @@ def _cover(
     view = covered.reshape(shape)
     for (k, j, i), r in zip(where[::2], radius[voxels[::2]], strict=True):
         n = int((1.5 * r + 1.5) / spacing) + 1
-        view[max(0, k - n) : k + n + 1, max(0, j - n) : j + n + 1, max(0, i - n) : i + n + 1] = (
-            True
-        )
+        view[
+            max(0, k - n) : k + n + 1, max(0, j - n) : j + n + 1, max(0, i - n) : i + n + 1
+        ] = True
 
 
 def _joined(paths: list[Ints], grid: Grid, radius: Floats) -> VesselTree:
@@ -282,4 +284,3 @@ def _joined(paths: list[Ints], grid: Grid, radius: Floats) -> VesselTree:
         for voxel, m in zip(voxels, np.minimum(made, n - 1), strict=True):
             index_of.setdefault(int(voxel), max(base, base + int(m) + offset))
     return VesselTree(floats(points), floats(radii), np.array(parent))
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from vtkmodules.vtkCommonCore import (
     vtkLogger,
     vtkOutputWindow,
     vtkPoints,
+    vtkStringArray,
     vtkStringOutputWindow,
 )
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
@@ -78,10 +79,29 @@ def read_centreline(path: Path) -> Centreline:
 def write_vtp(
     path: Path, tree: VesselTree, point_data: Mapping[str, ArrayLike] | None = None
 ) -> None:
-    """Write a tree as one polyline per unbranched run, with `radius_mm` and `point_data`.
+    """Write one tree; see `write_forest`."""
+    write_forest(path, [tree], [point_data or {}])
 
-    Points keep their order; runs share their bifurcation point by index. The first line
-    starts at the inlet. The file appears whole or not at all.
+
+def write_forest(
+    path: Path,
+    trees: Sequence[VesselTree],
+    point_data: Sequence[Mapping[str, ArrayLike]],
+    texts: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Write trees as one polyline per unbranched run, with `radius_mm` and `point_data`.
+
+    Points keep their order, tree by tree; runs share their bifurcation point by index. The
+    first line starts at the first inlet. The file appears whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Where to.
+    trees, point_data
+        Trees, and for each the arrays of its points; all trees have the same arrays.
+    texts
+        Lists of words kept as field data, such as the names behind branch numbers.
 
     Raises
     ------
@@ -90,8 +110,10 @@ def write_vtp(
     """
     points = vtkPoints()
     points.SetDataTypeToDouble()
-    points.SetData(numpy_to_vtk(np.ascontiguousarray(tree.points_mm), deep=True))
-    runs = sections(tree)
+    every_point = np.concatenate([tree.points_mm for tree in trees])
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(every_point), deep=True))
+    first = np.concatenate([[0], np.cumsum([len(tree) for tree in trees])])
+    runs = [r + n for tree, n in zip(trees, first, strict=False) for r in sections(tree)]
     offsets = np.concatenate([[0], np.cumsum([run.size for run in runs])])
     lines = vtkCellArray()
     lines.SetData(
@@ -101,14 +123,25 @@ def write_vtp(
     poly = vtkPolyData()
     poly.SetPoints(points)
     poly.SetLines(lines)
-    for name, values in {"radius_mm": tree.radius_mm, **(point_data or {})}.items():
-        array = np.ascontiguousarray(values)
-        if array.shape[:1] != (len(tree),):
-            message = f"{name} has shape {array.shape}, the tree has {len(tree)} points"
-            raise GeometryError(message)
-        column = numpy_to_vtk(array, deep=True)
+    tables = [
+        {"radius_mm": tree.radius_mm, **data}
+        for tree, data in zip(trees, point_data, strict=True)
+    ]
+    for name in tables[0]:
+        parts = [np.asarray(table[name]) for table in tables]
+        for part, tree in zip(parts, trees, strict=True):
+            if part.shape[:1] != (len(tree),):
+                message = f"{name} has shape {part.shape}, the tree has {len(tree)} points"
+                raise GeometryError(message)
+        column = numpy_to_vtk(np.ascontiguousarray(np.concatenate(parts)), deep=True)
         column.SetName(name)
         poly.GetPointData().AddArray(column)
+    for name, words in (texts or {}).items():
+        text = vtkStringArray()
+        text.SetName(name)
+        for word in words:
+            text.InsertNextValue(word)
+        poly.GetFieldData().AddArray(text)
     with replacing(path) as temporary:
         writer = vtkXMLPolyDataWriter()
         writer.SetFileName(str(temporary))

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 
 from meshes.arrays import floats
 from meshes.volume import Grid, Volume, axis_aligned_grid, ijk_to_points_mm
 
 
-def to_itk(volume: Volume) -> sitk.Image:
+def to_itk(volume: Volume) -> SimpleITK.Image:
     """Return the SimpleITK image of a volume; both speak LPS and mm."""
-    image = sitk.GetImageFromArray(volume.values)
+    image = SimpleITK.GetImageFromArray(volume.values)
     image.SetSpacing([float(x) for x in volume.grid.spacing_mm])
     image.SetOrigin([float(x) for x in volume.grid.origin_mm])
     image.SetDirection([float(x) for x in volume.grid.direction.ravel()])
     return image
 
 
-def from_itk(image: sitk.Image) -> Volume:
+def from_itk(image: SimpleITK.Image) -> Volume:
     """Return the volume of a 3D SimpleITK image."""
     grid = Grid(
         np.array(image.GetSize()),
@@ -26,7 +26,7 @@ def from_itk(image: sitk.Image) -> Volume:
         floats(image.GetOrigin()),
         floats(np.reshape(image.GetDirection(), (3, 3))),
     )
-    return Volume(grid, sitk.GetArrayFromImage(image))
+    return Volume(grid, SimpleITK.GetArrayFromImage(image))
 
 
 def resampled(volume: Volume, grid: Grid, outside: float, nearest: bool = False) -> Volume:
@@ -42,19 +42,19 @@ def resampled(volume: Volume, grid: Grid, outside: float, nearest: bool = False)
         ]
         if max(shrink) > 1:
             shrink = [min(f, n) for f, n in zip(shrink, image.GetSize(), strict=True)]
-            image = sitk.BinShrink(image, shrink)
-    out = sitk.Resample(
+            image = SimpleITK.BinShrink(image, shrink)
+    out = SimpleITK.Resample(
         image,
         [int(n) for n in grid.size],
-        sitk.Transform(),
-        sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear,
+        SimpleITK.Transform(),
+        SimpleITK.sitkNearestNeighbor if nearest else SimpleITK.sitkLinear,
         [float(x) for x in grid.origin_mm],
         [float(x) for x in grid.spacing_mm],
         [float(x) for x in grid.direction.ravel()],
         outside,
         image.GetPixelID(),
     )
-    return Volume(grid, sitk.GetArrayFromImage(out))
+    return Volume(grid, SimpleITK.GetArrayFromImage(out))
 
 
 def covering_grid(volume: Volume, spacing_mm: float) -> Grid:

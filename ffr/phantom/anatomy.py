@@ -88,6 +88,10 @@ class Heart:
     right_ventricle_mm: Floats
 
 
+def _grown(semi: Floats | tuple[float, float, float], by: float) -> tuple[float, float, float]:
+    return float(semi[0] + by), float(semi[1] + by), float(semi[2] + by)
+
+
 def _ellipsoid(
     tissue: str,
     label: int,
@@ -148,12 +152,12 @@ def random_heart(rng: np.random.Generator) -> Heart:
         size * rng.uniform(25, 31),
     )
     ra_pool = _ellipsoid("ra", Anatomy.RA, ra_centre, ra_semi)
-    ra_wall = _ellipsoid("myocardium", 0, ra_centre, tuple(s + 2 for s in ra_semi))
-    la_wall = _ellipsoid("myocardium", 0, la_centre, tuple(s + 2 for s in la_semi))
+    ra_wall = _ellipsoid("myocardium", 0, ra_centre, _grown(ra_semi, 2))
+    la_wall = _ellipsoid("myocardium", 0, la_centre, _grown(la_semi, 2))
 
     fat = rng.uniform(4, 11)
     shells = tuple(
-        _ellipsoid("fat", 0, s.centre_mm, tuple(float(v) + fat for v in s.semi_mm), s.direction)
+        _ellipsoid("fat", 0, s.centre_mm, _grown(s.semi_mm, fat), s.direction)
         for s in (lv_wall, rv_wall, ra_wall, la_wall)
     )
     hood = _ellipsoid("fat", 0, root + 14 * root_direction, (42.0, 36.0, 34.0))
@@ -186,7 +190,8 @@ def random_heart(rng: np.random.Generator) -> Heart:
         behind=_chest(rng, size),
         chambers=(
             *shells, hood, cava, la_wall, la_pool, *_pulmonary_veins(rng, la_centre, la_semi),
-            ra_wall, ra_pool, rv_wall, rv_pool, *pulmonary, lv_wall, lv_pool, *papillary, outflow,
+            ra_wall, ra_pool, rv_wall, rv_pool, *pulmonary, lv_wall, lv_pool, *papillary,
+            outflow,
         ),
         front=front,
         epicardium=(lv_wall, rv_wall, ra_wall, la_wall),

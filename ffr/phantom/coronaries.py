@@ -427,7 +427,8 @@ def coronary_tree(arteries: tuple[Artery, ...], side: str) -> CoronaryTree:
             members.add(artery.name)
     chosen = [a for a in arteries if a.name in members]
     first: dict[str, int] = {}
-    points, radius, healthy, parent, branch = [], [], [], [], []
+    points, radius, healthy, branch = [], [], [], []
+    parent: list[int] = []
     for number, artery in enumerate(chosen):
         skip = 1 if artery.parent else 0  # the shared point belongs to the parent
         base = len(parent)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from ffr.anatomy import Vessel
+from ffr.anatomy import Anatomy, Vessel
 from ffr.phantom.anatomy import Solid, Tube
+from ffr.phantom.coronaries import STEP_MM
 from ffr.phantom.kernels import blend, paint_ellipsoid, tube_distance, tubes_near
 from ffr.phantom.patient import VirtualPatient
-from meshes.arrays import AnyArray, Floats
+from meshes.arrays import AnyArray, Floats, floats
 from meshes.volume import Grid, Volume, array_shape
 
 FWHM_PER_SD = 2.3548
 FAR_MM = 1e3
+KEEP_LABEL, OWN_LABEL = -1, -2  # of paint: leave labels alone; each item's own
 IN_AORTA = 99  # not an Anatomy value: marks the root while vessels are labelled
 
 
@@ -102,6 +105,15 @@ def random_imaging(rng: np.random.Generator, contrast: bool = True) -> Imaging:
     )
 
 
+class Cones(NamedTuple):
+    """A bundle of round cones; the columns of the last two hold their start and end."""
+
+    start_mm: Floats  # (n, 3)
+    end_mm: Floats  # (n, 3)
+    radius_mm: Floats  # (n, 2)
+    value_hu: Floats  # (n, 2)
+
+
 class _Canvas:
     """The voxel arrays being painted, in the lattice's own axes."""
 
@@ -113,7 +125,7 @@ class _Canvas:
         self.distance = np.full(shape, FAR_MM, dtype=np.float32)
         self.value = np.zeros(shape, dtype=np.float32)
         self.h = float(np.mean(grid.spacing_mm))
-        self.high = (np.asarray(grid.size) - 1) * np.asarray(grid.spacing_mm)
+        self.high = floats((np.asarray(grid.size) - 1) * np.asarray(grid.spacing_mm))
 
     def local(self, points_mm: Floats) -> Floats:
         """Patient points in lattice axes, mm from the first voxel."""
@@ -128,37 +140,39 @@ class _Canvas:
             np.ascontiguousarray(solid.cut_normal @ d), solid.cut_offset_mm, value, mark,
         )  # fmt: skip
 
-    def measure(self, start: Floats, end: Floats, radius: Floats, value: Floats) -> bool:
-        """Fill `distance` for a bundle of cones; columns of radius, value: start, end."""
-        a, b = self.local(start), self.local(end)
-        near = tubes_near(a, b, radius.max(axis=1) + 2 * self.h, np.zeros(3), self.high)
+    def bundle(self, cones: Cones, mark: int) -> None:
+        """Blend a bundle of cones, nearest one first."""
+        a, b = self.local(cones.start_mm), self.local(cones.end_mm)
+        reach = cones.radius_mm.max(axis=1) + 2 * self.h
+        near = tubes_near(a, b, reach, np.zeros(3), self.high)
         if near.size == 0:
-            return False
+            return
         self.distance.fill(FAR_MM)
         tube_distance(
             self.distance, self.value, self.grid.spacing_mm, a[near], b[near],
-            *(np.ascontiguousarray(x[near]) for x in (radius[:, 0], radius[:, 1],
-              value[:, 0], value[:, 1])), 2.0 * self.h,
+            cones.radius_mm[near], cones.value_hu[near], 2.0 * self.h,
         )  # fmt: skip
-        return True
+        blend(self.hu, self.label, self.distance, self.value, self.h, mark)
 
-    def bundle(
-        self, start: Floats, end: Floats, radius: Floats, value: Floats, mark: int
-    ) -> None:
-        """Blend a bundle of cones."""
-        if self.measure(start, end, radius, value):
-            blend(self.hu, self.label, self.distance, self.value, self.h, mark)
-
-
-def _cones(points: Floats, *per_point: Floats) -> tuple[Floats, ...]:
-    """Chain -> starts, ends, and (start, end) columns of each per-point quantity."""
-    pairs = [np.stack([q[:-1], q[1:]], axis=1) for q in per_point]
-    return points[:-1], points[1:], *pairs
+    def paint(self, items: Iterable[Solid | Tube], table: dict[str, float], mark: int) -> None:
+        """Blend solids and tubes in order; `mark` OWN_LABEL keeps each one's own label."""
+        for item in items:
+            value = table[item.tissue]
+            label = int(item.label) if mark == OWN_LABEL else mark
+            if isinstance(item, Solid):
+                self.solid(item, value, label)
+            else:
+                self.bundle(chains([(item.points_mm, item.radius_mm, value)]), label)
 
 
-def _chains(chains: Iterable[tuple[Floats, ...]]) -> tuple[Floats, ...]:
-    parts = [_cones(*chain) for chain in chains]
-    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+def chains(parts: Iterable[tuple[Floats, Floats, Floats | float]]) -> Cones:
+    """Join chains of points, with radius and attenuation per point, into one bundle."""
+    columns: list[tuple[Floats, ...]] = []
+    for points, radius, value in parts:
+        values = np.broadcast_to(value, radius.shape)
+        pairs = (np.stack([q[:-1], q[1:]], axis=1) for q in (radius, values))
+        columns.append((points[:-1], points[1:], *pairs))
+    return Cones(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
 def paint(
@@ -180,57 +194,55 @@ def paint(
     """
     canvas = _Canvas(grid)
     table = dict(imaging.tissue_hu)
+    heart = patient.heart
 
-    def whole(items: tuple[Solid | Tube, ...], vessel_mark: int) -> None:
-        for item in items:
-            value = table[item.tissue]
-            mark = vessel_mark if vessel_labels else int(item.label)
-            if isinstance(item, Solid):
-                canvas.solid(item, value, mark)
-            else:
-                flat = np.full(len(item.radius_mm), value)
-                canvas.bundle(*_cones(item.points_mm, item.radius_mm, flat), mark)
+    def vessel(label: int) -> int:
+        return label if vessel_labels else KEEP_LABEL
 
-    whole(patient.heart.behind, -1)
-    whole(patient.heart.chambers, -1)
-    rng = np.random.default_rng([patient.seed, 11])
-    sheath = rng.uniform(0.3, 3.0)
-    fat = table["fat"]
-    canvas.bundle(*_chains(
-        (a.axis_mm, a.outer_mm + sheath, np.full(len(a.outer_mm), fat)) for a in patient.arteries
-    ), 0 if not vessel_labels else -1)  # fmt: skip
+    own = KEEP_LABEL if vessel_labels else OWN_LABEL
+    canvas.paint(heart.behind, table, own)
+    canvas.paint(heart.chambers, table, own)
+    beside = KEEP_LABEL if vessel_labels else Anatomy.BACKGROUND
+    sheath = np.random.default_rng([patient.seed, 11]).uniform(0.3, 3.0)
+    arteries = patient.arteries
+    canvas.bundle(
+        chains((a.axis_mm, a.outer_mm + sheath, table["fat"]) for a in arteries), beside
+    )
     if patient.veins:
-        canvas.bundle(*_chains(
-            (v.points_mm, v.radius_mm, np.full(len(v.radius_mm), table["vein"]))
-            for v in patient.veins
-        ), 0 if not vessel_labels else -1)  # fmt: skip
-    canvas.bundle(*_chains(
-        (a.axis_mm, a.outer_mm, a.plaque_hu) for a in patient.arteries
-    ), Vessel.PLAQUE if vessel_labels else -1)  # fmt: skip
-    whole(patient.heart.front, IN_AORTA)
+        veins = ((v.points_mm, v.radius_mm, table["vein"]) for v in patient.veins)
+        canvas.bundle(chains(veins), beside)
+    walls = chains((a.axis_mm, a.outer_mm, a.plaque_hu) for a in arteries)
+    canvas.bundle(walls, vessel(Vessel.PLAQUE))
+    canvas.paint(heart.front, table, IN_AORTA if vessel_labels else OWN_LABEL)
     in_aorta = canvas.label == IN_AORTA
-    canvas.bundle(*_lumen(patient, imaging), Vessel.LUMEN if vessel_labels else -1)
+    canvas.bundle(_lumen(patient, imaging), vessel(Vessel.LUMEN))
     if patient.calcium:
-        canvas.bundle(
-            *(np.concatenate([getattr(c, f) for c in patient.calcium])
-              for f in ("start_mm", "end_mm")),
-            *(np.concatenate([np.stack([getattr(c, f)] * 2, 1) for c in patient.calcium])
-              for f in ("radius_mm", "value_hu")),
-            Vessel.CALCIUM if vessel_labels else -1,
-        )  # fmt: skip
+        canvas.bundle(_calcium(patient), vessel(Vessel.CALCIUM))
     if vessel_labels:  # the first millimetres of wall and lumen lie inside the root
         canvas.label[in_aorta] = Vessel.BACKGROUND
     return canvas.hu, canvas.label
 
 
-def _lumen(patient: VirtualPatient, imaging: Imaging) -> tuple[Floats, ...]:
+def _lumen(patient: VirtualPatient, imaging: Imaging) -> Cones:
     """Lumen cones; contrast falls along each artery."""
-    chains = []
+    parts = []
     for a in patient.arteries:
-        s = np.arange(len(a.lumen_mm)) * 0.5
+        s = np.arange(len(a.lumen_mm)) * STEP_MM
         fall = 1 - imaging.distal_fall_percent / 100 * np.minimum(s / 100.0, 1.2)
-        chains.append((a.centre_mm, a.lumen_mm, imaging.contrast_hu * fall))
-    return _chains(chains)
+        parts.append((a.centre_mm, a.lumen_mm, imaging.contrast_hu * fall))
+    return chains(parts)
+
+
+def _calcium(patient: VirtualPatient) -> Cones:
+    deposits = patient.calcium
+    radius = np.concatenate([c.radius_mm for c in deposits])
+    value = np.concatenate([c.value_hu for c in deposits])
+    return Cones(
+        np.concatenate([c.start_mm for c in deposits]),
+        np.concatenate([c.end_mm for c in deposits]),
+        np.stack([radius, radius], axis=1),
+        np.stack([value, value], axis=1),
+    )
 
 
 def scan(patient: VirtualPatient, grid: Grid, imaging: Imaging, seed: int) -> Volume:

@@ -82,24 +82,22 @@ def tube_distance(
     spacing: Floats,
     start: Floats,
     end: Floats,
-    radius_start: Floats,
-    radius_end: Floats,
-    value_start: Floats,
-    value_end: Floats,
+    radius: Floats,
+    value: Floats,
     band: float,
 ) -> None:
     """Lower `distance` to the signed distance of round cones; keep the nearest one's value.
 
     `distance` must hold a large number where nothing is near; only voxels within `band`
     of a surface, and all inside, are written. `along` gets the value interpolated on the
-    axis of the nearest cone.
+    axis of the nearest cone. Columns of `radius` and `value` are start and end.
     """
     nk, nj, ni = distance.shape
-    n = radius_start.size
+    n = radius.shape[0]
     for k in numba.prange(nk):
         z = k * spacing[2]
         for m in range(n):
-            reach = max(radius_start[m], radius_end[m]) + band
+            reach = max(radius[m, 0], radius[m, 1]) + band
             if z < min(start[m, 2], end[m, 2]) - reach:
                 continue
             if z > max(start[m, 2], end[m, 2]) + reach:
@@ -120,11 +118,11 @@ def tube_distance(
                     if length2 > 0.0:
                         t = min(1.0, max(0.0, (x * ux + y * uy + w * uz) / length2))
                     dx, dy, dz = x - t * ux, y - t * uy, w - t * uz
-                    radius = radius_start[m] + t * (radius_end[m] - radius_start[m])
-                    d = math.sqrt(dx * dx + dy * dy + dz * dz) - radius
+                    r = radius[m, 0] + t * (radius[m, 1] - radius[m, 0])
+                    d = math.sqrt(dx * dx + dy * dy + dz * dz) - r
                     if d < band and d < distance[k, j, i]:
                         distance[k, j, i] = d
-                        along[k, j, i] = value_start[m] + t * (value_end[m] - value_start[m])
+                        along[k, j, i] = value[m, 0] + t * (value[m, 1] - value[m, 0])
 
 
 @parallel_kernel

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,9 +12,9 @@ from scipy import ndimage
 from torch import Tensor
 
 from ffr.anatomy import Anatomy, Vessel
+from ffr.segmentation.maps import DISTANCE_CAP_MM, HeartMap, VesselMap
 from ffr.segmentation.preprocess import (
     ANATOMY_SPACING_MM,
-    DISTANCE_CAP_MM,
     VESSEL_SPACING_MM,
     anatomy_input,
     vessel_input,
@@ -31,44 +30,6 @@ HEART_MARGIN_MM = 10.0
 WINDOW_VOXELS = 96
 OVERLAP_VOXELS = 16
 Progress = Callable[[float], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeartMap:
-    """The whole heart at 2 mm.
-
-    Parameters
-    ----------
-    labels
-        `Anatomy` values, uint8.
-    lv_mass_g
-        Myocardial mass of the left ventricle; 0 when none was found.
-    blood_hu
-        Median attenuation inside the aorta; 0 when no aorta was found.
-    """
-
-    labels: Volume
-    lv_mass_g: float
-    blood_hu: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VesselMap:
-    """The coronary vessels at 0.5 mm, in the box around the heart.
-
-    Parameters
-    ----------
-    labels
-        `Vessel` values, uint8.
-    vessel_probability
-        Probability of lumen or calcium, uint8 (255 = 1).
-    distance
-        Distance to the nearest coronary centreline in mm, capped at 4 mm, float16.
-    """
-
-    labels: Volume
-    vessel_probability: Volume
-    distance: Volume
 
 
 @contextmanager
@@ -192,7 +153,7 @@ def map_vessels(
     return VesselMap(
         Volume(grid, total[: len(Vessel)].argmax(axis=0).astype(np.uint8)),
         Volume(grid, np.rint(255 * probability).astype(np.uint8)),
-        Volume(grid, np.clip(total[len(Vessel)], 0, DISTANCE_CAP_MM)),
+        Volume(grid, np.clip(total[len(Vessel)], 0, DISTANCE_CAP_MM).astype(np.float32)),
     )
 
 

@@ -13,7 +13,7 @@ from ffr.segmentation.sections import polar_hu, rays
 from ffr.segmentation.weights import Network
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.straighten import frames, sampled
-from meshes.tree import VesselTree, path_length_mm, sections
+from meshes.tree import VesselTree, child_count, path_length_mm, path_to, sections
 from meshes.volume import Volume
 
 FRAME_SMOOTHING_POINTS = 3.0
@@ -22,6 +22,8 @@ RADIUS_SMOOTHING_POINTS = 1.0
 LOG_SD_OFFSET = -2.3  # the network's raw spread is centred on about 0.1 mm
 SMALLEST_MM = 0.15
 BATCH = 256
+THINNEST_MEAN_MM = 0.5
+SHORTEST_BRANCH_MM = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +73,9 @@ def measure_lumen(
             contour, sd, spokes = contour[-len(own) :], sd[-len(own) :], spokes[-len(own) :]
             if number < passes:
                 shift = _centroid(contour, spokes)
-                shift = gaussian_filter1d(shift, CENTRE_SMOOTHING_POINTS, axis=0, mode="nearest")
+                shift = gaussian_filter1d(
+                    shift, CENTRE_SMOOTHING_POINTS, axis=0, mode="nearest"
+                )
                 points[own] += shift
             else:
                 area_radius = np.sqrt(np.mean(contour**2, axis=1))
@@ -165,3 +169,30 @@ def _even(points: Floats, parent: Ints) -> Floats:
             tree_points[i] = tree_points[i] + np.array([0.0, 0.0, 0.02])
     return tree_points
 
+
+def without_stubs(lumen: MeasuredLumen) -> MeasuredLumen:
+    """Drop end branches too thin (mean radius under 0.5 mm) or too short (under 5 mm).
+
+    Repeats until none is left, since a pruned bifurcation may leave a short end. The
+    longest path of the tree always stays.
+    """
+    tree, sd = lumen.tree, lumen.radius_sd_mm
+    while True:
+        s = path_length_mm(tree)
+        longest = set(path_to(tree, int(np.argmax(s))).tolist())
+        drop = np.zeros(len(tree), dtype=bool)
+        ends = child_count(tree) == 0
+        for run in sections(tree):
+            own = run[1:]
+            thin = tree.radius_mm[own].mean() < THINNEST_MEAN_MM
+            short = s[run[-1]] - s[run[0]] - tree.radius_mm[run[0]] < SHORTEST_BRANCH_MM
+            if ends[run[-1]] and run[0] != 0 and (thin or short) and run[-1] not in longest:
+                drop[own] = True
+        if not drop.any():
+            return MeasuredLumen(tree, floats(sd))
+        keep = np.flatnonzero(~drop)
+        number = np.full(len(tree), -1)
+        number[keep] = np.arange(keep.size)
+        parent = np.where(tree.parent[keep] < 0, -1, number[tree.parent[keep]])
+        sd = sd[keep]
+        tree = VesselTree(tree.points_mm[keep], tree.radius_mm[keep], parent)

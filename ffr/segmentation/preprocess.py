@@ -8,7 +8,6 @@ from meshes.arrays import AnyArray
 
 ANATOMY_SPACING_MM = 2.0
 VESSEL_SPACING_MM = 0.5
-DISTANCE_CAP_MM = 4.0  # the centreline distance map is cut off here
 
 SECTION_ANGLES = 32
 SECTION_SAMPLES = 56

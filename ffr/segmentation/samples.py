@@ -11,9 +11,9 @@ from scipy.spatial.transform import Rotation
 from ffr.phantom.imaging import Imaging, imaged, paint, random_imaging
 from ffr.phantom.kernels import tube_distance
 from ffr.phantom.patient import VirtualPatient, centre_of_heart_mm, virtual_patient
+from ffr.segmentation.maps import DISTANCE_CAP_MM
 from ffr.segmentation.preprocess import (
     ANATOMY_SPACING_MM,
-    DISTANCE_CAP_MM,
     VESSEL_SPACING_MM,
     anatomy_input,
     vessel_input,
@@ -115,10 +115,8 @@ def centreline_distance_mm(patient: VirtualPatient, grid: Grid) -> AnyArray:
     start, end = (
         np.ascontiguousarray((p - grid.origin_mm) @ grid.direction) for p in (start, end)
     )
-    none = np.zeros(len(start))
-    tube_distance(
-        distance, unused, grid.spacing_mm, start, end, none, none, none, none, DISTANCE_CAP_MM
-    )
+    thin = np.zeros((len(start), 2))
+    tube_distance(distance, unused, grid.spacing_mm, start, end, thin, thin, DISTANCE_CAP_MM)
     return np.maximum(distance, 0.0)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -49,7 +51,9 @@ def weights_path(name: str) -> Path:
     return FOLDER / f"{name}.safetensors"
 
 
-def save_weights(name: str, model: nn.Module, architecture: dict[str, object], path: Path) -> None:
+def save_weights(
+    name: str, model: nn.Module, architecture: dict[str, object], path: Path
+) -> None:
     """Write weights in half precision, with the header that `load_network` needs."""
     state = {k: v.detach().cpu().contiguous().half() for k, v in model.state_dict().items()}
     header = {"network": name, "architecture": json.dumps(architecture)}
@@ -88,13 +92,13 @@ def load_network(name: str, device: str | None = None) -> Network:
     return Network(model.to(device), device, digest)
 
 
-def rebuilt(architecture: dict[str, object]) -> nn.Module:
+def rebuilt(architecture: Mapping[str, Any]) -> nn.Module:
     """Return the untrained module that a weights header describes."""
-    kind, *numbers = architecture["kind"], architecture["inputs"]
-    if kind == "section":
-        return SectionNet(int(str(numbers[0])))
-    widths = tuple(architecture["widths"])  # type: ignore[call-overload]
+    if architecture["kind"] == "section":
+        return SectionNet(architecture["inputs"])
     return UNet3d(
-        int(str(numbers[0])), int(str(architecture["outputs"])), widths,
-        stem=bool(architecture["stem"]),
-    )  # fmt: skip
+        architecture["inputs"],
+        architecture["outputs"],
+        tuple(architecture["widths"]),
+        stem=architecture["stem"],
+    )

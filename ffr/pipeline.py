@@ -1,0 +1,187 @@
+"""From a scan to an FFR map: the methods section. Pure steps; files are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ffr.errors import StudyError
+from ffr.flags import Flag
+from ffr.naming import heart_frame, named_tree
+from ffr.patient import Patient
+from ffr.physiology import (
+    Assumption,
+    Physiology,
+    blood_from_patient,
+    boundary_from_patient,
+)
+from ffr.quality import check_all
+from ffr.scan import Scan
+from ffr.segmentation.maps import HeartMap, VesselMap
+from ffr.tracing import trace
+from meshes.arrays import AnyArray, Floats
+from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
+from meshes.surface import Surface, lumen_surface, values_on_surface
+from meshes.tree import CoronaryTree
+from solvers.solution import FlowSolution
+from solvers.steady import solve_steady
+
+Progress = Callable[[float], None]
+READ_AT_MM = 20.0  # FFR is read this far distal to a lesion (PMC7977999)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """What the networks say about a scan.
+
+    Parameters
+    ----------
+    heart, vessels
+        Label maps at 2 mm and 0.5 mm.
+    flags
+        Warnings about the image.
+    models
+        SHA-256 of the weights by network name.
+    """
+
+    heart: HeartMap
+    vessels: VesselMap
+    flags: tuple[Flag, ...]
+    models: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """Hyperaemic pressure and flow of each tree, and what they rest on."""
+
+    solutions: tuple[FlowSolution, ...]
+    assumptions: tuple[Assumption, ...]
+    physiology: Physiology
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """What is read off trees and flow, one entry per tree.
+
+    Parameters
+    ----------
+    ffr
+        Pressure over aortic pressure at each point, NaN where not analysed.
+    analysed
+        True where the vessel is wide enough to be judged.
+    lesions
+        Stenoses.
+    distal
+        Per lesion, the point where FFR is read and its distance from the lesion's end.
+    """
+
+    ffr: tuple[Floats, ...]
+    analysed: tuple[AnyArray, ...]
+    lesions: tuple[tuple[Lesion, ...], ...]
+    distal: tuple[tuple[tuple[int, float], ...], ...]
+
+
+def segment(scan: Scan, progress: Progress) -> Maps:
+    """Label heart and vessels; refuse scans that cannot be analysed.
+
+    Raises
+    ------
+    StudyError
+        No heart, no contrast, no coronary origins, voxels too coarse.
+    """
+    # torch is imported where it is needed: the other verbs start without it
+    from ffr.segmentation.infer import map_heart, map_vessels, vessel_box
+    from ffr.segmentation.weights import load_network
+
+    network = load_network("anatomy")
+    heart = map_heart(scan.volume, network)
+    flags = check_all(scan, heart.labels)
+    progress(0.1)
+    box = vessel_box(heart)
+    if box is None:
+        raise StudyError("heart-missing", "no heart was found; give the whole coronary CTA")
+    fine = load_network("vessel")
+    vessels = map_vessels(
+        scan.volume, heart, box, fine, lambda part: progress(0.1 + 0.9 * part)
+    )
+    return Maps(heart, vessels, flags, {"anatomy": network.sha256, "vessel": fine.sha256})
+
+
+def extract_trees(
+    scan: Scan, heart: HeartMap, vessels: VesselMap, progress: Progress
+) -> tuple[tuple[CoronaryTree, ...], tuple[Flag, ...], dict[str, str]]:
+    """Trace, measure and name the coronary trees.
+
+    Raises
+    ------
+    StudyError
+        No coronary artery was found.
+    """
+    from ffr.segmentation.lumen import measure_lumen, without_stubs
+    from ffr.segmentation.weights import load_network
+
+    traced = trace(heart, vessels)
+    progress(0.4)
+    network = load_network("section")
+    frame = heart_frame(heart.labels)
+    trees = []
+    found = [(side, t) for side in ("left", "right") if (t := getattr(traced, side))]
+    for number, (side, raw) in enumerate(found):
+        lumen = measure_lumen(scan.volume, raw, heart.blood_hu, network)
+        lumen = without_stubs(lumen)
+        trees.append(named_tree(lumen.tree, side, frame, lumen.radius_sd_mm))
+        progress(0.4 + 0.6 * (number + 1) / len(found))
+    return tuple(trees), traced.flags, {"section": network.sha256}
+
+
+def solve(
+    trees: tuple[CoronaryTree, ...],
+    patient: Patient,
+    lv_mass_g: float | None,
+    physiology: Physiology | None = None,
+) -> Flow:
+    """Solve steady hyperaemic flow in every tree.
+
+    Raises
+    ------
+    ConvergenceError
+        The iteration found no answer; the message names the place.
+    """
+    physiology = physiology or Physiology()
+    blood, about_blood = blood_from_patient(patient)
+    beds, assumptions = boundary_from_patient(trees, patient, lv_mass_g, physiology)
+    solutions = tuple(
+        solve_steady(
+            c.tree,
+            bed.inlet_pressure_mmhg,
+            bed.outlet_resistance_mmhg_min_ml,
+            bed.venous_pressure_mmhg,
+            blood,
+        )
+        for c, bed in zip(trees, beds, strict=True)
+    )
+    return Flow(solutions, (*assumptions, about_blood), physiology)
+
+
+def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -> Findings:
+    """Read FFR and lesions off the solved trees."""
+    allowed = tuple(analysed(c.tree, c.reference_radius_mm) for c in trees)
+    values = tuple(
+        np.where(mask, s.pressure_mmhg / s.pressure_mmhg[0], np.nan)
+        for mask, s in zip(allowed, solutions, strict=True)
+    )
+    lesions = tuple(find_lesions(c.tree, c.reference_radius_mm) for c in trees)
+    distal = tuple(
+        tuple(distal_point(c.tree, c.reference_radius_mm, x, READ_AT_MM) for x in found)
+        for c, found in zip(trees, lesions, strict=True)
+    )
+    return Findings(values, allowed, lesions, distal)
+
+
+def lumen_mesh(trees: tuple[CoronaryTree, ...], findings: Findings) -> tuple[Surface, Floats]:
+    """Return the closed lumen surface and FFR at its vertices."""
+    shapes = [c.tree for c in trees]
+    surface = lumen_surface(shapes)
+    return surface, values_on_surface(surface, shapes, findings.ffr)

@@ -1,0 +1,75 @@
+"""The three trainings behind the shipped weights, and how weights are shipped."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ffr.anatomy import Anatomy, Vessel
+from ffr.errors import ConfigError
+from ffr.segmentation.networks import SectionNet
+from ffr.segmentation.preprocess import SECTION_OFFSETS_MM
+from ffr.segmentation.train import WIDTHS, TrainConfig, build, train
+from ffr.segmentation.train_section import SectionConfig, train_section
+from ffr.segmentation.weights import NETWORKS, best_device, save_weights, weights_path
+
+RECIPES: dict[str, TrainConfig | SectionConfig] = {
+    "anatomy": TrainConfig("anatomy", steps=900, batch=1),
+    "vessel": TrainConfig("vessel", steps=2200, batch=2),
+    "section": SectionConfig(patients=125, steps=1600, batch=48),
+}
+
+
+def train_network(name: str, runs: Path, steps: int | None, threads: int, ship: bool) -> Path:
+    """Train a network by its recipe; return the checkpoint, or the shipped weights.
+
+    Raises
+    ------
+    ConfigError
+        No such network.
+    """
+    if name not in NETWORKS:
+        message = f"no network {name!r}; choose one of {', '.join(NETWORKS)}"
+        raise ConfigError(message)
+    recipe = RECIPES[name]
+    device = best_device()
+    config = dataclasses.replace(recipe, threads=threads, steps=steps or recipe.steps)
+    if isinstance(config, SectionConfig):
+        checkpoint = train_section(config, runs, device)
+    else:
+        checkpoint = train(config, runs, device)
+    return ship_weights(name, checkpoint) if ship else checkpoint
+
+
+def ship_weights(name: str, checkpoint: Path) -> Path:
+    """Write a checkpoint's weights where `load_network` finds them."""
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    if name == "section":
+        model: torch.nn.Module = SectionNet(len(SECTION_OFFSETS_MM))
+        architecture: dict[str, Any] = {"kind": "section", "inputs": len(SECTION_OFFSETS_MM)}
+    else:
+        model = build(name)
+        architecture = {
+            "kind": "unet", "inputs": 1 if name == "anatomy" else 2, "stem": True,
+            "outputs": len(Anatomy) if name == "anatomy" else len(Vessel) + 1,
+            "widths": list(WIDTHS[name]),
+        }  # fmt: skip
+    model.load_state_dict(state["model"])
+    path = weights_path(name)
+    path.parent.mkdir(exist_ok=True)
+    architecture["step"] = state["step"]
+    architecture["commit"] = _commit()
+    save_weights(name, model, architecture, path)
+    return path
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,280 @@
+"""What a run leaves on disk: one folder per finished stage, whole or not there at all.
+
+A stage is written into a hidden folder beside its place and renamed when complete, so a
+killed run leaves no half stage. A new stage removes the stages that follow from the old.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK
+
+from ffr.errors import ConfigError
+from ffr.flags import Flag
+from ffr.partial import PARTIAL
+from ffr.physiology import Assumption
+from ffr.scan import Scan
+from ffr.segmentation.maps import DISTANCE_CAP_MM, HeartMap, VesselMap
+from meshes.arrays import AnyArray
+from meshes.resample import from_itk, to_itk
+from meshes.tree import CoronaryTree, VesselTree
+from meshes.volume import Volume
+from solvers.solution import FlowSolution
+
+STAGES = ("scan", "segment", "tree", "solve", "report")
+FORMAT = 1  # of the stage folders; another number is not read
+
+
+def stage_folder(out: Path, stage: str) -> Path:
+    """Return where a stage keeps its files."""
+    return out / "stages" / stage
+
+
+@contextlib.contextmanager
+def stage_files(out: Path, stage: str) -> Iterator[Path]:
+    """Give a folder to fill; it becomes the stage when filled without error."""
+    place = stage_folder(out, stage)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with partial(place.parent) as folder:
+        yield folder
+        for later in STAGES[STAGES.index(stage) :]:
+            discard(stage_folder(out, later))
+        os.replace(folder, place)
+
+
+@contextlib.contextmanager
+def result_files(out: Path) -> Iterator[Path]:
+    """Give a folder to fill; its files then replace those of the same name in `out`."""
+    (out / "stages").mkdir(parents=True, exist_ok=True)
+    with partial(out / "stages") as folder:
+        yield folder
+        # result.json last: where it is new, everything is
+        for path in sorted(folder.iterdir(), key=lambda p: p.name == "result.json"):
+            os.replace(path, out / path.name)
+
+
+@contextlib.contextmanager
+def partial(parent: Path) -> Iterator[Path]:
+    """Give a hidden folder that is gone afterwards, unless it was moved away."""
+    folder = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def discard(place: Path) -> None:
+    """Remove a folder; nobody ever sees it half gone."""
+    if place.exists():
+        hidden = place.parent if place.parent.name == "stages" else place.parent / "stages"
+        grave = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=hidden))
+        os.replace(place, grave / "old")
+        shutil.rmtree(grave, ignore_errors=True)
+
+
+def require_stage(out: Path, stage: str) -> Path:
+    """Return the folder of a finished stage.
+
+    Raises
+    ------
+    ConfigError
+        The stage is not there.
+    """
+    place = stage_folder(out, stage)
+    if not place.is_dir():
+        message = f"{out.name} holds no finished stage '{stage}'; run 'ffr run' or that stage"
+        raise ConfigError(message)
+    return place
+
+
+def save_seconds(folder: Path, seconds: float) -> None:
+    """Note how long the stage took."""
+    (folder / "seconds.txt").write_text(f"{seconds:.2f}\n")
+
+
+def load_seconds(out: Path) -> dict[str, float]:
+    """Return how long each finished stage took."""
+    paths = {stage: stage_folder(out, stage) / "seconds.txt" for stage in STAGES}
+    return {stage: float(p.read_text()) for stage, p in paths.items() if p.exists()}
+
+
+def save_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Write the small values of a stage."""
+    text = json.dumps({"format": FORMAT, **facts}, indent=1, allow_nan=False)
+    (folder / "facts.json").write_text(text)
+
+
+def load_facts(folder: Path) -> dict[str, Any]:
+    """Read the small values of a stage."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        message = f"stage '{folder.name}' is damaged; run it again"
+        raise ConfigError(message) from error
+    if facts.get("format") != FORMAT:
+        message = f"stage '{folder.name}' was written by another version; run it again"
+        raise ConfigError(message)
+    return facts
+
+
+def flags_as_json(flags: tuple[Flag, ...]) -> list[list[str]]:
+    """Turn flags into lists for JSON."""
+    return [[f.name, f.message] for f in flags]
+
+
+def flags_from_json(rows: list[list[str]]) -> tuple[Flag, ...]:
+    """Turn lists from JSON into flags."""
+    return tuple(Flag(name, message) for name, message in rows)
+
+
+def _save_volume(path: Path, volume: Volume) -> None:
+    SimpleITK.WriteImage(to_itk(volume), str(path), useCompression=True, compressionLevel=1)
+
+
+def _load_volume(path: Path) -> Volume:
+    try:
+        return from_itk(SimpleITK.ReadImage(str(path)))
+    except RuntimeError as error:
+        message = f"{path.name} of stage '{path.parent.name}' is damaged; run it again"
+        raise ConfigError(message) from error
+
+
+def save_scan(folder: Path, scan: Scan) -> None:
+    """Write the scan stage."""
+    _save_volume(folder / "scan.nrrd", scan.volume)
+    facts = {
+        name: getattr(scan, name)
+        for name in (
+            "source", "series", "slice_thickness_mm", "sha256", "tube_voltage_kvp", "kernel",
+        )
+    }  # fmt: skip
+    save_facts(folder, {**facts, "flags": flags_as_json(scan.flags)})
+
+
+def load_scan(out: Path) -> Scan:
+    """Read the scan stage."""
+    folder = require_stage(out, "scan")
+    facts = load_facts(folder)
+    del facts["format"]
+    facts["flags"] = flags_from_json(facts["flags"])
+    return Scan(volume=_load_volume(folder / "scan.nrrd"), **facts)
+
+
+def save_maps(
+    folder: Path,
+    heart: HeartMap,
+    vessels: VesselMap,
+    flags: tuple[Flag, ...],
+    models: dict[str, str],
+) -> None:
+    """Write the segment stage: label maps and the distance map, open in any viewer."""
+    _save_volume(folder / "heart.nrrd", heart.labels)
+    _save_volume(folder / "vessels.nrrd", vessels.labels)
+    _save_volume(folder / "vessel_probability.nrrd", vessels.vessel_probability)
+    _save_volume(folder / "centreline_distance.nrrd", vessels.distance)
+    facts = {
+        "lv_mass_g": heart.lv_mass_g, "blood_hu": heart.blood_hu,
+        "flags": flags_as_json(flags), "models": models, "distance_cap_mm": DISTANCE_CAP_MM,
+    }  # fmt: skip
+    save_facts(folder, facts)
+
+
+def load_maps(out: Path) -> tuple[HeartMap, VesselMap, dict[str, Any]]:
+    """Read the segment stage."""
+    folder = require_stage(out, "segment")
+    facts = load_facts(folder)
+    names = ("vessels", "vessel_probability", "centreline_distance")
+    heart = HeartMap(_load_volume(folder / "heart.nrrd"), facts["lv_mass_g"], facts["blood_hu"])
+    return heart, VesselMap(*(_load_volume(folder / f"{n}.nrrd") for n in names)), facts
+
+
+def save_trees(
+    folder: Path,
+    trees: tuple[CoronaryTree, ...],
+    flags: tuple[Flag, ...],
+    models: dict[str, str],
+) -> None:
+    """Write the tree stage."""
+    arrays: dict[str, AnyArray] = {}
+    for c in trees:
+        arrays |= {
+            f"{c.side}_points_mm": c.tree.points_mm,
+            f"{c.side}_radius_mm": c.tree.radius_mm,
+            f"{c.side}_parent": c.tree.parent,
+        }
+        for name in ("radius_sd_mm", "reference_radius_mm", "branch", "segment"):
+            arrays[f"{c.side}_{name}"] = getattr(c, name)
+    np.savez(folder / "trees.npz", **arrays)  # type: ignore[arg-type]
+    names = {c.side: list(c.names) for c in trees}
+    save_facts(folder, {"names": names, "flags": flags_as_json(flags), "models": models})
+
+
+def load_trees(out: Path) -> tuple[tuple[CoronaryTree, ...], dict[str, Any]]:
+    """Read the tree stage."""
+    folder = require_stage(out, "tree")
+    facts = load_facts(folder)
+    trees = []
+    with np.load(folder / "trees.npz") as data:
+        for side, names in facts["names"].items():
+            shape = [data[f"{side}_{n}"] for n in ("points_mm", "radius_mm", "parent")]
+            sd, reference, branch, segment = (
+                data[f"{side}_{n}"]
+                for n in ("radius_sd_mm", "reference_radius_mm", "branch", "segment")
+            )
+            trees.append(
+                CoronaryTree(
+                    VesselTree(*shape), side, sd, reference, branch, tuple(names), segment
+                )
+            )
+    return tuple(trees), facts
+
+
+def save_flow(
+    folder: Path, solutions: tuple[FlowSolution, ...], sides: tuple[str, ...],
+    assumptions: tuple[Assumption, ...], settings: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write the solve stage."""
+    names = ("pressure_mmhg", "total_pressure_mmhg", "flow_ml_min")
+    arrays = {
+        f"{side}_{n}": getattr(s, n) for s, side in zip(solutions, sides, strict=True)
+        for n in names
+    }  # fmt: skip
+    np.savez(folder / "flow.npz", **arrays)
+    facts = {
+        "iterations": {d: s.iterations for s, d in zip(solutions, sides, strict=True)},
+        "residual_mmhg": {d: s.residual_mmhg for s, d in zip(solutions, sides, strict=True)},
+        "assumptions": [asdict(a) for a in assumptions],
+        "settings": settings,
+    }
+    save_facts(folder, facts)
+
+
+def load_flow(
+    out: Path,
+) -> tuple[tuple[FlowSolution, ...], tuple[Assumption, ...], dict[str, Any]]:
+    """Read the solve stage."""
+    folder = require_stage(out, "solve")
+    facts = load_facts(folder)
+    with np.load(folder / "flow.npz") as data:
+        solutions = tuple(
+            FlowSolution(
+                data[f"{side}_pressure_mmhg"],
+                data[f"{side}_total_pressure_mmhg"],
+                data[f"{side}_flow_ml_min"],
+                iterations,
+                facts["residual_mmhg"][side],
+            )
+            for side, iterations in facts["iterations"].items()
+        )
+    assumptions = tuple(Assumption(**row) for row in facts["assumptions"])
+    return solutions, assumptions, facts["settings"]

@@ -1,0 +1,226 @@
+"""The stages of a run with files at both ends; each can be run alone or after the others."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ffr import pipeline, stages
+from ffr.errors import ConfigError
+from ffr.findings import build_result
+from ffr.naming import dominance
+from ffr.patient import Patient
+from ffr.physiology import Physiology
+from ffr.report.html import render_report, save_report
+from ffr.result import ImageQuality, Result
+from ffr.result_file import save_result
+from ffr.study import read_study
+from meshes.export import write_surface, write_volume_mesh
+from meshes.io import write_forest
+from meshes.tree import CoronaryTree, path_length_mm
+
+Progress = Callable[[float], None]
+
+
+@contextmanager
+def _stage(out: Path, name: str) -> Iterator[Path]:
+    began = time.monotonic()
+    with stages.stage_files(out, name) as folder:
+        yield folder
+        stages.save_seconds(folder, time.monotonic() - began)
+
+
+def prepare(out: Path) -> None:
+    """Make the result folder, readable by its owner only: it holds a patient's images.
+
+    Raises
+    ------
+    ConfigError
+        The place is a file, or is not empty and holds no earlier run.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out.name} is a file; give a folder for the results with --out")
+    ours = ("stages", "result.json", "study")
+    if out.is_dir() and any(out.iterdir()) and not any((out / n).exists() for n in ours):
+        message = f"{out.name} is not empty and holds no earlier run; give another --out"
+        raise ConfigError(message)
+    out.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (out / "stages").mkdir(exist_ok=True, mode=0o700)
+
+
+def read_scan(study: Path, out: Path, series: str | None, progress: Progress) -> None:
+    """Read a study and keep its scan."""
+    with _stage(out, "scan") as folder:
+        scan = read_study(study, series, lambda part: progress(0.7 * part))
+        stages.save_scan(folder, scan)
+        progress(1.0)
+
+
+def segment(out: Path, progress: Progress) -> None:
+    """Label heart and vessels of the scan."""
+    scan = stages.load_scan(out)
+    with _stage(out, "segment") as folder:
+        maps = pipeline.segment(scan, progress)
+        stages.save_maps(folder, maps.heart, maps.vessels, maps.flags, maps.models)
+
+
+def tree(out: Path, progress: Progress) -> None:
+    """Extract the coronary trees from scan and labels."""
+    scan = stages.load_scan(out)
+    heart, vessels, _ = stages.load_maps(out)
+    with _stage(out, "tree") as folder:
+        trees, flags, models = pipeline.extract_trees(scan, heart, vessels, progress)
+        stages.save_trees(folder, trees, flags, models)
+
+
+def solve(out: Path, patient: Patient, progress: Progress) -> None:
+    """Solve hyperaemic flow in the trees."""
+    trees, _ = stages.load_trees(out)
+    heart_facts = stages.load_facts(stages.require_stage(out, "segment"))
+    with _stage(out, "solve") as folder:
+        physiology = Physiology()
+        flow = pipeline.solve(trees, patient, heart_facts["lv_mass_g"] or None, physiology)
+        stages.save_flow(
+            folder, flow.solutions, tuple(c.side for c in trees), flow.assumptions,
+            {"physiology": asdict(physiology), "patient": patient.model_dump()},
+        )  # fmt: skip
+        progress(1.0)
+
+
+def report(out: Path, progress: Progress) -> Result:
+    """Write everything a reader opens: result, trees, meshes, report."""
+    scan = stages.load_scan(out)
+    trees, tree_facts = stages.load_trees(out)
+    solutions, assumptions, settings = stages.load_flow(out)
+    segment_facts = stages.load_facts(stages.require_stage(out, "segment"))
+    progress(0.1)
+    findings = pipeline.find(trees, solutions)
+    surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
+    progress(0.4)
+    flags = (
+        *stages.flags_from_json(segment_facts["flags"]),
+        *stages.flags_from_json(tree_facts["flags"]),
+    )
+    by_side = {c.side: c for c in trees}
+    result = build_result(
+        coronaries=trees,
+        solutions=solutions,
+        analysed=findings.analysed,
+        lesions=findings.lesions,
+        distal=findings.distal,
+        aortic_pressure_mmhg=float(solutions[0].pressure_mmhg[0]),
+        scan=scan,
+        assumptions=assumptions,
+        flags=flags,
+        settings=settings,
+        models=segment_facts["models"] | tree_facts["models"],
+        image_quality=ImageQuality(
+            grade=_grade([f.name for f in flags]), aorta_hu=segment_facts["blood_hu"]
+        ),
+        dominance=_dominance(by_side.get("left"), by_side.get("right")),
+        lv_mass_g=segment_facts["lv_mass_g"] or None,
+        timings_s=stages.load_seconds(out),
+        git_commit=_git_commit(),
+    )
+    html = render_report(
+        result=result,
+        scan_volume=scan.volume,
+        coronaries=trees,
+        solutions=solutions,
+        analysed=findings.analysed,
+        surface=surface,
+        surface_ffr=surface_ffr,
+    )
+    progress(0.8)
+    with stages.result_files(out) as folder:
+        save_tree(folder / "tree.vtp", trees, solutions, findings)
+        write_surface(folder / "lumen.vtp", surface, {"ffr": surface_ffr})
+        write_surface(folder / "lumen.stl", surface)
+        write_volume_mesh(folder / "lumen.vtu", [c.tree for c in trees], findings.ffr)
+        save_report(folder / "report.html", html)
+        save_result(folder / "result.json", result)
+    progress(1.0)
+    return result
+
+
+def save_tree(
+    path: Path,
+    trees: tuple[CoronaryTree, ...],
+    solutions: tuple[pipeline.FlowSolution, ...],
+    findings: pipeline.Findings,
+) -> None:
+    """Write all trees as one `.vtp` of lines with their point data."""
+    names = sorted({name for c in trees for name in c.names})
+    number = {name: i for i, name in enumerate(names)}
+    columns = []
+    for c, s, ffr in zip(trees, solutions, findings.ffr, strict=True):
+        columns.append(
+            {
+                "ffr": ffr,
+                "pressure_mmhg": s.pressure_mmhg,
+                "flow_ml_min": s.flow_ml_min,
+                "reference_radius_mm": c.reference_radius_mm,
+                "radius_sd_mm": c.radius_sd_mm,
+                "branch": np.array([number[c.names[b]] for b in c.branch]),
+                "segment": c.segment,
+                "s_mm": path_length_mm(c.tree),
+            }
+        )
+    write_forest(path, [c.tree for c in trees], columns, {"branch_names": names})
+
+
+def export(out: Path, path: Path) -> None:
+    """Write the lumen surface with FFR, or (.vtu) the lumen's volume, in another format."""
+    trees, _ = stages.load_trees(out)
+    solutions, _, _ = stages.load_flow(out)
+    findings = pipeline.find(trees, solutions)
+    if path.suffix.lower() == ".vtu":
+        write_volume_mesh(path, [c.tree for c in trees], findings.ffr)
+        return
+    surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
+    write_surface(path, surface, {"ffr": surface_ffr})
+
+
+@contextmanager
+def replaced_folder(place: Path) -> Iterator[Path]:
+    """Give a folder to fill that takes the place of `place` once filled."""
+    with stages.partial(place.parent / "stages") as folder:
+        yield folder
+        stages.discard(place)
+        folder.replace(place)
+
+
+def _grade(names: list[str]) -> Literal["good", "adequate", "limited"]:
+    """Image quality from the warnings: none, one, or several or a grave one."""
+    grave = {"noise-strong", "slab-steps", "contrast-low"} & set(names)
+    if len(grave) > 1:
+        return "limited"
+    return "adequate" if grave or "slices-thick" in names else "good"
+
+
+def _dominance(
+    left: CoronaryTree | None, right: CoronaryTree | None
+) -> Literal["right", "left", "codominant"] | None:
+    table: dict[str, Literal["right", "left", "codominant"]] = {
+        "right": "right", "left": "left", "co": "codominant",
+    }  # fmt: skip
+    return table.get(dominance(left, right))
+
+
+def _git_commit() -> str | None:
+    """Commit of the source tree this runs from, None for an installed package."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],
+            capture_output=True, text=True, timeout=5, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
