@@ -22,8 +22,9 @@ from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.tracing import trace
 from meshes.arrays import AnyArray, Floats
+from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
-from meshes.surface import Surface, lumen_surface, values_on_surface
+from meshes.surface import Surface, lumen_surface, values_in_lumen, values_on_surface
 from meshes.tree import CoronaryTree
 from solvers.solution import FlowSolution
 from solvers.steady import solve_steady
@@ -178,6 +179,15 @@ def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -
         for c, found in zip(trees, lesions, strict=True)
     )
     return Findings(values, allowed, lesions, distal)
+
+
+def lumen_filling(
+    trees: tuple[CoronaryTree, ...], findings: Findings
+) -> tuple[VolumeMesh, Floats]:
+    """Return the lumen as tetrahedra and FFR at their corners."""
+    shapes = [c.tree for c in trees]
+    mesh = lumen_volume(shapes)
+    return mesh, values_in_lumen(mesh.points_mm, shapes, findings.ffr)
 
 
 def lumen_mesh(trees: tuple[CoronaryTree, ...], findings: Findings) -> tuple[Surface, Floats]:

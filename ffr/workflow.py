@@ -143,7 +143,8 @@ def report(out: Path, progress: Progress) -> Result:
         save_tree(folder / "tree.vtp", trees, solutions, findings)
         write_surface(folder / "lumen.vtp", surface, {"ffr": surface_ffr})
         write_surface(folder / "lumen.stl", surface)
-        write_volume_mesh(folder / "lumen.vtu", [c.tree for c in trees], findings.ffr)
+        filling, filling_ffr = pipeline.lumen_filling(trees, findings)
+        write_volume_mesh(folder / "lumen.vtu", filling, {"ffr": filling_ffr})
         save_report(folder / "report.html", html)
         save_result(folder / "result.json", result)
     progress(1.0)
@@ -182,7 +183,8 @@ def export(out: Path, path: Path) -> None:
     solutions, _, _ = stages.load_flow(out)
     findings = pipeline.find(trees, solutions)
     if path.suffix.lower() == ".vtu":
-        write_volume_mesh(path, [c.tree for c in trees], findings.ffr)
+        filling, filling_ffr = pipeline.lumen_filling(trees, findings)
+        write_volume_mesh(path, filling, {"ffr": filling_ffr})
         return
     surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
     write_surface(path, surface, {"ffr": surface_ffr})

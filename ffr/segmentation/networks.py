@@ -109,7 +109,7 @@ class SectionNet(nn.Module):
         """
         x = polar
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            d = int(layer.dilation[0])  # type: ignore[index, arg-type]
+            d = int(layer.dilation[0])  # type: ignore[index]
             x = nn.functional.pad(x, (0, 0, d, d), mode="circular")
             x = nn.functional.pad(x, (d, d, 0, 0), mode="replicate")
             x = nn.functional.leaky_relu(norm(layer(x)), 0.01)

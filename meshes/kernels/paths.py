@@ -12,7 +12,9 @@ from meshes.compiled import kernel
 
 
 @kernel
-def spread(cost: AnyArray, seeds: Ints, spacing: float, limit: float) -> tuple[AnyArray, AnyArray]:
+def spread(
+    cost: AnyArray, seeds: Ints, spacing: float, limit: float
+) -> tuple[AnyArray, AnyArray]:
     """Run Dijkstra's algorithm from seed voxels over 26 neighbours.
 
     Parameters
@@ -71,7 +73,7 @@ def spread(cost: AnyArray, seeds: Ints, spacing: float, limit: float) -> tuple[A
 
 @kernel
 def path_lengths(order: Ints, parent: AnyArray, shape: Ints, spacing: float) -> AnyArray:
-    """Return the length in mm of the cheapest path to each voxel of `order` (by rising cost)."""
+    """Return the length in mm of the cheapest path to each voxel; `order` by rising cost."""
     nj, ni = shape[1], shape[2]
     length = np.zeros(parent.size, dtype=np.float32)
     flat = parent.ravel()
