@@ -160,6 +160,7 @@ def _write_stl(path: Path, surface: Surface) -> None:
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     table = np.zeros(len(corners), STL_TRIANGLE)
     table["corners"] = corners
-    table["normal"] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    size = np.linalg.norm(normal, axis=1, keepdims=True)
+    table["normal"] = normal / np.maximum(size, 1e-30)
     count = np.array([len(corners)], "<u4").tobytes()
     path.write_bytes(STL_HEADER.ljust(80) + count + table.tobytes())

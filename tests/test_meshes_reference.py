@@ -126,14 +126,17 @@ def test_ectasia_does_not_raise_the_reference(where):
 
 
 def test_the_wide_lumen_of_bifurcations_does_not_raise_the_reference():
-    healthy, _ = left_tree()
+    healthy, run = left_tree()
     forks = [run[-1] for run in sections(healthy)[:3]]
     distance = np.min(
         [np.linalg.norm(healthy.points_mm - healthy.points_mm[f], axis=1) for f in forks],
         axis=0,
     )
-    factor = 1.0 + 0.5 * np.clip(1.0 - distance / 2.0, 0.0, 1.0)
-    assert np.abs(relative_error(measured(healthy, factor, 1), healthy)).max() < 0.08
+    # 15 % is too little to stand out of the noise: only the place gives it away
+    factor = 1.0 + 0.15 * np.clip(1.5 - distance / 2.0, 0.0, 1.0)
+    errors = [relative_error(measured(healthy, factor, seed), healthy) for seed in range(4)]
+    assert np.mean(errors) < 0.007
+    assert np.mean(errors, axis=0)[run == 0].mean() < 0.01
 
 
 def test_the_reference_never_widens_downstream():
@@ -161,6 +164,17 @@ def test_denser_points_do_not_change_the_reference():
     at = [np.argmin(np.linalg.norm(fine.points_mm - p, axis=1)) for p in coarse.points_mm]
     difference = reference_radius_mm(coarse) / reference_radius_mm(fine)[at] - 1.0
     assert np.abs(difference).max() < 0.01
+
+
+def test_points_crowded_into_a_lesion_do_not_outvote_the_healthy_vessel():
+    s = np.concatenate(
+        [np.arange(0.0, 20.0), np.arange(20.0, 32.0, 0.02), np.arange(32.0, 61.0)]
+    )
+    healthy = 1.8 - 0.008 * s
+    points = np.stack([0 * s, 0 * s, -s], axis=1)
+    radius = np.where((s > 21.0) & (s < 31.0), 0.75 * healthy, healthy)
+    tree = VesselTree(points, radius, np.arange(-1, s.size - 1))
+    assert reference_radius_mm(tree) == pytest.approx(healthy, rel=0.03)
 
 
 def test_two_points_are_enough():

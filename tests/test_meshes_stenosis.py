@@ -91,7 +91,7 @@ def test_the_reported_grade_can_be_chosen():
 def test_a_healthy_stretch_of_more_than_3_mm_parts_two_lesions():
     tree = vessel()
     box = np.where(np.abs(path_length_mm(tree) - 30.0) < 12.0, 0.6, 1.0)
-    for gap_mm, count in ((2.0, 1), (6.0, 2)):
+    for gap_mm, count in ((2.8, 1), (6.0, 2)):
         healthy = np.abs(path_length_mm(tree) - 30.0) < gap_mm / 2
         radius = tree.radius_mm * np.where(healthy, 1.0, box)
         lesions = find_lesions(VesselTree(tree.points_mm, radius, tree.parent), tree.radius_mm)

@@ -178,7 +178,7 @@ def test_an_open_surface_lacks_exactly_its_caps():
     )
 
 
-def test_a_plane_that_ends_one_branch_cuts_no_other():
+def test_a_plane_that_ends_one_branch_cuts_no_other(caplog):
     # a hairpin: the vessel turns back, and its end plane passes through its own beginning
     turn = np.linspace(0.0, np.pi, 20)
     down = np.stack([np.full(40, 5.0), np.zeros(40), np.linspace(25.0, 0.5, 40)], axis=1)
@@ -191,11 +191,23 @@ def test_a_plane_that_ends_one_branch_cuts_no_other():
     length = segment_length_mm(tree).sum()
     # Pappus: a bent tube has the volume of its axis
     assert volume_mm3(surface) == pytest.approx(np.pi * 1.44 * length, rel=0.01)
+    last = surface.points_mm[surface.triangles[surface.face_label == 2]]
+    assert last[..., 2] == pytest.approx(12.0, abs=1e-6)
+    assert np.all(last[..., 0] < 0.0)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("angle_rad", [0.05, 0.2, 0.5, 1.2])
 def test_a_bifurcation_has_no_hole_and_no_tunnel_at_any_angle(angle_rad):
     assert_watertight(lumen_surface([fork(angle_rad=angle_rad)]))
+
+
+def test_the_notch_between_branches_is_closed_however_the_lattice_lies():
+    # without the fillet between branches, the lattice bridges this notch above its tip
+    turn = np.linalg.qr(np.random.default_rng(9).normal(size=(3, 3)))[0]
+    tree = fork((1.5, 1.5, 1.3), angle_rad=0.2)
+    turned = VesselTree(tree.points_mm @ turn, tree.radius_mm, tree.parent)
+    assert_watertight(lumen_surface([turned]))
 
 
 def test_branches_keep_their_width_beside_a_bifurcation():
@@ -242,7 +254,7 @@ def test_the_same_tree_gives_the_same_mesh():
 @pytest.mark.parametrize(("name", "ends"), [("lca_cl.vtp", 6), ("rca_cl.vtp", 5)])
 def test_real_coronary_trees_become_watertight(name, ends):
     tree = real_tree(name)
-    surface = lumen_surface([tree], spacing_mm=0.5)
+    surface = lumen_surface([tree], spacing_mm=0.7)
     assert_watertight(surface)
     assert set(surface.face_label) == set(range(ends + 1))
 
