@@ -233,19 +233,21 @@ def _name_right(namer: Namer) -> None:
     weight = near(place.off_inferior, GROOVE) * below
     in_groove = gathered(namer, np.zeros_like(weight), weight * towards_apex)
     pda = best(namer, in_groove)
-    if in_groove[pda[-1]] < LEAST_GROOVE or _turn_down(namer, pda) == pda.size:
-        _name_undivided_right(namer)
-        return
-    starts = _posterolateral(namer, pda)
-    if starts:
-        cut = int(np.flatnonzero(pda == namer.tree.parent[starts[0]])[0]) + 1
+    descends = in_groove[pda[-1]] >= LEAST_GROOVE and _turn_down(namer, pda) < pda.size
+    course = pda if descends else _right_course(namer)
+    starts = _posterolateral(namer, course)
+    if starts:  # the other daughter at the crux is the descending one, however short
+        cut = int(np.flatnonzero(course == namer.tree.parent[starts[0]])[0]) + 1
+    elif descends:
+        cut = _turn_down(namer, course)
     else:
-        cut = _turn_down(namer, pda)
-    namer.give("RCA", pda[:cut])
-    namer.give("R-PDA", pda[cut:])
+        _name_undivided_right(namer, course)
+        return
+    namer.give("RCA", course[:cut])
+    namer.give("R-PDA", course[cut:])
     for start in sorted(starts, key=lambda p: -float(namer.s_mm[namer.run(p)[-1]])):
         namer.give("R-PLB", namer.run(start))
-    _name_right_branches(namer, pda[:cut])
+    _name_right_branches(namer, course[:cut])
 
 
 def _posterolateral(namer: Namer, pda: Ints) -> list[int]:
@@ -261,11 +263,16 @@ def _posterolateral(namer: Namer, pda: Ints) -> list[int]:
     return found
 
 
-def _name_undivided_right(namer: Namer) -> None:
+def _right_course(namer: Namer) -> Ints:
+    """The path that stays in the right atrioventricular groove."""
+    beyond = namer.place.beyond_right
+    gain = near(beyond, AV_PLANE) - OUTSIDE
+    return best(namer, gathered(namer, gain, -change(namer.tree, beyond)))
+
+
+def _name_undivided_right(namer: Namer, rca: Ints) -> None:
     """No posterior descending artery: what crosses the crux is posterolateral."""
     place = namer.place
-    around = near(place.beyond_right, AV_PLANE) - OUTSIDE
-    rca = best(namer, gathered(namer, around, -change(namer.tree, place.beyond_right)))
     beyond = wrapped(namer.frame.inferior_groove_rad - place.angle_rad[rca])
     rest = np.flatnonzero((beyond < 0.0) | (place.off_inferior[rca] < GROOVE))
     crossed = CRUX_SPAN_RAD < beyond[-1] < np.pi - CRUX_SPAN_RAD
