@@ -20,7 +20,7 @@ from meshes.volume import Grid, Volume, ijk_to_points_mm
 
 SURE = 0.5  # probability above which a voxel counts as vessel
 GAP_COST = 40.0  # cost per mm where there is no sign of a vessel
-GAP_MM = 6.0  # longest stretch without evidence that a path may cross
+GAP_MM = 3.0  # longest stretch without evidence that a path may cross: beyond, veins join in
 BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen
 OSTIUM_REACH_MM = 3.0  # an ostium is vessel this close to the aortic lumen
 ROOT_REACH_MM = 55.0  # the root and ascending aorta end this far above the ventricle
@@ -64,7 +64,12 @@ def trace(heart: HeartMap, vessels: VesselMap) -> Traced:
             "coronary CTA that covers the root"
         )
         raise StudyError("coronary-origins-missing", message)
-    cost = _cost(probability, vessels.distance.values, aorta)
+    spacing = float(grid.spacing_mm[0])
+    depth = (ndimage.distance_transform_edt(sure) * spacing).astype(np.float32)
+    cost = _cost(probability, depth, aorta)
+    # no path leaves the neighbourhood of what may be vessel: gaps are bridged, not wandered
+    reach = 2 * round(GAP_MM / spacing) + 1
+    cost[ndimage.maximum_filter(sure, size=reach) == 0] = 0.0
     trees: dict[str, VesselTree] = {}
     flags: list[Flag] = []
     for side in ("left", "right"):
@@ -73,7 +78,9 @@ def trace(heart: HeartMap, vessels: VesselMap) -> Traced:
                 Flag(f"{side}-coronary-missing", f"no {side} coronary ostium was found")
             )
             continue
-        tree, bridged = _grow(_middle(seeds[side], vessels), sure, cost, vessels)
+        start = _middle(seeds[side], depth, aorta, spacing)
+        wall = _nearest_wall(aorta, start, grid)
+        tree, bridged = _grow(start, wall, sure, cost, depth, grid)
         if tree is None:
             flags.append(
                 Flag(
@@ -153,30 +160,44 @@ def _ostia(sure: AnyArray, aorta: AnyArray, grid: Grid) -> dict[str, Ints]:
     return {side: flat for side, (size, flat) in best.items() if size * spacing**3 > 30.0}
 
 
-def _middle(patch: Ints, vessels: VesselMap) -> Ints:
-    """The voxel of a contact patch that lies deepest inside the vessel."""
-    distance = np.take(vessels.distance.values, patch)
-    return patch[np.argmin(distance)][None]
+def _middle(patch: Ints, depth: AnyArray, aorta: AnyArray, spacing: float) -> Ints:
+    """The voxel of a contact patch that lies deep in the vessel and close to the aorta."""
+    where = np.stack(np.unravel_index(patch, aorta.shape), axis=1)
+    low, high = where.min(axis=0) - 8, where.max(axis=0) + 9
+    box = tuple(slice(max(0, a), b) for a, b in zip(low, high, strict=True))
+    away = ndimage.distance_transform_edt(~aorta[box]) * spacing
+    inside = tuple((where - [s.start for s in box]).T)
+    return patch[np.argmax(np.take(depth, patch) - 0.5 * away[inside])][None]
 
 
-def _cost(probability: AnyArray, distance: AnyArray, aorta: AnyArray) -> AnyArray:
-    """Cost per mm: low on the predicted centreline, high without evidence, none in the aorta.
+def _nearest_wall(aorta: AnyArray, start: Ints, grid: Grid) -> Floats:
+    """Centre of the voxel of the aortic lumen nearest to the start of a coronary artery."""
+    middle = np.array(np.unravel_index(int(start[0]), aorta.shape))
+    low = np.maximum(middle - 16, 0)
+    box = tuple(slice(a, a + 33) for a in low)
+    inside = np.argwhere(aorta[box]) + low
+    if inside.size == 0:
+        return ijk_to_points_mm(grid, middle[::-1])
+    nearest = inside[np.argmin(np.sum((inside - middle) ** 2, axis=1))]
+    return ijk_to_points_mm(grid, nearest[::-1])
 
-    exp(-d / 0.7 mm) prefers the middle of the lumen; the probability alone would let paths
-    cut corners.
+
+def _cost(probability: AnyArray, depth: AnyArray, aorta: AnyArray) -> AnyArray:
+    """Cost per mm: low deep inside the lumen, high without evidence, none in the aorta.
+
+    Speed grows with the square of the depth under the lumen's surface, so paths keep to
+    the middle of wide vessels instead of cutting corners.
     """
-    d = distance.astype(np.float32)
-    centred = np.exp(-d / 0.7) * np.clip(probability, 0, 1)
-    cost = 1.0 / (centred + 1.0 / GAP_COST)
+    speed = np.clip(probability, 0, 1) * (0.2 + depth) ** 2
+    cost = 1.0 / (speed + 1.0 / GAP_COST)
     cost[aorta] = 0.0
     return cost.astype(np.float32)
 
 
 def _grow(
-    seeds: Ints, sure: AnyArray, cost: AnyArray, vessels: VesselMap
+    seeds: Ints, wall_mm: Floats, sure: AnyArray, cost: AnyArray, depth: AnyArray, grid: Grid
 ) -> tuple[VesselTree | None, int]:
     """Add the longest uncovered path again and again until only stubs are left."""
-    grid = vessels.labels.grid
     spacing = float(grid.spacing_mm[0])
     open_cost = cost.copy()
     np.put(open_cost, seeds, np.maximum(np.take(open_cost, seeds), 1.0))
@@ -186,7 +207,7 @@ def _grow(
     length = path_lengths(order, parent, np.array(sure.shape), spacing)
     candidates = np.flatnonzero(sure.ravel() & np.isfinite(total.ravel()))
     candidates = candidates[np.argsort(-length[candidates], kind="stable")]
-    radius = _map_radius_mm(sure, spacing)
+    radius = np.asarray(ndimage.maximum_filter(depth, 3), dtype=np.float64).ravel()
     covered = np.zeros(sure.size, dtype=bool)
     on_tree = np.zeros(sure.size, dtype=bool)
     paths: list[Ints] = []
@@ -212,13 +233,7 @@ def _grow(
             _cover(covered, voxels[-max(1, len(voxels) // 2) :], radius, sure.shape, spacing)
     if not paths:
         return None, 0
-    return _joined(paths, grid, radius), bridged
-
-
-def _map_radius_mm(sure: AnyArray, spacing: float) -> Floats:
-    """First guess of the lumen radius at each voxel, flat: distance to the mask's border."""
-    inside = ndimage.distance_transform_edt(sure) * spacing
-    return np.asarray(ndimage.maximum_filter(inside, 3), dtype=np.float64).ravel()
+    return _joined(paths, wall_mm, grid, radius), bridged
 
 
 def _longest_gap_mm(evidence: AnyArray, length: AnyArray) -> float:
@@ -246,7 +261,7 @@ def _cover(
         ] = True
 
 
-def _joined(paths: list[Ints], grid: Grid, radius: Floats) -> VesselTree:
+def _joined(paths: list[Ints], wall_mm: Floats, grid: Grid, radius: Floats) -> VesselTree:
     """Smooth every path, thin it to even steps and hang it on its parent."""
     nk, nj, ni = (int(n) for n in np.asarray(grid.size)[::-1])
     points: list[Floats] = []
@@ -257,6 +272,9 @@ def _joined(paths: list[Ints], grid: Grid, radius: Floats) -> VesselTree:
         ijk = np.stack(np.unravel_index(voxels, (nk, nj, ni)), axis=1)[:, ::-1]
         curve = ijk_to_points_mm(grid, ijk)
         first = index_of.get(int(voxels[0]))
+        if first is None:  # the trunk starts at the wall of the aorta
+            curve = np.vstack([wall_mm, curve])
+            voxels = np.concatenate([voxels[:1], voxels])
         smooth = gaussian_filter1d(
             curve, SMOOTHING_MM / (1.2 * STEP_MM), axis=0, mode="nearest", truncate=3.0
         )

@@ -23,8 +23,8 @@ from meshes.volume import Grid, axis_aligned_grid
 
 DEMO_SEED = 1_000_003  # held out of every training
 DEMO_LESIONS = (
-    LesionPlan("LAD", 30.0, 14.0, 55.0, False),
-    LesionPlan("RCA", 42.0, 16.0, 45.0, True),
+    LesionPlan("LAD", 22.0, 14.0, 72.0, False),
+    LesionPlan("RCA", 42.0, 16.0, 50.0, True),
 )
 SIZE = (512, 512, 250)
 SPACING_MM = (0.4, 0.4, 0.5)

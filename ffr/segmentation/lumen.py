@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from ffr.segmentation.preprocess import SECTION_STEP_MM, section_input
@@ -24,6 +25,9 @@ SMALLEST_MM = 0.15
 BATCH = 256
 THINNEST_MEAN_MM = 0.5
 SHORTEST_BRANCH_MM = 5.0
+TIP_MM = 1.0  # sections this close to a tip look past it
+FRAYED_MM = 6.0
+FRAYED_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,13 +175,16 @@ def _even(points: Floats, parent: Ints) -> Floats:
 
 
 def without_stubs(lumen: MeasuredLumen) -> MeasuredLumen:
-    """Drop end branches too thin (mean radius under 0.5 mm) or too short (under 5 mm).
+    """Cut off frayed tips, then end branches too thin or too short to be vessels.
 
-    Repeats until none is left, since a pruned bifurcation may leave a short end. The
-    longest path of the tree always stays.
+    A tip is frayed where the last millimetres are much narrower than what leads there: the
+    path has run past the end of the visible vessel. An end branch goes when its mean radius
+    is under 0.5 mm or it reaches less than 5 mm beyond its parent's lumen; this repeats,
+    since a pruned bifurcation may leave a short end. The longest path always stays.
     """
-    tree, sd = lumen.tree, lumen.radius_sd_mm
+    kept = _subtree(lumen, ~_frayed(lumen.tree))
     while True:
+        tree = kept.tree
         s = path_length_mm(tree)
         longest = set(path_to(tree, int(np.argmax(s))).tolist())
         drop = np.zeros(len(tree), dtype=bool)
@@ -189,10 +196,35 @@ def without_stubs(lumen: MeasuredLumen) -> MeasuredLumen:
             if ends[run[-1]] and run[0] != 0 and (thin or short) and run[-1] not in longest:
                 drop[own] = True
         if not drop.any():
-            return MeasuredLumen(tree, floats(sd))
-        keep = np.flatnonzero(~drop)
-        number = np.full(len(tree), -1)
-        number[keep] = np.arange(keep.size)
-        parent = np.where(tree.parent[keep] < 0, -1, number[tree.parent[keep]])
-        sd = sd[keep]
-        tree = VesselTree(tree.points_mm[keep], tree.radius_mm[keep], parent)
+            return kept
+        kept = _subtree(kept, ~drop)
+
+
+def _frayed(tree: VesselTree) -> NDArray[np.bool_]:
+    """Tell the points at the tips that lie past the visible vessel."""
+    drop = np.zeros(len(tree), dtype=bool)
+    ends = child_count(tree) == 0
+    s = path_length_mm(tree)
+    for run in sections(tree):
+        if not ends[run[-1]] or len(run) < 12:
+            continue
+        back = s[run[-1]] - s[run]
+        before = run[(back > FRAYED_MM) & (back < 3 * FRAYED_MM)]
+        usual = float(np.median(tree.radius_mm[before if before.size else run]))
+        worn = (back < FRAYED_MM) & (tree.radius_mm[run] < FRAYED_SHARE * usual)
+        worn[0] = False
+        if worn.any():
+            drop[run[int(np.argmax(worn)) :]] = True
+        drop[run[(back < TIP_MM) & (np.arange(len(run)) > 1)]] = True
+    return drop
+
+
+def _subtree(lumen: MeasuredLumen, keep: NDArray[np.bool_]) -> MeasuredLumen:
+    """Keep some points; whoever is kept must have a kept parent."""
+    tree = lumen.tree
+    chosen = np.flatnonzero(keep)
+    number = np.full(len(tree), -1)
+    number[chosen] = np.arange(chosen.size)
+    parent = np.where(tree.parent[chosen] < 0, -1, number[tree.parent[chosen]])
+    smaller = VesselTree(tree.points_mm[chosen], tree.radius_mm[chosen], parent)
+    return MeasuredLumen(smaller, floats(lumen.radius_sd_mm[chosen]))

@@ -1,0 +1,124 @@
+"""Tracing: from exact vessel maps to trees, and from a tree to its lumen."""
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from ffr.errors import StudyError
+from ffr.phantom.imaging import scan, truth_labels
+from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
+from ffr.phantom.study import clinical_imaging
+from ffr.segmentation.infer import vessel_box
+from ffr.segmentation.lumen import measure_lumen, without_stubs
+from ffr.segmentation.maps import HeartMap, VesselMap
+from ffr.segmentation.samples import centreline_distance_mm
+from ffr.segmentation.weights import load_network
+from ffr.tracing import trace
+from meshes.kernels.paths import spread
+from meshes.tree import VesselTree
+from meshes.volume import Volume, axis_aligned_grid
+
+
+@pytest.fixture(scope="module")
+def patient():
+    return virtual_patient(1_000_010, 0.0, ())
+
+
+@pytest.fixture(scope="module")
+def heart(patient):
+    n = np.array((88, 88, 66))
+    grid = axis_aligned_grid(n, 2.0, np.asarray(centre_of_heart_mm(patient)) - n)
+    return HeartMap(truth_labels(patient, grid), 100.0, 430.0)
+
+
+@pytest.fixture(scope="module")
+def vessels(patient, heart):
+    grid = vessel_box(heart)
+    labels = truth_labels(patient, grid, vessels=True)
+    lumen = np.isin(labels.values, (1, 3)).astype(np.uint8)
+    distance = centreline_distance_mm(patient, grid)
+    return VesselMap(labels, Volume(grid, 255 * lumen), Volume(grid, distance))
+
+
+@pytest.fixture(scope="module")
+def traced(heart, vessels):
+    return trace(heart, vessels)
+
+
+def test_exact_maps_give_both_trees_and_nothing_else(patient, traced):
+    for found, true in ((traced.left, patient.left), (traced.right, patient.right)):
+        off, _ = cKDTree(true.tree.points_mm).query(found.points_mm)
+        assert np.mean(off > 1.5) < 0.03
+        missed, _ = cKDTree(found.points_mm).query(true.tree.points_mm)
+        wide = true.tree.radius_mm > 0.75
+        assert np.mean(missed[wide] < 1.5) > 0.85
+        assert np.median(off) < 0.4  # one voxel is 0.5 mm
+
+
+def test_trees_start_at_the_ostia(patient, traced):
+    for found, true in ((traced.left, patient.left), (traced.right, patient.right)):
+        assert np.linalg.norm(found.points_mm[0] - true.tree.points_mm[0]) < 6.0
+
+
+def test_tracing_twice_gives_the_same_tree(heart, vessels, traced):
+    again = trace(heart, vessels)
+    assert np.array_equal(again.left.points_mm, traced.left.points_mm)
+    assert np.array_equal(again.right.parent, traced.right.parent)
+
+
+def test_without_vessels_at_the_root_the_study_is_refused(heart, vessels):
+    empty = Volume(vessels.labels.grid, np.zeros_like(vessels.vessel_probability.values))
+    with pytest.raises(StudyError, match="coronary-origins-missing"):
+        trace(heart, VesselMap(empty, empty, vessels.distance))
+
+
+def test_a_vessel_in_the_lung_is_not_joined(heart, vessels, traced):
+    values = np.array(vessels.vessel_probability.values)
+    values[20:24, 20:100, 8:12] = 255  # a bright tube far from the tree
+    more = VesselMap(vessels.labels, Volume(vessels.labels.grid, values), vessels.distance)
+    again = trace(heart, more)
+    assert len(again.left) == len(traced.left)
+    assert len(again.right) == len(traced.right)
+
+
+def test_the_cheapest_path_goes_around_a_wall():
+    cost = np.ones((1, 9, 9), dtype=np.float32)
+    cost[0, 4, :8] = 0.0  # a wall with a gap at the right end
+    total, parent = spread(cost, np.array([0]), 1.0, 1e9)
+    assert np.isinf(total[0, 4, 3])
+    # 7 diagonal-free columns to the gap: straight along, through, and back
+    assert total[0, 8, 0] == pytest.approx(4 * np.sqrt(2) * 2 + 4 + 4, abs=1e-4)
+    assert parent[0, 0, 0] == -1
+
+
+def test_lumen_radius_is_sub_voxel_on_a_clean_scan(patient):
+    tree = patient.right.tree
+    part = np.arange(20, 100)  # 40 mm of the right coronary artery
+    points = tree.points_mm[part]
+    raw = VesselTree(points, np.full(80, 1.5), np.arange(80) - 1)
+    low, high = points.min(axis=0) - 10, points.max(axis=0) + 10
+    size = ((high - low) / (0.4, 0.4, 0.5)).astype(int)
+    grid = axis_aligned_grid(size, (0.4, 0.4, 0.5), low)
+    imaging = clinical_imaging(7)
+    volume = scan(patient, grid, imaging, 7)
+    lumen = measure_lumen(volume, raw, imaging.contrast_hu, load_network("section"))
+    error = lumen.tree.radius_mm[4:-4] - tree.radius_mm[part][4:-4]
+    assert abs(np.median(error)) < 0.06
+    assert np.percentile(np.abs(error), 90) < 0.15
+    assert np.all(lumen.radius_sd_mm > 0)
+    moved = np.linalg.norm(lumen.tree.points_mm - points, axis=1)
+    assert np.median(moved) < 0.3
+
+
+def test_frayed_tips_and_thin_stubs_are_cut():
+    from ffr.segmentation.lumen import MeasuredLumen
+
+    main = np.stack([np.zeros(80), np.zeros(80), np.arange(80) * 0.5], axis=1)
+    stub = main[40] + np.stack([np.arange(1, 13) * 0.5, np.zeros(12), np.zeros(12)], axis=1)
+    radius = np.concatenate([np.full(74, 1.4), np.full(6, 0.3), np.full(12, 0.3)])
+    parent = np.concatenate([np.arange(80) - 1, [40], np.arange(80, 91)])
+    tree = VesselTree(np.vstack([main, stub]), radius, parent)
+    kept = without_stubs(MeasuredLumen(tree, np.full(92, 0.1)))
+    assert kept.tree.radius_mm.min() > 1.0
+    assert kept.tree.points_mm[:, 0].max() == 0.0
+    assert 60 < len(kept.tree) <= 74
