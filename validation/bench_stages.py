@@ -6,11 +6,11 @@ Run: python -m validation bench_stages [--study FOLDER] [--cores 2]
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,15 @@ from validation.setting import setting
 FFR = (sys.executable, "-c", "from ffr.cli import main; main()")
 DEVICE = "from ffr.segmentation.weights import best_device; print(best_device())"
 KB_PER_MB = 1024.0
+# A small process of its own: a child's peak starts at the size of the process that forked it
+WATCH = """
+import json, os, subprocess, sys, time
+began = time.monotonic()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)  # with all descendants it waited for
+process.returncode = os.waitstatus_to_exitcode(status)
+print(json.dumps([time.monotonic() - began, usage.ru_maxrss, process.returncode]))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +46,13 @@ class Measured:
 
 
 def measured(name: str, command: Sequence[str]) -> Measured:
-    """Run a command and measure it; its output goes to nowhere."""
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    complaint = process.stderr.read() if process.stderr else b""
-    _, status, usage = os.wait4(process.pid, 0)  # with all descendants it waited for
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        print(complaint.decode(errors="replace"), file=sys.stderr)
-    elapsed = time.monotonic() - began
-    return Measured(name, elapsed, round(usage.ru_maxrss / KB_PER_MB), process.returncode)
+    """Run a command and measure it; its output goes to nowhere, its errors on."""
+    watched = [sys.executable, "-I", "-S", "-c", WATCH, *command]
+    done = subprocess.run(watched, capture_output=True, text=True, check=True)
+    elapsed_s, kilobytes, code = json.loads(done.stdout)
+    if code:
+        print(done.stderr, file=sys.stderr, end="")
+    return Measured(name, elapsed_s, round(kilobytes / KB_PER_MB), code)
 
 
 def verbs(study: Path, out: Path) -> list[tuple[str, list[str]]]:
