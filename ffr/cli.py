@@ -1,4 +1,4 @@
-"""The command line: one verb per stage, files at both ends.
+"""What can be typed? One verb per stage, files at both ends.
 
 Heavy libraries are imported inside the verbs: help and mistakes answer at once, and the
 process can still be forked (see `ffr.supervise`).
@@ -6,9 +6,10 @@ process can still be forked (see `ffr.supervise`).
 
 from __future__ import annotations
 
-import os
+import errno
+import io
+import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +18,8 @@ import typer
 
 from ffr import __version__
 from ffr.errors import ConfigError, StudyError
-from ffr.partial import PARTIAL, remove_partial
-from ffr.supervise import INTERRUPTED, supervised
+from ffr.partial import claimed, remove_partial
+from ffr.supervise import INTERRUPTED, supervised, without_paths
 from meshes.errors import GeometryError
 from solvers.errors import ConvergenceError
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ffr.phantom.study import TrueLesion
 
 RUO = "Research use only. Not a medical device. Not for diagnosis."
+NO_MEMORY = "out of memory; a scan needs about 6 GB free"
+SUFFIXES = (".toml", ".json", ".html", ".vtp", ".vtu", ".stl", ".swc", ".nrrd", ".dcm", ".zip")
 STAGES = ("scan", "segment", "tree", "solve", "report")
 
 app = typer.Typer(
@@ -46,10 +49,12 @@ Series = Annotated[
     str | None, typer.Option(help="DICOM series: number, UID or the end of one.")
 ]
 PatientFile = Annotated[Path | None, typer.Option("--patient", help="Patient file, TOML.")]
-Systolic = Annotated[float | None, typer.Option(help="Cuff pressure.")]
-Diastolic = Annotated[float | None, typer.Option(help="Cuff pressure.")]
-HeartRate = Annotated[float | None, typer.Option(help="Heart rate.")]
-LvMass = Annotated[float | None, typer.Option(help="Myocardial mass of the left ventricle.")]
+Systolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
+Diastolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
+HeartRate = Annotated[
+    float | None, typer.Option(help="Heart rate at the scan, beats per minute.")
+]
+LvMass = Annotated[float | None, typer.Option(help="Myocardial mass of the left ventricle, g.")]
 Haematocrit = Annotated[float | None, typer.Option(help="As a fraction, such as 0.45.")]
 Sex = Annotated[str | None, typer.Option(help="female or male.")]
 
@@ -80,24 +85,29 @@ def _patient(file: Path | None, flags: dict[str, object]) -> Patient:
 
 def _guarded(out: Path, work: Callable[[], None]) -> None:
     """Do long work in a child; Ctrl-C ends it at once and leaves whole stages only."""
-
-    def child() -> int:
-        scratch = out / "stages" / f"{PARTIAL}scratch-{os.getpid()}"
-        if (out / "stages").is_dir():
-            scratch.mkdir(mode=0o700)
-            tempfile.tempdir = str(scratch)  # patients' images stay inside the result folder
-        try:
-            return _reported(work)
-        finally:
-            remove_partial(out)
-            sys.stdout.flush()
-            sys.stderr.flush()
-
-    code = supervised(child, lambda: remove_partial(out))
+    code = supervised(lambda: _reported(work), lambda: remove_partial(out))
     if code == INTERRUPTED:
-        print("ffr: interrupted; finished stages are kept (--from goes on)", file=sys.stderr)
+        print(f"{_cursor()}ffr: interrupted; finished stages are kept", file=sys.stderr)
+    elif code > 128:
+        remove_partial(out)
+        print(f"{_cursor()}ffr: {_killed_by(code - 128)}", file=sys.stderr)
     if code:
         raise typer.Exit(code)
+
+
+def _cursor() -> str:
+    """Return what shows the cursor again that a killed progress bar has hidden."""
+    return "\x1b[?25h\n" if sys.stderr.isatty() else ""
+
+
+def _killed_by(number: int) -> str:
+    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+    if number == signal.SIGKILL:
+        return (
+            "ended by the system, most likely out of memory: a scan needs about 6 GB; "
+            "finished stages are kept (--from goes on)"
+        )
+    return f"crashed ({name}); a fault of ct-ffr or a library, please report it"
 
 
 def _reported(work: Callable[[], None]) -> int:
@@ -105,25 +115,40 @@ def _reported(work: Callable[[], None]) -> int:
     try:
         work()
     except (ConfigError, StudyError, GeometryError, ConvergenceError, OSError) as error:
-        print(f"ffr: {_one_line(error)}", file=sys.stderr)
-        return 2
+        return _refused(_one_line(error))
     except MemoryError:
-        print("ffr: out of memory; this scan needs about 6 GB free", file=sys.stderr)
-        return 2
+        return _refused(NO_MEMORY)
+    except RuntimeError as error:  # what torch raises, without importing torch
+        if "out of memory" not in str(error) and "allocate memory" not in str(error):
+            raise
+        return _refused(NO_MEMORY)
+    except KeyboardInterrupt:
+        print("ffr: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
+def _refused(message: str) -> int:
+    print(f"ffr: {message}", file=sys.stderr)
+    return 2
+
+
 def _one_line(error: Exception) -> str:
-    """The message of an error; of the system's errors without the path, which may name a
-    patient.
+    """Return the message of an error; of the system's errors without the path, which may name
+    a patient.
     """
-    if isinstance(error, OSError) and error.strerror:
-        name = Path(str(error.filename)).suffix if error.filename else ""
-        return f"{error.strerror}{f' (a {name} file)' if name else ''}"
-    return " ".join(str(error).split())
+    if not isinstance(error, OSError) or not error.strerror:
+        return without_paths(" ".join(str(error).split()))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "no space left on the disk; make room and run again, finished stages are kept"
+    suffix = Path(str(error.filename)).suffix.lower() if error.filename else ""
+    what = f" (a {suffix} file)" if suffix in SUFFIXES else ""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        what += "; check who may read the study and write the results"
+    return f"{error.strerror}{what}"
 
 
-@app.command()
+@app.command(epilog=RUO)
 def run(
     study: Study,
     out: Out,
@@ -156,16 +181,18 @@ def _run_stages(
     study: Path | None, out: Path, first: str, series: str | None,
     patient_file: Path | None, flags: dict[str, object], last: str = "report",
 ) -> None:  # fmt: skip
-    from rich.console import Console
-
     from ffr import workflow
-    from ffr.show import bars, lesion_table
+    from ffr.result_folder import prepare, require_run, require_same_study
+    from ffr.show import bars, lesion_table, page, progress_page
 
-    if first not in STAGES:
-        raise ConfigError(f"--from {first!r}: no such stage; choose one of {', '.join(STAGES)}")
+    _check_settings(first, series, patient_file, flags)
     known = _patient(patient_file, flags)
-    workflow.prepare(out)
-    console = Console()
+    if first == "scan":
+        prepare(out)
+    else:
+        require_run(out)
+    if study is not None and first != "scan":
+        require_same_study(out, study)
     steps: dict[str, tuple[str, Callable[[Callable[[float], None]], object]]] = {
         "scan": (
             "reading the study",
@@ -177,39 +204,52 @@ def _run_stages(
         "report": ("meshes and report", lambda p: workflow.report(out, p)),
     }
     result = None
-    with bars(console) as opened:
+    with claimed(out), bars(progress_page()) as opened:
         for name in STAGES[STAGES.index(first) : STAGES.index(last) + 1]:
             title, step = steps[name]
             moved = opened(title)
             result = step(moved)
             moved(1.0)
-    if last == "report" and isinstance(result, workflow.Result):
+    if isinstance(result, workflow.Result):
         for flag in result.flags:
             print(f"warning: {flag.message}")
-        console.print(lesion_table(result) if result.lesions else "No lesions found.")
+        page().print(lesion_table(result) if result.lesions else "No lesions found.")
         print(f"report: {out / 'report.html'}")
         print(RUO)
 
 
+def _check_settings(
+    first: str, series: str | None, patient_file: Path | None, flags: dict[str, object]
+) -> None:
+    """Refuse what is unknown, and what would silently have no effect."""
+    if first not in STAGES:
+        raise ConfigError(f"--from {first!r}: no such stage; choose one of {', '.join(STAGES)}")
+    if series is not None and first != "scan":
+        raise ConfigError(f"--series has no effect with --from {first}; leave one of them out")
+    given = patient_file is not None or any(v is not None for v in flags.values())
+    if given and first == "report":
+        raise ConfigError("what is known of the patient acts on the flow; use --from solve")
+
+
 def _given(study: Path | None) -> Path:
     if study is None:
-        raise ConfigError("a study is needed to start from stage 'scan'")
+        raise ConfigError("a study is needed to read a scan")
     return study
 
 
-@app.command()
+@app.command(epilog=RUO)
 def segment(study: Study, out: Out, series: Series = None) -> None:
     """Read a study; label heart and vessels."""
     _guarded(out, lambda: _run_stages(study, out, "scan", series, None, {}, "segment"))
 
 
-@app.command()
+@app.command(epilog=RUO)
 def tree(run: Run) -> None:
     """Trace, measure and name the coronary trees of a segmented run."""
     _guarded(run, lambda: _run_stages(None, run, "tree", None, None, {}, "tree"))
 
 
-@app.command()
+@app.command(epilog=RUO)
 def solve(
     file: Annotated[
         Path, typer.Argument(help="Centreline with radii (.vtp, .swc; mm), or a run's folder.")
@@ -235,19 +275,21 @@ def solve(
     patient: Annotated[Path | None, typer.Option(help="Patient file, TOML.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
 ) -> None:
-    """Pressure, flow and FFR along a centreline tree from outside."""
+    """Solve a run's trees, or a centreline tree from outside."""
+    asked = (
+        flow_ml_min, outlet_flows, inlet_pressure_mmhg, viscosity_pa_s, density_kg_m3,
+        inlet_profile, inlet, side,
+    )  # fmt: skip
     if file.is_dir():
-        _guarded(file, lambda: _run_stages(None, file, "solve", None, patient, {}))
+        usual = (*(None,) * 5, "developed", None, "left") == asked and json is None
+        _guarded(file, lambda: _solve_run(file, patient, usual))
         return
 
     def work() -> None:
         from ffr.centreline import SolveSettings, solve_centreline, summary, write_columns
         from ffr.patient import load_patient
 
-        settings = SolveSettings(
-            flow_ml_min, outlet_flows, inlet_pressure_mmhg, viscosity_pa_s, density_kg_m3,
-            inlet_profile, inlet, side,
-        )  # fmt: skip
+        settings = SolveSettings(*asked)
         known = load_patient(patient) if patient else None
         solved = solve_centreline(file, settings, known)
         if json is not None:
@@ -258,29 +300,38 @@ def solve(
         raise typer.Exit(code)
 
 
-@app.command()
+def _solve_run(run: Path, patient: Path | None, usual: bool) -> None:
+    if not usual:
+        raise ConfigError("for a run's folder, of the options only --patient has an effect")
+    _run_stages(None, run, "solve", None, patient, {})
+
+
+@app.command(epilog=RUO)
 def report(run: Run) -> None:
     """Write result, meshes and report of a solved run again."""
     _guarded(run, lambda: _run_stages(None, run, "report", None, None, {}))
 
 
-@app.command()
+@app.command(epilog=RUO)
 def export(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Mesh to write; its extension says the format.")],
 ) -> None:
-    """Write the lumen mesh in another format (.ply, .obj, .off, .msh, ...)."""
+    """Write the lumen mesh as .ply, .obj, .off, .msh, ..."""
 
     def work() -> None:
         from ffr import workflow
+        from ffr.result_folder import require_run
 
-        workflow.export(run, file)
+        require_run(run)
+        with claimed(run):
+            workflow.export(run, file)
         print(f"wrote {file.name}")
 
-    sys.exit(_reported(work))
+    _guarded(run, work)
 
 
-@app.command()
+@app.command(epilog=RUO)
 def phantom(
     out: Out,
     seed: Annotated[int, typer.Option(help="Same seed, same patient.")] = 1_000_000,
@@ -297,8 +348,6 @@ def phantom(
 def _make_phantom(
     out: Path, seed: int, burden: float, plans: tuple[LesionPlan, ...] | None
 ) -> tuple[TrueLesion, ...]:
-    from rich.console import Console
-
     from ffr import workflow
     from ffr.patient import Patient
     from ffr.phantom.patient import virtual_patient
@@ -309,40 +358,41 @@ def _make_phantom(
         write_study,
         write_truth,
     )
-    from ffr.show import bars
+    from ffr.result_folder import prepare
+    from ffr.show import bars, progress_page
 
-    workflow.prepare(out)
-    with bars(Console()) as opened:
+    prepare(out)
+    if (out / "study").exists() and not (out / "truth.json").exists():
+        raise ConfigError("the folder holds a study that is not virtual; give another --out")
+    with claimed(out), bars(progress_page()) as opened:
         moved = opened("virtual patient")
         patient = virtual_patient(seed, burden, plans)
         truth = true_lesions(patient, Patient())
         imaging, grid = clinical_imaging(seed), scan_grid(patient)
         with workflow.replaced_folder(out / "study") as folder:
             write_study(patient, imaging, grid, folder, moved)
-        write_truth(out / "truth.json", patient, truth)
+            write_truth(out / "truth.json", patient, truth)
     return truth
 
 
-@app.command()
+@app.command(epilog=RUO)
 def demo(out: Out = Path("demo")) -> None:
     """The main job on a virtual patient, beside the known truth."""
 
     def work() -> None:
-        from rich.console import Console
-
         from ffr.phantom.study import DEMO_LESIONS, DEMO_SEED
         from ffr.result_file import load_result
-        from ffr.show import truth_table
+        from ffr.show import page, truth_table
 
         truth = _make_phantom(out, DEMO_SEED, 0.0, DEMO_LESIONS)
         _run_stages(out / "study", out, "scan", None, None, {})
-        Console().print(truth_table(load_result(out / "result.json"), truth))
+        page().print(truth_table(load_result(out / "result.json"), truth))
         print(f"report: {(out / 'report.html').resolve()}")
 
     _guarded(out, work)
 
 
-@app.command()
+@app.command(epilog=RUO)
 def train(
     network: Annotated[str, typer.Argument(help="anatomy, vessel or section.")],
     runs: Annotated[Path, typer.Option(help="Folder of checkpoints and curves.")] = Path(
@@ -352,7 +402,7 @@ def train(
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     ship: Annotated[bool, typer.Option(help="Replace the shipped weights when done.")] = False,
 ) -> None:
-    """Train a network on virtual patients; goes on where an earlier call stopped."""
+    """Train a network on virtual patients, or go on training it."""
 
     def work() -> None:
         from ffr.segmentation.recipes import train_network
@@ -360,15 +410,14 @@ def train(
         path = train_network(network, runs, steps, threads, ship)
         print(f"{network}: {path.name}")
 
-    try:
-        code = _reported(work)
-    except KeyboardInterrupt:
-        print("ffr: interrupted; the last checkpoint is kept", file=sys.stderr)
-        code = INTERRUPTED
-    sys.exit(code)
+    code = _reported(work)
+    if code == INTERRUPTED:
+        print("ffr: the last checkpoint is kept", file=sys.stderr)
+    if code:
+        raise typer.Exit(code)
 
 
-@app.command()
+@app.command(epilog=RUO)
 def doctor() -> None:
     """What this machine has, and how to mend what is missing."""
     from ffr.doctor import checks
@@ -385,4 +434,7 @@ def doctor() -> None:
 
 def main() -> None:
     """Run a verb; a user's mistake ends with one clear line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # mm² on a terminal without it
     app()

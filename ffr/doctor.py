@@ -1,4 +1,4 @@
-"""What this machine has, and what to do about what it lacks."""
+"""What does this machine have, and what is to be done about what it lacks?"""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import importlib
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 LEAST_DISK_GB = 5.0
 LEAST_MEMORY_GB = 8.0
-LIBRARIES = ("numpy", "scipy", "numba", "SimpleITK", "vtk", "pydicom", "python-gdcm", "meshio")
+LIBRARIES = {  # as installed: as imported
+    "numpy": "numpy", "scipy": "scipy", "numba": "numba", "SimpleITK": "SimpleITK",
+    "vtk": "vtkmodules.vtkCommonCore", "meshio": "meshio", "pydicom": "pydicom",
+    "python-gdcm": "gdcm", "matplotlib": "matplotlib", "scikit-image": "skimage",
+    "safetensors": "safetensors",
+}  # fmt: skip
+REINSTALL = "reinstall: 'make test' in the source folder, or 'pip install --force-reinstall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,73 +33,87 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """Look at one thing after the other."""
+    """Look at one thing after the other; what fails is told, never raised."""
     yield Check("python", True, platform.python_version(), "")
-    for name in LIBRARIES:
-        yield _library(name)
-    yield from _torch()
-    yield from _weights()
+    for name, module in LIBRARIES.items():
+        yield _library(name, module)
+    torch = _library("torch", "torch")
+    yield torch
+    if torch.ok:
+        yield _gpu()
+        yield from _weights()
     yield _rendering()
     yield _kernels()
     yield from _room()
 
 
-def _library(name: str) -> Check:
+def _library(name: str, module: str) -> Check:
+    """Import it: one that is installed may still lack a system library."""
     try:
+        importlib.import_module(module)
         version = metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return Check(name, False, "missing", "run 'make test' or reinstall ct-ffr")
+    except Exception as error:  # a damaged library raises anything
+        found = "missing" if isinstance(error, ModuleNotFoundError) else _first_line(error)
+        return Check(name, False, found, f"{REINSTALL} {name}'")
     return Check(name, True, version, "")
 
 
-def _torch() -> Iterator[Check]:
+def _gpu() -> Check:
     try:
-        weights = importlib.import_module("ffr.segmentation.weights")
-    except ImportError as error:
-        yield Check(
-            "torch", False, f"does not load ({error.name})", "pip install torch==2.13.0"
-        )
-        return
-    yield Check("torch", True, metadata.version("torch"), "")
-    device = weights.best_device()
-    found = "in use" if device == "cuda" else "none: the CPU is used, which takes minutes"
-    yield Check("GPU", True, found, "")
+        torch = importlib.import_module("ffr.segmentation.weights").torch
+        if not torch.cuda.is_available():
+            return Check("GPU", True, "none: the CPU is used, which takes minutes", "")
+        torch.zeros(8, device="cuda").sum().item()
+        return Check("GPU", True, f"{torch.cuda.get_device_name()}, in use", "")
+    except Exception as error:  # whatever a driver does
+        remedy = "mend the driver, or hide the GPU with CUDA_VISIBLE_DEVICES= to use the CPU"
+        return Check("GPU", False, f"does not work: {_first_line(error)}", remedy)
 
 
 def _weights() -> Iterator[Check]:
     try:
         weights = importlib.import_module("ffr.segmentation.weights")
-    except ImportError:
+    except Exception as error:
+        yield Check("weights", False, _first_line(error), f"{REINSTALL} ct-ffr'")
         return
     for name in weights.NETWORKS:
+        remedy = f"reinstall ct-ffr, or train it: 'ffr train {name} --ship'"
         try:
             network = weights.load_network(name, "cpu")
-        except ValueError as error:
-            yield Check(f"{name} weights", False, str(error), "reinstall, or 'ffr train'")
+        except Exception as error:  # torch and safetensors raise many kinds
+            yield Check(f"{name} weights", False, _first_line(error), remedy)
         else:
-            yield Check(f"{name} weights", True, f"sha256 {network.sha256[:16]}", "")
+            yield Check(f"{name} weights", True, f"sha256 {network.sha256}", "")
 
 
 def _rendering() -> Check:
     try:
         importlib.import_module("ffr.report.tree_view")
-    except ImportError as error:
-        return Check("rendering", False, f"{error.name} does not load", "reinstall ct-ffr")
+    except Exception as error:
+        found = f"does not load: {_first_line(error)}"
+        return Check("rendering", False, found, f"{REINSTALL} ct-ffr'")
     return Check("rendering", True, "software rasteriser: no display or OpenGL needed", "")
 
 
 def _kernels() -> Check:
-    """Compiled kernels are kept on disk; without a place they compile at every start."""
-    place = os.environ.get("NUMBA_CACHE_DIR", "")
-    if place and not os.access(place, os.W_OK):
-        return Check("kernel cache", False, "not writable", "set NUMBA_CACHE_DIR to a folder")
-    return Check("kernel cache", True, place or "beside the code or in the user's cache", "")
+    """Compile a kernel, and say where machine code is kept between starts."""
+    try:
+        hidden = importlib.import_module("solvers.kernels.steady")
+        place = next(
+            (v.stats.cache_path for v in vars(hidden).values() if hasattr(v, "stats")), None
+        )
+    except Exception as error:
+        return Check("kernels", False, _first_line(error), f"{REINSTALL} numba'")
+    if place is None:
+        found = "compiled anew at every start, which takes about a minute"
+        return Check("kernels", True, f"{found}: set NUMBA_CACHE_DIR to a folder", "")
+    return Check("kernels", True, f"machine code is kept in {place}", "")
 
 
 def _room() -> Iterator[Check]:
-    free_gb = shutil.disk_usage(tempfile.gettempdir()).free / 1e9
+    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     yield Check(
-        "disk", free_gb > LEAST_DISK_GB, f"{free_gb:.0f} GB free", "a run needs about 1 GB"
+        "disk here", free_gb > LEAST_DISK_GB, f"{free_gb:.0f} GB free", "a run needs about 1 GB"
     )
     try:
         pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
@@ -102,3 +122,8 @@ def _room() -> Iterator[Check]:
     total_gb = pages * size / 1e9
     remedy = "a run needs about 6 GB; close other programs"
     yield Check("memory", total_gb > LEAST_MEMORY_GB, f"{total_gb:.0f} GB", remedy)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]

@@ -1,10 +1,12 @@
-"""What a run prints: progress bars while it works, a table of lesions at the end."""
+"""What does a run print? Progress bars while it works, a table of lesions at the end."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,12 +16,32 @@ if TYPE_CHECKING:
     from ffr.phantom.study import TrueLesion
     from ffr.result import LesionResult, Result
 
+PAGE_COLUMNS = 100  # the widest table fits
 NEAR_MM = 12.0  # a found lesion within this distance of a true one is the same
+
+
+def page() -> Console:
+    """Return where tables go: a file or pipe gets at least 100 columns."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, PAGE_COLUMNS)
+    return console
+
+
+def progress_page() -> Console:
+    """Return where progress goes: bars to a terminal's standard error, else plain lines."""
+    return Console(stderr=True) if sys.stderr.isatty() else page()
 
 
 @contextmanager
 def bars(console: Console) -> Iterator[Callable[[str], Callable[[float], None]]]:
-    """Give a function that opens a progress bar and returns what moves it (0 to 1)."""
+    """Give a function that opens a progress bar and returns what moves it (0 to 1).
+
+    Where there is no terminal, each step leaves one line when it is done.
+    """
+    if not console.is_terminal:
+        yield lambda name: _line_when_done(console, name)
+        return
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(),
@@ -41,15 +63,35 @@ def bars(console: Console) -> Iterator[Callable[[str], Callable[[float], None]]]
         yield opened
 
 
+def _line_when_done(console: Console, name: str) -> Callable[[float], None]:
+    began = time.monotonic()
+    said = False
+
+    def moved(part: float) -> None:
+        nonlocal said
+        if part >= 1.0 and not said:
+            said = True
+            console.print(f"{name}: {time.monotonic() - began:.1f} s", highlight=False)
+            console.file.flush()
+
+    return moved
+
+
+def _table(title: str, columns: Sequence[tuple[str, Literal["left", "right"]]]) -> Table:
+    """Return an empty table; what does not fit a narrow terminal is folded, never cut."""
+    table = Table(title=title, title_justify="left")
+    for name, side in columns:
+        table.add_column(name, justify=side, overflow="fold")
+    return table
+
+
 def lesion_table(result: Result) -> Table:
     """Return the lesions of a result as a table."""
-    table = Table(title="Lesions (research use only)", title_justify="left")
-    for name, side in (
+    table = _table("Lesions (research use only)", (
         ("vessel", "left"), ("segment", "left"), ("at mm", "right"), ("DS %", "right"),
         ("AS %", "right"), ("MLA mm²", "right"), ("FFR distal", "right"),
         ("read at mm", "right"),
-    ):  # fmt: skip
-        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    ))  # fmt: skip
     for x in result.lesions:
         table.add_row(
             x.vessel,
@@ -66,12 +108,10 @@ def lesion_table(result: Result) -> Table:
 
 def truth_table(result: Result, truth: Sequence[TrueLesion]) -> Table:
     """Return found and true lesions side by side: truth in brackets."""
-    table = Table(title="Found (truth)  research use only", title_justify="left")
-    for name, side in (
+    table = _table("Found (truth)  research use only", (
         ("vessel", "left"), ("segment", "left"), ("at mm", "right"), ("DS %", "right"),
         ("MLA mm²", "right"), ("FFR 20 mm distal", "right"),
-    ):  # fmt: skip
-        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    ))  # fmt: skip
     left = list(result.lesions)
     for t in truth:
         same = [

@@ -1,7 +1,8 @@
-"""What a run leaves on disk: one folder per finished stage, whole or not there at all.
+"""What does a run leave on disk? One folder per finished stage, whole or not there at all.
 
 A stage is written into a hidden folder beside its place and renamed when complete, so a
-killed run leaves no half stage. A new stage removes the stages that follow from the old.
+killed run leaves no half stage. A new stage removes the stages and the results that follow
+from the old one: what lies in a result folder belongs together.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -26,13 +29,30 @@ from ffr.physiology import Assumption
 from ffr.scan import Scan
 from ffr.segmentation.maps import DISTANCE_CAP_MM, HeartMap, VesselMap
 from meshes.arrays import AnyArray
+from meshes.errors import GeometryError
 from meshes.resample import from_itk, to_itk
 from meshes.tree import CoronaryTree, VesselTree
 from meshes.volume import Volume
 from solvers.solution import FlowSolution
 
 STAGES = ("scan", "segment", "tree", "solve", "report")
+RESULTS = ("result.json", "report.html", "tree.vtp", "lumen.vtp", "lumen.stl", "lumen.vtu")
 FORMAT = 1  # of the stage folders; another number is not read
+_HOW = {
+    "scan": "start with 'ffr run' or 'ffr segment'",
+    "segment": "start with 'ffr run' or 'ffr segment'",
+    "tree": "run 'ffr tree' first, or 'ffr run --from tree'",
+    "solve": "run 'ffr solve' first, or 'ffr run --from solve'",
+}
+_FACTS = {
+    "segment": ("lv_mass_g", "blood_hu", "flags", "models"),
+    "tree": ("names", "flags", "models"),
+    "solve": ("iterations", "residual_mmhg", "assumptions", "settings"),
+}
+_DAMAGE = (
+    OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError,
+    RuntimeError, zipfile.BadZipFile, zlib.error, GeometryError,
+)  # fmt: skip
 
 
 def stage_folder(out: Path, stage: str) -> Path:
@@ -47,20 +67,31 @@ def stage_files(out: Path, stage: str) -> Iterator[Path]:
     place.parent.mkdir(parents=True, exist_ok=True)
     with partial(place.parent) as folder:
         yield folder
-        for later in STAGES[STAGES.index(stage) :]:
+        discard_results(out)
+        # the last one first: a kill in between leaves stages that belong together
+        for later in reversed(STAGES[STAGES.index(stage) :]):
             discard(stage_folder(out, later))
         os.replace(folder, place)
 
 
 @contextlib.contextmanager
 def result_files(out: Path) -> Iterator[Path]:
-    """Give a folder to fill; its files then replace those of the same name in `out`."""
+    """Give a folder to fill; its files then replace the results in `out`.
+
+    Where `result.json` is, all the others are there and belong to it.
+    """
     (out / "stages").mkdir(parents=True, exist_ok=True)
     with partial(out / "stages") as folder:
         yield folder
-        # result.json last: where it is new, everything is
-        for path in sorted(folder.iterdir(), key=lambda p: p.name == "result.json"):
+        discard_results(out)
+        for path in sorted(folder.iterdir(), key=lambda p: p.name == RESULTS[0]):
             os.replace(path, out / path.name)
+
+
+def discard_results(out: Path) -> None:
+    """Remove what a reader opens, `result.json` first."""
+    for name in RESULTS:
+        (out / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -92,7 +123,8 @@ def require_stage(out: Path, stage: str) -> Path:
     """
     place = stage_folder(out, stage)
     if not place.is_dir():
-        message = f"{out.name} holds no finished stage '{stage}'; run 'ffr run' or that stage"
+        # the folder is not named: it may be called after the patient
+        message = f"the result folder holds no finished stage '{stage}'; {_HOW[stage]}"
         raise ConfigError(message)
     return place
 
@@ -105,7 +137,12 @@ def save_seconds(folder: Path, seconds: float) -> None:
 def load_seconds(out: Path) -> dict[str, float]:
     """Return how long each finished stage took."""
     paths = {stage: stage_folder(out, stage) / "seconds.txt" for stage in STAGES}
-    return {stage: float(p.read_text()) for stage, p in paths.items() if p.exists()}
+    seconds = {}
+    for stage, path in paths.items():
+        if path.exists():
+            with readable(path.parent):
+                seconds[stage] = float(path.read_text())
+    return seconds
 
 
 def save_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -115,16 +152,42 @@ def save_facts(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def load_facts(folder: Path) -> dict[str, Any]:
-    """Read the small values of a stage."""
-    try:
+    """Read the small values of a stage.
+
+    Raises
+    ------
+    ConfigError
+        Damaged, or of another format.
+    """
+    with readable(folder):
         facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        message = f"stage '{folder.name}' is damaged; run it again"
-        raise ConfigError(message) from error
-    if facts.get("format") != FORMAT:
+        version = facts.pop("format")
+        if version == FORMAT:
+            missing = [name for name in _FACTS.get(folder.name, ()) if name not in facts]
+            if missing:
+                raise KeyError(*missing)
+    if version != FORMAT:
         message = f"stage '{folder.name}' was written by another version; run it again"
         raise ConfigError(message)
     return facts
+
+
+@contextlib.contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a stage is read into one line.
+
+    Raises
+    ------
+    ConfigError
+        The stage is damaged.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except _DAMAGE as error:
+        message = f"stage '{folder.name}' is damaged; run it again"
+        raise ConfigError(message) from error
 
 
 def flags_as_json(flags: tuple[Flag, ...]) -> list[list[str]]:
@@ -138,15 +201,16 @@ def flags_from_json(rows: list[list[str]]) -> tuple[Flag, ...]:
 
 
 def _save_volume(path: Path, volume: Volume) -> None:
-    SimpleITK.WriteImage(to_itk(volume), str(path), useCompression=True, compressionLevel=1)
+    try:
+        SimpleITK.WriteImage(to_itk(volume), str(path), useCompression=True, compressionLevel=1)
+    except RuntimeError as error:  # its message holds the path
+        message = f"{path.name} could not be written; is the disk full?"
+        raise OSError(message) from error
 
 
 def _load_volume(path: Path) -> Volume:
-    try:
-        return from_itk(SimpleITK.ReadImage(str(path)))
-    except RuntimeError as error:
-        message = f"{path.name} of stage '{path.parent.name}' is damaged; run it again"
-        raise ConfigError(message) from error
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # it would print the path
+    return from_itk(SimpleITK.ReadImage(str(path)))
 
 
 def save_scan(folder: Path, scan: Scan) -> None:
@@ -165,9 +229,9 @@ def load_scan(out: Path) -> Scan:
     """Read the scan stage."""
     folder = require_stage(out, "scan")
     facts = load_facts(folder)
-    del facts["format"]
-    facts["flags"] = flags_from_json(facts["flags"])
-    return Scan(volume=_load_volume(folder / "scan.nrrd"), **facts)
+    with readable(folder):
+        facts["flags"] = flags_from_json(facts["flags"])
+        return Scan(volume=_load_volume(folder / "scan.nrrd"), **facts)
 
 
 def save_maps(
@@ -194,8 +258,11 @@ def load_maps(out: Path) -> tuple[HeartMap, VesselMap, dict[str, Any]]:
     folder = require_stage(out, "segment")
     facts = load_facts(folder)
     names = ("vessels", "vessel_probability", "centreline_distance")
-    heart = HeartMap(_load_volume(folder / "heart.nrrd"), facts["lv_mass_g"], facts["blood_hu"])
-    return heart, VesselMap(*(_load_volume(folder / f"{n}.nrrd") for n in names)), facts
+    with readable(folder):
+        labels = _load_volume(folder / "heart.nrrd")
+        heart = HeartMap(labels, facts["lv_mass_g"], facts["blood_hu"])
+        vessels = VesselMap(*(_load_volume(folder / f"{n}.nrrd") for n in names))
+    return heart, vessels, facts
 
 
 def save_trees(
@@ -224,7 +291,7 @@ def load_trees(out: Path) -> tuple[tuple[CoronaryTree, ...], dict[str, Any]]:
     folder = require_stage(out, "tree")
     facts = load_facts(folder)
     trees = []
-    with np.load(folder / "trees.npz") as data:
+    with readable(folder), np.load(folder / "trees.npz") as data:
         for side, names in facts["names"].items():
             shape = [data[f"{side}_{n}"] for n in ("points_mm", "radius_mm", "parent")]
             sd, reference, branch, segment = (
@@ -265,7 +332,7 @@ def load_flow(
     """Read the solve stage."""
     folder = require_stage(out, "solve")
     facts = load_facts(folder)
-    with np.load(folder / "flow.npz") as data:
+    with readable(folder), np.load(folder / "flow.npz") as data:
         solutions = tuple(
             FlowSolution(
                 data[f"{side}_pressure_mmhg"],
@@ -276,5 +343,5 @@ def load_flow(
             )
             for side, iterations in facts["iterations"].items()
         )
-    assumptions = tuple(Assumption(**row) for row in facts["assumptions"])
-    return solutions, assumptions, facts["settings"]
+        assumptions = tuple(Assumption(**row) for row in facts["assumptions"])
+        return solutions, assumptions, facts["settings"]

@@ -1,7 +1,8 @@
-"""The stages of a run with files at both ends; each can be run alone or after the others."""
+"""How does a run go from stage to stage? Each has files at both ends and can be run alone."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +22,10 @@ from ffr.physiology import Physiology
 from ffr.report.html import render_report, save_report
 from ffr.result import ImageQuality, Result
 from ffr.result_file import save_result
+from ffr.result_folder import mark
 from ffr.study import read_study
 from meshes.export import write_surface, write_volume_mesh
-from meshes.io import write_forest
+from meshes.io import replacing, write_forest
 from meshes.tree import CoronaryTree, path_length_mm
 
 Progress = Callable[[float], None]
@@ -37,29 +39,12 @@ def _stage(out: Path, name: str) -> Iterator[Path]:
         stages.save_seconds(folder, time.monotonic() - began)
 
 
-def prepare(out: Path) -> None:
-    """Make the result folder, readable by its owner only: it holds a patient's images.
-
-    Raises
-    ------
-    ConfigError
-        The place is a file, or is not empty and holds no earlier run.
-    """
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out.name} is a file; give a folder for the results with --out")
-    ours = ("stages", "result.json", "study")
-    if out.is_dir() and any(out.iterdir()) and not any((out / n).exists() for n in ours):
-        message = f"{out.name} is not empty and holds no earlier run; give another --out"
-        raise ConfigError(message)
-    out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (out / "stages").mkdir(exist_ok=True, mode=0o700)
-
-
 def read_scan(study: Path, out: Path, series: str | None, progress: Progress) -> None:
     """Read a study and keep its scan."""
     with _stage(out, "scan") as folder:
         scan = read_study(study, series, lambda part: progress(0.7 * part))
         stages.save_scan(folder, scan)
+        (folder / "study.txt").write_text(mark(study, out) + "\n")
         progress(1.0)
 
 
@@ -96,9 +81,9 @@ def solve(out: Path, patient: Patient, progress: Progress) -> None:
 
 def report(out: Path, progress: Progress) -> Result:
     """Write everything a reader opens: result, trees, meshes, report."""
-    scan = stages.load_scan(out)
+    solutions, assumptions, settings = stages.load_flow(out)  # the quickest refusal first
     trees, tree_facts = stages.load_trees(out)
-    solutions, assumptions, settings = stages.load_flow(out)
+    scan = stages.load_scan(out)
     segment_facts = stages.load_facts(stages.require_stage(out, "segment"))
     progress(0.1)
     findings = pipeline.find(trees, solutions)
@@ -178,16 +163,30 @@ def save_tree(
 
 
 def export(out: Path, path: Path) -> None:
-    """Write the lumen surface with FFR, or (.vtu) the lumen's volume, in another format."""
+    """Write the lumen surface with FFR, or (.vtu) the lumen's volume, in another format.
+
+    Raises
+    ------
+    ConfigError
+        No solved run, or no folder to write into.
+    GeometryError
+        The extension names no format.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"the folder for {path.name} does not exist; make it first")
     trees, _ = stages.load_trees(out)
     solutions, _, _ = stages.load_flow(out)
     findings = pipeline.find(trees, solutions)
-    if path.suffix.lower() == ".vtu":
-        filling, filling_ffr = pipeline.lumen_filling(trees, findings)
-        write_volume_mesh(path, filling, {"ffr": filling_ffr})
-        return
-    surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
-    write_surface(path, surface, {"ffr": surface_ffr})
+    # written inside the run first: a kill leaves nothing beside `path`
+    with stages.partial(out / "stages") as folder:
+        if path.suffix.lower() == ".vtu":
+            filling, filling_ffr = pipeline.lumen_filling(trees, findings)
+            write_volume_mesh(folder / path.name, filling, {"ffr": filling_ffr})
+        else:
+            surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
+            write_surface(folder / path.name, surface, {"ffr": surface_ffr})
+        with replacing(path) as neighbour:  # on the disk of `path`
+            shutil.copyfile(folder / path.name, neighbour)
 
 
 @contextmanager

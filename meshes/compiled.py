@@ -17,13 +17,21 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     A kernel and all it calls live in one file, so that the disk cache (which watches
     only the file of the outermost function) never serves stale machine code.
     """
-    compiled = numba.njit(cache=True, error_model="python", fastmath=False)(function)
-    return cast("Callable[P, R]", compiled)
+    return _compiled(function, parallel=False)
 
 
 def parallel_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile like `kernel`, with `numba.prange` loops spread over the cores."""
-    compiled = numba.njit(cache=True, error_model="python", fastmath=False, parallel=True)(
-        function
-    )
+    return _compiled(function, parallel=True)
+
+
+def _compiled(function: Callable[P, R], parallel: bool) -> Callable[P, R]:
+    options = {"error_model": "python", "fastmath": False, "parallel": parallel}
+    try:
+        compiled = numba.njit(cache=True, **options)(function)
+    except RuntimeError as error:
+        # neither the code's folder nor the user's cache can be written: compile at each start
+        if "locator" not in str(error):
+            raise
+        compiled = numba.njit(cache=False, **options)(function)
     return cast("Callable[P, R]", compiled)

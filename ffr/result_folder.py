@@ -1,0 +1,80 @@
+"""May this folder be used for the results of this study?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from ffr import stages
+from ffr.errors import ConfigError
+
+
+def prepare(out: Path) -> None:
+    """Make the result folder, readable by its owner only: it holds a patient's images.
+
+    Raises
+    ------
+    ConfigError
+        The place is a file, or is not empty and holds no earlier run.
+    """
+    # the folder is not named in messages: it may be called after the patient
+    if out.exists() and not out.is_dir():
+        raise ConfigError("the result folder is a file; give a folder with --out")
+    known = ("stages", "result.json")
+    if out.is_dir() and any(out.iterdir()) and not any((out / n).exists() for n in known):
+        message = (
+            "the result folder is not empty and holds no earlier run; "
+            "give a new or empty one with --out"
+        )
+        raise ConfigError(message)
+    out.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (out / "stages").mkdir(exist_ok=True, mode=0o700)
+
+
+def require_run(out: Path) -> None:
+    """Check that `out` holds an earlier run.
+
+    Raises
+    ------
+    ConfigError
+        No such folder, or nothing of ours in it.
+    """
+    if not (out / "stages").is_dir():
+        message = "no earlier run in this folder; give the --out folder of an 'ffr run'"
+        raise ConfigError(message)
+
+
+def require_same_study(out: Path, study: Path) -> None:
+    """Check that the scan kept in `out` was read from `study` as it is now.
+
+    Raises
+    ------
+    ConfigError
+        The study is another one, was changed, or is gone.
+    """
+    note = stages.require_stage(out, "scan") / "study.txt"
+    if not study.exists():
+        message = "the study path does not exist; 'ffr tree', 'solve' and 'report' need none"
+        raise ConfigError(message)
+    with stages.readable(note.parent):
+        before = note.read_text().strip()
+    if before != mark(study, out):
+        message = (
+            "this result folder was made from another study, or the study has changed; "
+            "leave out --from, or give another --out"
+        )
+        raise ConfigError(message)
+
+
+def mark(study: Path, out: Path) -> str:
+    """Return a hash of the sizes and times of a study's files: tells studies apart, not names.
+
+    What lies in `out` does not count: a result folder may be made inside the study.
+    """
+    files = []
+    for parent, folders, names in os.walk(study):
+        folders[:] = [n for n in folders if Path(parent, n).resolve() != out.resolve()]
+        files += [Path(parent, name).lstat() for name in names]
+    ages = sorted((f.st_size, f.st_mtime_ns) for f in files or [study.stat()])
+    return hashlib.sha256(repr(ages).encode()).hexdigest()

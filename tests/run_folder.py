@@ -1,0 +1,73 @@
+"""A result folder as a run leaves it, made from known trees without any network."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import standin
+
+from ffr import stages, workflow
+from ffr.flags import Flag
+from ffr.partial import claimed
+from ffr.patient import Patient
+from ffr.result_folder import mark, prepare
+from ffr.segmentation.maps import HeartMap, VesselMap
+from meshes.tree import CoronaryTree, VesselTree, path_length_mm
+from meshes.volume import Volume, axis_aligned_grid
+
+FLAGS = (Flag("contrast-low", "aortic lumen 268 HU, below 300 HU"),)
+MODELS = {"anatomy": "ab12" * 16, "vessel": "cd34" * 16}
+
+
+def case():
+    """The first 45 mm of a right tree with one stenosis, and a coarse scan of it."""
+    right, _ = standin.right_tree((("RCA", 18.0, 3.0, 0.6),))
+    keep = np.flatnonzero(path_length_mm(right.tree) < 45.0)
+    new = np.full(len(right.tree) + 1, -1)
+    new[keep] = np.arange(keep.size)
+    shape = right.tree
+    short = CoronaryTree(
+        VesselTree(shape.points_mm[keep], shape.radius_mm[keep], new[shape.parent[keep]]),
+        "right",
+        right.radius_sd_mm[keep],
+        right.reference_radius_mm[keep],
+        right.branch[keep],
+        right.names,
+        right.segment[keep],
+    )
+    return SimpleNamespace(trees=(short,), scan=standin.scan_of(standin.painted((short,), 1.2)))
+
+
+def maps():
+    """Label maps of the right types, with numbers in them."""
+    random = np.random.default_rng(5)
+
+    def volume(size, kind):
+        grid = axis_aligned_grid(size, 2.0, (-20.5, 31.25, -7.125))
+        return Volume(grid, random.integers(0, 9, size[::-1]).astype(kind))
+
+    heart = HeartMap(volume((12, 10, 8), np.uint8), 128.4, 431.5)
+    fine = (9, 8, 7)
+    vessels = VesselMap(
+        volume(fine, np.uint8), volume(fine, np.uint8), volume(fine, np.float32)
+    )
+    return heart, vessels
+
+
+def fill(out, known, study=None, until="report"):
+    """Write the stages up to `until`; return the result when there is one."""
+    prepare(out)
+    with claimed(out):
+        with stages.stage_files(out, "scan") as folder:
+            stages.save_scan(folder, known.scan)
+            if study is not None:
+                (folder / "study.txt").write_text(mark(study, out))
+        with stages.stage_files(out, "segment") as folder:
+            stages.save_maps(folder, *maps(), FLAGS, MODELS)
+        with stages.stage_files(out, "tree") as folder:
+            stages.save_trees(folder, known.trees, (), {"section": "ef56" * 16})
+        if until == "tree":
+            return None
+        workflow.solve(out, Patient(), lambda _: None)
+        if until == "solve":
+            return None
+        return workflow.report(out, lambda _: None)
