@@ -29,9 +29,10 @@ def driver(text, *words, **how):
     """Start a small program of its own: a fork of pytest would hold all its threads' locks."""
     script = "import os, signal, sys, time\nfrom pathlib import Path\n" + STUCK
     script += "from ffr.supervise import supervised\n" + textwrap.dedent(text)
+    settings = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, words)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings, **how,
     )  # fmt: skip
 
 
