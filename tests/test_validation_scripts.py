@@ -80,11 +80,13 @@ def test_the_truth_agrees_with_itself():
 
 
 @pytest.mark.parametrize(
-    ("offset_mm", "covered_mm", "false_mm"), [(0.9, 40, 0), (1.2, 0, 0), (1.6, 0, 40)]
+    ("offset_mm", "near_mm", "false_mm"), [(0.9, 40, 0), (1.2, 0, 0), (1.6, 0, 40)]
 )
-def test_found_missed_and_false_are_told_by_distance(offset_mm, covered_mm, false_mm):
+def test_found_missed_and_false_are_told_by_distance(offset_mm, near_mm, false_mm):
     result = compare([straight(offset_mm=offset_mm)], [straight()])
-    assert result.covered_length_mm == pytest.approx(covered_mm)
+    assert result.covered_length_mm == pytest.approx(near_mm)
+    assert result.matched_length_mm == result.named_length_mm == pytest.approx(near_mm)
+    assert result.radius_error_mm.size == (81 if near_mm else 0)
     assert result.false_length_mm == pytest.approx(false_mm)
 
 
@@ -186,7 +188,7 @@ def narrowed(throat_mm=20.0, percent=60.0, **options):
     return straight(60.0, 1.5 * (1 - percent / 100 * bell), **options)
 
 
-def findings(tree, ffr_beyond, percent_known=True):
+def findings(tree, ffr_beyond):
     lesions = find_lesions(tree.tree, tree.reference_radius_mm)
     ffr = np.where(np.arange(len(tree.tree)) > lesions[0].throat, ffr_beyond, 1.0)
     at = lesions[0].throat + 40
@@ -264,7 +266,7 @@ def test_the_report_shows_worst_and_best_the_right_way_round():
 
 
 def test_cases_survive_json():
-    text = json.dumps(segmentation.as_json([case()]), allow_nan=False)
+    text = json.dumps(segmentation.as_json([case()], {"vessel": "0" * 64}), allow_nan=False)
     back = json.loads(text)["cases"][0]
     assert back["dice"] == {"AORTA": 0.9, "LA": None}
     assert len(back["agreement"]["radius_error_mm"]) == 41

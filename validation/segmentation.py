@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="written after every case")
     given = parser.parse_args(arguments)
     cases: list[Case] = []
+    models = hashes()
     for seed in range(given.first_seed, given.first_seed + given.patients):
         for imaging in given.imaging:
             began = time.monotonic()
@@ -53,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seconds = time.monotonic() - began
             print(f"{seed} {imaging}: {seconds:.0f} s {case.failure}", file=sys.stderr)
             if given.json:
-                given.json.write_text(json.dumps(as_json(cases), indent=1))
+                given.json.write_text(json.dumps(as_json(cases, models), indent=1))
     print(setting("python -m validation segmentation", arguments, best_device()))
-    print(f"\nweights: {', '.join(f'{k} {v[:12]}' for k, v in hashes().items())}")
+    print(f"\nweights: {', '.join(f'{k} {v[:12]}' for k, v in models.items())}")
     for imaging in given.imaging:
         print(report(imaging, [c for c in cases if c.imaging == imaging]))
 
@@ -193,7 +194,7 @@ def _bias(rows: Sequence[tuple[float, float]]) -> str:
     return f"{bias:+.3f} ± {sd:.3f} (95 % {low:+.2f} to {high:+.2f}), n {len(rows)}"
 
 
-def as_json(cases: Sequence[Case]) -> dict[str, object]:
+def as_json(cases: Sequence[Case], models: dict[str, str]) -> dict[str, object]:
     """Turn cases into what JSON can hold; the pooled radii go in as three lists."""
     rows = []
     for case in cases:
@@ -204,7 +205,7 @@ def as_json(cases: Sequence[Case]) -> dict[str, object]:
                 row["agreement"][name] = [round(float(v), 3) for v in values]
         row["dice"] = {k: None if np.isnan(v) else round(v, 4) for k, v in case.dice}
         rows.append(row)
-    return {"models": hashes(), "cases": rows}
+    return {"models": models, "cases": rows}
 
 
 if __name__ == "__main__":
