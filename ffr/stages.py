@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -213,6 +213,13 @@ def _load_volume(path: Path) -> Volume:
     return from_itk(SimpleITK.ReadImage(str(path)))
 
 
+@contextlib.contextmanager
+def _arrays(path: Path) -> Iterator[Mapping[str, AnyArray]]:
+    # opened here: of a damaged file numpy would leave it open
+    with readable(path.parent), path.open("rb") as file, np.load(file) as data:
+        yield data
+
+
 def save_scan(folder: Path, scan: Scan) -> None:
     """Write the scan stage."""
     _save_volume(folder / "scan.nrrd", scan.volume)
@@ -291,7 +298,7 @@ def load_trees(out: Path) -> tuple[tuple[CoronaryTree, ...], dict[str, Any]]:
     folder = require_stage(out, "tree")
     facts = load_facts(folder)
     trees = []
-    with readable(folder), np.load(folder / "trees.npz") as data:
+    with _arrays(folder / "trees.npz") as data:
         for side, names in facts["names"].items():
             shape = [data[f"{side}_{n}"] for n in ("points_mm", "radius_mm", "parent")]
             sd, reference, branch, segment = (
@@ -332,7 +339,7 @@ def load_flow(
     """Read the solve stage."""
     folder = require_stage(out, "solve")
     facts = load_facts(folder)
-    with readable(folder), np.load(folder / "flow.npz") as data:
+    with _arrays(folder / "flow.npz") as data:
         solutions = tuple(
             FlowSolution(
                 data[f"{side}_pressure_mmhg"],
