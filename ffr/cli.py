@@ -181,9 +181,7 @@ def _run_stages(
     study: Path | None, out: Path, first: str, series: str | None,
     patient_file: Path | None, flags: dict[str, object], last: str = "report",
 ) -> None:  # fmt: skip
-    from ffr import workflow
     from ffr.result_folder import prepare, require_run, require_same_study
-    from ffr.show import bars, lesion_table, page, progress_page
 
     _check_settings(first, series, patient_file, flags)
     known = _patient(patient_file, flags)
@@ -193,6 +191,10 @@ def _run_stages(
         require_run(out)
     if study is not None and first != "scan":
         require_same_study(out, study)
+
+    from ffr import workflow  # heavy: after the checks
+    from ffr.show import bars, lesion_table, page, progress_page
+
     steps: dict[str, tuple[str, Callable[[Callable[[float], None]], object]]] = {
         "scan": (
             "reading the study",
@@ -320,10 +322,11 @@ def export(
     """Write the lumen mesh as .ply, .obj, .off, .msh, ..."""
 
     def work() -> None:
-        from ffr import workflow
         from ffr.result_folder import require_run
 
         require_run(run)
+        from ffr import workflow  # heavy: after the check
+
         with claimed(run):
             workflow.export(run, file)
         print(f"wrote {file.name}")

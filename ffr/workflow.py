@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from vtkmodules.vtkCommonCore import vtkObject
 
 from ffr import pipeline, stages
 from ffr.errors import ConfigError
@@ -124,7 +126,7 @@ def report(out: Path, progress: Progress) -> Result:
         surface_ffr=surface_ffr,
     )
     progress(0.8)
-    with stages.result_files(out) as folder:
+    with _quiet_vtk(), stages.result_files(out) as folder:
         save_tree(folder / "tree.vtp", trees, solutions, findings)
         write_surface(folder / "lumen.vtp", surface, {"ffr": surface_ffr})
         write_surface(folder / "lumen.stl", surface)
@@ -134,6 +136,17 @@ def report(out: Path, progress: Progress) -> Result:
         save_result(folder / "result.json", result)
     progress(1.0)
     return result
+
+
+@contextmanager
+def _quiet_vtk() -> Iterator[None]:
+    """Keep VTK from printing what our errors say too, and the path, which they do not."""
+    shown = vtkObject.GetGlobalWarningDisplay()
+    vtkObject.GlobalWarningDisplayOff()
+    try:
+        yield
+    finally:
+        vtkObject.SetGlobalWarningDisplay(shown)
 
 
 def save_tree(
@@ -178,7 +191,8 @@ def export(out: Path, path: Path) -> None:
     solutions, _, _ = stages.load_flow(out)
     findings = pipeline.find(trees, solutions)
     # written inside the run first: a kill leaves nothing beside `path`
-    with stages.partial(out / "stages") as folder:
+    remarks = io.StringIO()  # of meshio, such as on 64-bit numbers in a .ply
+    with _quiet_vtk(), redirect_stderr(remarks), stages.partial(out / "stages") as folder:
         if path.suffix.lower() == ".vtu":
             filling, filling_ffr = pipeline.lumen_filling(trees, findings)
             write_volume_mesh(folder / path.name, filling, {"ffr": filling_ffr})
