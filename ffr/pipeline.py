@@ -120,7 +120,7 @@ def extract_trees(
     StudyError
         No coronary artery was found.
     """
-    from ffr.segmentation.lumen import measure_lumen, without_stubs
+    from ffr.segmentation.lumen import measure_lumen, without_stubs, without_veins
     from ffr.segmentation.weights import load_network
 
     traced = trace(heart, vessels)
@@ -131,7 +131,7 @@ def extract_trees(
     found = [(side, t) for side in ("left", "right") if (t := getattr(traced, side))]
     for number, (side, raw) in enumerate(found):
         lumen = measure_lumen(scan.volume, raw, heart.blood_hu, network)
-        lumen = without_stubs(lumen)
+        lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         trees.append(named_tree(lumen.tree, side, frame, lumen.radius_sd_mm))
         progress(0.4 + 0.6 * (number + 1) / len(found))
     return tuple(trees), traced.flags, {"section": network.sha256}

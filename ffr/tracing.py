@@ -21,6 +21,8 @@ from meshes.volume import Grid, Volume, ijk_to_points_mm
 SURE = 0.5  # probability above which a voxel counts as vessel
 GAP_COST = 40.0  # cost per mm where there is no sign of a vessel
 GAP_MM = 3.0  # longest stretch without evidence that a path may cross: beyond, veins join in
+SLIT_MM = 1.0  # two voxels: noise, not worth a flag
+BEYOND_GAP_MM = 12.0  # shortest vessel that is worth bridging a gap for
 BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen
 OSTIUM_REACH_MM = 3.0  # an ostium is vessel this close to the aortic lumen
 ROOT_REACH_MM = 55.0  # the root and ascending aorta end this far above the ventricle
@@ -222,10 +224,12 @@ def _grow(
         voxels = np.array(path[::-1])
         fresh = length[leaf] - length[voxels[0]]
         beyond = fresh - (radius[voxels[0]] if paths else 0.0)
-        gap = _longest_gap_mm(flat_sure[voxels], length[voxels])
-        keep = beyond >= BRANCH_MM and gap <= GAP_MM
+        gap, after = _longest_gap_mm(flat_sure[voxels], length[voxels])
+        # what lies beyond a gap must be a vessel, not a speck
+        whole = gap <= SLIT_MM or (gap <= GAP_MM and after >= BEYOND_GAP_MM)
+        keep = beyond >= BRANCH_MM and whole
         if keep:
-            bridged += gap > 1.0
+            bridged += gap > SLIT_MM
             paths.append(voxels)
             on_tree[voxels] = True
             _cover(covered, voxels, radius, sure.shape, spacing)
@@ -236,16 +240,21 @@ def _grow(
     return _joined(paths, wall_mm, grid, radius), bridged
 
 
-def _longest_gap_mm(evidence: AnyArray, length: AnyArray) -> float:
-    """Longest stretch of a path without vessel voxels, mm."""
-    worst, start = 0.0, None
+def _longest_gap_mm(evidence: AnyArray, length: AnyArray) -> tuple[float, float]:
+    """Longest stretch of a path without vessel voxels, and how far the path goes on after.
+
+    Both in mm; without a gap, zero and the whole length.
+    """
+    worst, after, start = 0.0, float(length[-1] - length[0]), None
     for i, sure in enumerate(evidence):
         if sure:
             start = None
-        else:
-            start = i if start is None else start
-            worst = max(worst, float(length[i] - length[start]))
-    return worst
+            continue
+        start = i if start is None else start
+        gap = float(length[i] - length[start])
+        if gap > worst:
+            worst, after = gap, float(length[-1] - length[i])
+    return worst, after
 
 
 def _cover(

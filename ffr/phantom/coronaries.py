@@ -329,8 +329,8 @@ def _diseased(
         skew = rng.uniform(-0.25, 0.25)
         x = np.clip((s - plan.at_mm) / (plan.length_mm / 2), -1, 1)
         x = np.clip(x + skew * (1 - x * x), -1, 1)
-        sharp = rng.uniform(0.6, 1.8)
-        bell = (0.5 * (1 + np.cos(np.pi * np.abs(x) ** (1 / sharp)))) ** rng.uniform(0.8, 1.2)
+        flat = rng.uniform(1.0, 1.8)  # below 1 the throat would be a cusp
+        bell = (0.5 * (1 + np.cos(np.pi * np.abs(x) ** flat))) ** rng.uniform(0.8, 1.2)
         depth = plan.diameter_stenosis_percent / 100 * bell
         remodel = 1 + (rng.uniform(0.9, 1.3) - 1) * bell
         lumen = np.minimum(lumen, np.maximum(healthy * (1 - depth), 0.15))

@@ -25,6 +25,8 @@ SMALLEST_MM = 0.15
 BATCH = 256
 THINNEST_MEAN_MM = 0.5
 SHORTEST_BRANCH_MM = 5.0
+DARK_SHARE = 0.75  # of arterial attenuation: below, it is a vein
+WIDE_VEIN_MM = 0.7  # radius from which the axis shows the blood undimmed by blur
 TIP_MM = 1.0  # sections this close to a tip look past it
 FRAYED_MM = 6.0
 FRAYED_SHARE = 0.7
@@ -198,6 +200,29 @@ def without_stubs(lumen: MeasuredLumen) -> MeasuredLumen:
         if not drop.any():
             return kept
         kept = _subtree(kept, ~drop)
+
+
+def without_veins(volume: Volume, lumen: MeasuredLumen, blood_hu: float) -> MeasuredLumen:
+    """Drop branches that are clearly darker than arterial blood, and all that hangs on them.
+
+    Cardiac veins run beside the arteries and may touch them, but fill later. A run of over
+    5 mm goes when the median of its axis is under 0.75 of the local arterial attenuation;
+    narrow lumens, which blur dims, are left alone. The trunk always stays.
+    """
+    tree = lumen.tree
+    share = sampled(volume, tree.points_mm, outside=0.0) / local_blood_hu(
+        volume, tree, blood_hu
+    )
+    s = path_length_mm(tree)
+    drop = np.zeros(len(tree), dtype=bool)
+    for run in sections(tree):  # parents first
+        own = run[1:]
+        wide = tree.radius_mm[own] > WIDE_VEIN_MM
+        dark = wide.mean() > 0.5 and np.median(share[own][wide]) < DARK_SHARE
+        long = s[run[-1]] - s[run[0]] > SHORTEST_BRANCH_MM
+        if drop[run[0]] or (run[0] != 0 and dark and long):
+            drop[own] = True
+    return _subtree(lumen, ~drop)
 
 
 def _frayed(tree: VesselTree) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from ffr.segmentation.train_section import SectionConfig, train_section
 from ffr.segmentation.weights import NETWORKS, best_device, save_weights, weights_path
 
 RECIPES: dict[str, TrainConfig | SectionConfig] = {
-    "anatomy": TrainConfig("anatomy", steps=900, batch=1),
+    "anatomy": TrainConfig("anatomy", steps=1500, batch=1),
     "vessel": TrainConfig("vessel", steps=2200, batch=2),
     "section": SectionConfig(patients=125, steps=1600, batch=48),
 }

@@ -1,0 +1,166 @@
+"""The networks: files, windows, determinism, and the honest minimum they must reach."""
+
+import numpy as np
+import pytest
+import torch
+
+from ffr.anatomy import Anatomy, Vessel
+from ffr.errors import ConfigError
+from ffr.phantom.imaging import scan, truth_labels
+from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
+from ffr.phantom.study import clinical_imaging, true_lv_mass_g
+from ffr.segmentation import infer, weights
+from ffr.segmentation.maps import HeartMap
+from ffr.segmentation.networks import SectionNet, UNet3d
+from ffr.segmentation.recipes import RECIPES
+from ffr.segmentation.samples import HELD_OUT_SEEDS, anatomy_sample, vessel_samples
+from ffr.segmentation.sections import section_samples
+from ffr.segmentation.train import PATCHES_PER_PATIENT, TrainConfig, train
+from ffr.segmentation.train_section import SectionConfig, radius_from_inside
+from meshes.resample import box_grid
+from meshes.volume import Volume, axis_aligned_grid
+
+
+@pytest.fixture(scope="module")
+def patient():
+    return virtual_patient(1_000_020, 0.0, ())
+
+
+def test_weights_come_back_as_written_and_small(tmp_path, monkeypatch):
+    model = UNet3d(1, 3, (4, 8), stem=True)
+    header = {"kind": "unet", "inputs": 1, "outputs": 3, "widths": [4, 8], "stem": True}
+    weights.save_weights("anatomy", model, header, tmp_path / "anatomy.safetensors")
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    loaded = weights.load_network("anatomy", "cpu")
+    image = torch.randn(1, 1, 8, 8, 8)
+    with torch.inference_mode():
+        same = loaded.model(image)
+        expected = model.half().float().eval()(image)
+    assert torch.allclose(same, expected, atol=1e-6)
+    assert len(loaded.sha256) == 64
+
+
+def test_damaged_or_missing_weights_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    with pytest.raises(ConfigError, match="missing"):
+        weights.load_network("vessel")
+    (tmp_path / "vessel.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ConfigError, match="damaged"):
+        weights.load_network("vessel")
+
+
+def test_shipped_weights_fit_into_20_mb_and_name_their_training():
+    total = sum(weights.weights_path(n).stat().st_size for n in weights.NETWORKS)
+    assert total < 20e6
+    for name in weights.NETWORKS:
+        assert weights.load_network(name, "cpu").model is not None
+
+
+def test_training_never_sees_held_out_patients():
+    for recipe in RECIPES.values():
+        if isinstance(recipe, SectionConfig):
+            last = recipe.seed + recipe.patients
+        else:
+            per_patient = 1 if recipe.network == "anatomy" else PATCHES_PER_PATIENT
+            last = recipe.seed + recipe.steps * recipe.batch // per_patient + 100
+        assert last < HELD_OUT_SEEDS
+
+
+def test_a_killed_training_goes_on_where_it_stopped(tmp_path):
+    short = TrainConfig("anatomy", steps=1, batch=1, workers=0)
+    path = train(short, tmp_path)
+    assert torch.load(path, weights_only=True)["step"] == 1
+    longer = TrainConfig("anatomy", steps=2, batch=1, workers=0)
+    state = torch.load(train(longer, tmp_path), weights_only=True)
+    assert state["step"] == 2
+    assert all(torch.isfinite(v).all() for v in state["model"].values())
+
+
+def test_samples_are_repeatable_and_labelled():
+    one, two = anatomy_sample(3), anatomy_sample(3)
+    assert np.array_equal(one.image, two.image)
+    assert set(np.unique(one.label)) <= {int(a) for a in Anatomy}
+    patch = vessel_samples(4, 1)[0]
+    assert patch.image.shape == (2, 80, 80, 80)
+    assert set(np.unique(patch.label)) <= {int(v) for v in Vessel}
+    lumen = patch.label == Vessel.LUMEN
+    if lumen.any():
+        assert patch.distance_mm[lumen].mean() < patch.distance_mm[~lumen].mean()
+
+
+def test_true_section_radii_match_the_artery():
+    images, radii = section_samples(500_001, patches=2)
+    assert images.shape[0] == radii.shape[0] > 5
+    assert 0.1 < np.median(radii) < 3.0
+    assert np.all(radii >= 0)
+
+
+def test_a_profile_that_is_inside_up_to_a_radius_reads_as_that_radius():
+    logits = torch.full((1, 4, 56), -50.0)
+    logits[..., :13] = 50.0
+    assert torch.allclose(radius_from_inside(logits), torch.full((1, 4), 1.3))
+
+
+def test_turning_a_section_turns_its_contour():
+    torch.manual_seed(0)
+    net = SectionNet(5).eval()
+    polar = torch.randn(1, 5, 32, 56)
+    with torch.inference_mode():
+        straight, _ = net(polar)
+        turned, _ = net(torch.roll(polar, 7, dims=2))
+    assert torch.allclose(torch.roll(straight, 7, dims=1), turned, atol=1e-4)
+
+
+def test_windows_cover_every_voxel():
+    seen = np.zeros((100, 97, 230), dtype=int)
+    for window in infer._windows(seen.shape):
+        seen[window] += 1
+    assert seen.min() >= 1
+
+
+def test_half_precision_changes_the_heart_map_hardly(patient):
+    n = np.array((88, 88, 66))
+    grid = axis_aligned_grid(n, 2.0, np.asarray(centre_of_heart_mm(patient)) - n)
+    volume = scan(patient, grid, clinical_imaging(1), 1)
+    network = weights.load_network("anatomy", "cpu")
+    image = infer.anatomy_input(volume.values)
+    usual = infer._run(network, image).softmax(0)
+    with torch.inference_mode():
+        pad = [(0, -k % network.model.divisor) for k in image.shape[1:]]
+        full = network.model(torch.from_numpy(np.pad(image, [(0, 0), *pad], mode="edge"))[None])
+    full = full[0, :, : n[2], : n[1], : n[0]].softmax(0)
+    # the stated tolerance between processors: one voxel in a hundred changes its label
+    assert (usual.argmax(0) != full.argmax(0)).float().mean() < 0.01
+
+
+def test_the_heart_is_found_on_an_oblique_far_off_grid(patient):
+    """Coordinates: the map lands where the patient is, whatever the scan's axes."""
+    n = np.array((150, 150, 110))
+    spacing = (1.2, 1.2, 1.2)
+    origin = np.asarray(centre_of_heart_mm(patient)) - n * 0.6
+    grid = axis_aligned_grid(n, spacing, origin)
+    volume = scan(patient, grid, clinical_imaging(2), 2)
+    network = weights.load_network("anatomy", "cpu")
+    heart = infer.map_heart(volume, network)
+    truth = truth_labels(patient, heart.labels.grid).values
+    found = heart.labels.values
+    for label, least in ((Anatomy.LV, 0.8), (Anatomy.MYOCARDIUM, 0.7), (Anatomy.AORTA, 0.6)):
+        a, b = found == label, truth == label
+        assert 2 * (a & b).sum() / (a.sum() + b.sum()) > least, label.name
+    assert heart.lv_mass_g == pytest.approx(true_lv_mass_g(patient), rel=0.25)
+    assert heart.blood_hu == pytest.approx(430, abs=40)
+
+
+def test_vessels_are_found_in_a_window_of_a_held_out_patient(patient):
+    centre = patient.left.tree.points_mm[60]
+    grid = box_grid(np.asarray(centre) - 24, np.asarray(centre) + 23.6, 0.5)
+    volume = scan(patient, grid, clinical_imaging(3), 3)
+    everywhere = Volume(grid, np.full(volume.values.shape, Anatomy.LV, dtype=np.uint8))
+    heart = HeartMap(everywhere, 100.0, 430.0)
+    network = weights.load_network("vessel", "cpu")
+    steps: list[float] = []
+    maps = infer.map_vessels(volume, heart, grid, network, steps.append)
+    truth = truth_labels(patient, grid, vessels=True).values
+    a, b = maps.labels.values == Vessel.LUMEN, truth == Vessel.LUMEN
+    assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.6
+    assert steps[-1] == 1.0
