@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ffr.errors import ConfigError
 
+SAMPLE_BYTES = 8192
+
 
 def prepare(out: Path) -> None:
     """Make the result folder, readable by its owner only: it holds a patient's images.
@@ -69,13 +71,24 @@ def require_same_study(out: Path, study: Path) -> None:
 
 
 def mark(study: Path, out: Path) -> str:
-    """Return a hash of the sizes and times of a study's files: tells studies apart, not names.
+    """Return a hash that tells studies apart: of sizes and samples of the files, not of names.
 
-    What lies in `out` does not count: a result folder may be made inside the study.
+    Copies of a study have the same mark. What lies in `out` does not count: a result folder
+    may be made inside the study.
     """
-    files = []
+    files = [] if study.is_dir() else [study]
     for parent, folders, names in os.walk(study):
         folders[:] = [n for n in folders if Path(parent, n).resolve() != out.resolve()]
-        files += [Path(parent, name).lstat() for name in names]
-    ages = sorted((f.st_size, f.st_mtime_ns) for f in files or [study.stat()])
-    return hashlib.sha256(repr(ages).encode()).hexdigest()
+        files += [path for name in names if (path := Path(parent, name)).is_file()]
+    return hashlib.sha256(b"".join(sorted(map(_sample, files)))).hexdigest()
+
+
+def _sample(path: Path) -> bytes:
+    """Hash the size, the head (identifiers) and the middle (image) of a file."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(SAMPLE_BYTES))
+        file.seek(size // 2)
+        digest.update(file.read(SAMPLE_BYTES))
+    return digest.digest()

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from ffr.result import LesionResult, Result
 
 PAGE_COLUMNS = 100  # the widest table fits
+TERMINAL_COLUMNS = 60  # with less, numbers would be broken
 NEAR_MM = 12.0  # a found lesion within this distance of a true one is the same
 
 
 def page() -> Console:
-    """Return where tables go: a file or pipe gets at least 100 columns."""
+    """Return where tables go: a file or pipe gets at least 100 columns, a terminal 60."""
     console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, PAGE_COLUMNS)
+    least = TERMINAL_COLUMNS if console.is_terminal else PAGE_COLUMNS
+    console.width = max(console.width, least)
     return console
 
 
