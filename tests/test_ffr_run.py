@@ -165,14 +165,14 @@ def test_no_patient_data_anywhere_but_in_the_study(done, result):
                 assert word.encode() not in path.read_bytes(), path.name
 
 
-def test_a_later_stage_can_be_run_again_with_another_pressure(done, result, tmp_path):
+def test_a_later_stage_can_be_run_again_with_another_pressure(done, result, study, tmp_path):
     out = tmp_path / "again"
     shutil.copytree(done[0], out)
-    run = ffr("run", "unused", "--out", out, "--from", "solve", "--systolic-mmhg", 170)
+    run = ffr("run", study, "--out", out, "--from", "solve", "--systolic-mmhg", 170)
     assert run.returncode == 2  # diastolic alone is missing or implausible: one clear line
     assert "Traceback" not in run.stderr
     run = ffr(
-        "run", "unused", "--out", out, "--from", "solve",
+        "run", study, "--out", out, "--from", "solve",
         "--systolic-mmhg", 170, "--diastolic-mmhg", 100,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

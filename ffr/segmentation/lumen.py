@@ -25,6 +25,7 @@ SMALLEST_MM = 0.15
 BATCH = 256
 THINNEST_MEAN_MM = 0.5
 SHORTEST_BRANCH_MM = 5.0
+OSTIUM_MM = 2.0
 DARK_SHARE = 0.75  # of arterial attenuation: below, it is a vein
 WIDE_VEIN_MM = 0.7  # radius from which the axis shows the blood undimmed by blur
 TIP_MM = 1.0  # sections this close to a tip look past it
@@ -146,7 +147,15 @@ def _centroid(contour: Floats, spokes: Floats) -> Floats:
 
 
 def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> None:
-    """Inside the parent's lumen a daughter's radius is not its own: use what follows."""
+    """Inside the parent's or the aorta's lumen a radius is not the vessel's: use what follows.
+
+    So a stenosis of the first two millimetres behind the aortic wall is not seen.
+    """
+    trunk = runs[0]
+    away = np.linalg.norm(points[trunk] - points[trunk[0]], axis=1)
+    behind = trunk[(away > OSTIUM_MM) & (away < 2 * OSTIUM_MM)]
+    if behind.size:
+        radius[trunk[away <= OSTIUM_MM]] = np.median(radius[behind])
     for run in runs:
         if run[0] == 0 or len(run) < 4:
             continue
