@@ -104,7 +104,8 @@ def summary(cases: Sequence[Case]) -> list[str]:
                 f"| {name} | {np.median(values):.3g} | {ends[0]:.3g} | {ends[1]:.3g} |"
             )
     bias, sd, *_ = limits_of_agreement(np.array([mass_error_percent(c) for c in cases]))
-    table += ["", f"LV mass: bias {bias:+.1f} %, SD {sd:.1f} %."]
+    if np.isfinite(sd):
+        table += ["", f"LV mass: bias {bias:+.1f} %, SD {sd:.1f} %."]
     return table
 
 
@@ -180,7 +181,7 @@ def stenoses(cases: Sequence[Case]) -> list[str]:
         f"| FFR as reported for a matched lesion, found − true | {_bias(lesion)} |",
         f"| FFR at the same place, found − true | {_bias(same)} |",
         f"| the same side of 0.80 at that place | {agree} of {len(same)} |",
-        f"| places the found tree does not reach | {len(true) - len(same)} of {len(true)} |",
+        f"| places not reached or not analysed | {len(true) - len(same)} of {len(true)} |",
     ]  # fmt: skip
 
 
