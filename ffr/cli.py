@@ -6,9 +6,7 @@ process can still be forked (see `ffr.supervise`).
 
 from __future__ import annotations
 
-import errno
 import io
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffr import __version__
-from ffr.errors import ConfigError, StudyError
-from ffr.partial import claimed, remove_partial
-from ffr.supervise import INTERRUPTED, supervised, without_paths
-from meshes.errors import GeometryError
-from solvers.errors import ConvergenceError
+from ffr.errors import ConfigError
+from ffr.guard import guarded, reported
+from ffr.partial import claimed
+from ffr.supervise import INTERRUPTED
 
 if TYPE_CHECKING:
     from ffr.patient import Patient
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
     from ffr.phantom.study import TrueLesion
 
 RUO = "Research use only. Not a medical device. Not for diagnosis."
-NO_MEMORY = "out of memory; a scan needs about 6 GB free"
-SUFFIXES = (".toml", ".json", ".html", ".vtp", ".vtu", ".stl", ".swc", ".nrrd", ".dcm", ".zip")
 STAGES = ("scan", "segment", "tree", "solve", "report")
 
 app = typer.Typer(
@@ -84,68 +79,12 @@ def _patient(file: Path | None, flags: dict[str, object]) -> Patient:
 
 
 def _guarded(out: Path, work: Callable[[], None]) -> None:
-    """Do long work in a child; Ctrl-C ends it at once and leaves whole stages only."""
-    code = supervised(lambda: _reported(work), lambda: remove_partial(out))
-    if code == INTERRUPTED:
-        print(f"{_cursor()}ffr: interrupted; finished stages are kept", file=sys.stderr)
-    elif code > 128:
-        remove_partial(out)
-        print(f"{_cursor()}ffr: {_killed_by(code - 128)}", file=sys.stderr)
+    _end(guarded(out, work))
+
+
+def _end(code: int) -> None:
     if code:
         raise typer.Exit(code)
-
-
-def _cursor() -> str:
-    """Return what shows the cursor again that a killed progress bar has hidden."""
-    return "\x1b[?25h\n" if sys.stderr.isatty() else ""
-
-
-def _killed_by(number: int) -> str:
-    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-    if number == signal.SIGKILL:
-        return (
-            "ended by the system, most likely out of memory: a scan needs about 6 GB; "
-            "finished stages are kept (--from goes on)"
-        )
-    return f"crashed ({name}); a fault of ct-ffr or a library, please report it"
-
-
-def _reported(work: Callable[[], None]) -> int:
-    """Run `work`; a user's mistake is one line and exit code 2."""
-    try:
-        work()
-    except (ConfigError, StudyError, GeometryError, ConvergenceError, OSError) as error:
-        return _refused(_one_line(error))
-    except MemoryError:
-        return _refused(NO_MEMORY)
-    except RuntimeError as error:  # what torch raises, without importing torch
-        if "out of memory" not in str(error) and "allocate memory" not in str(error):
-            raise
-        return _refused(NO_MEMORY)
-    except KeyboardInterrupt:
-        print("ffr: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    return 0
-
-
-def _refused(message: str) -> int:
-    print(f"ffr: {message}", file=sys.stderr)
-    return 2
-
-
-def _one_line(error: Exception) -> str:
-    """Return the message of an error; of the system's errors without the path, which may name
-    a patient.
-    """
-    if not isinstance(error, OSError) or not error.strerror:
-        return without_paths(" ".join(str(error).split()))
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "no space left on the disk; make room and run again, finished stages are kept"
-    suffix = Path(str(error.filename)).suffix.lower() if error.filename else ""
-    what = f" (a {suffix} file)" if suffix in SUFFIXES else ""
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        what += "; check who may read the study and write the results"
-    return f"{error.strerror}{what}"
 
 
 @app.command(epilog=RUO)
@@ -298,8 +237,7 @@ def solve(
             write_columns(json, solved)
         print("\n".join(summary(solved)))
 
-    if code := _reported(work):
-        raise typer.Exit(code)
+    _end(reported(work))
 
 
 def _solve_run(run: Path, patient: Path | None, usual: bool) -> None:
@@ -413,11 +351,10 @@ def train(
         path = train_network(network, runs, steps, threads, ship)
         print(f"{network}: {path.name}")
 
-    code = _reported(work)
+    code = reported(work)
     if code == INTERRUPTED:
         print("ffr: the last checkpoint is kept", file=sys.stderr)
-    if code:
-        raise typer.Exit(code)
+    _end(code)
 
 
 @app.command(epilog=RUO)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from ffr import stages
 from ffr.errors import ConfigError
 
 SAMPLE_BYTES = 8192
@@ -54,8 +55,6 @@ def require_same_study(out: Path, study: Path) -> None:
     ConfigError
         The study is another one, was changed, or is gone.
     """
-    from ffr import stages  # heavy; the other checks answer at once
-
     note = stages.require_stage(out, "scan") / "study.txt"
     if not study.exists():
         message = "the study path does not exist; 'ffr tree', 'solve' and 'report' need none"

@@ -73,7 +73,6 @@ def _line_when_done(console: Console, name: str) -> Callable[[float], None]:
         if part >= 1.0 and not said:
             said = True
             console.print(f"{name}: {time.monotonic() - began:.1f} s", highlight=False)
-            console.file.flush()
 
     return moved
 

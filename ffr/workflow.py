@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from vtkmodules.vtkCommonCore import vtkObject
 
-from ffr import pipeline, stages
+from ffr import pipeline, stage_data, stages
 from ffr.errors import ConfigError
 from ffr.findings import build_result
 from ffr.naming import dominance
@@ -45,36 +45,36 @@ def read_scan(study: Path, out: Path, series: str | None, progress: Progress) ->
     """Read a study and keep its scan."""
     with _stage(out, "scan") as folder:
         scan = read_study(study, series, lambda part: progress(0.7 * part))
-        stages.save_scan(folder, scan)
+        stage_data.save_scan(folder, scan)
         (folder / "study.txt").write_text(mark(study, out) + "\n")
         progress(1.0)
 
 
 def segment(out: Path, progress: Progress) -> None:
     """Label heart and vessels of the scan."""
-    scan = stages.load_scan(out)
+    scan = stage_data.load_scan(out)
     with _stage(out, "segment") as folder:
         maps = pipeline.segment(scan, progress)
-        stages.save_maps(folder, maps.heart, maps.vessels, maps.flags, maps.models)
+        stage_data.save_maps(folder, maps.heart, maps.vessels, maps.flags, maps.models)
 
 
 def tree(out: Path, progress: Progress) -> None:
     """Extract the coronary trees from scan and labels."""
-    scan = stages.load_scan(out)
-    heart, vessels, _ = stages.load_maps(out)
+    scan = stage_data.load_scan(out)
+    heart, vessels, _ = stage_data.load_maps(out)
     with _stage(out, "tree") as folder:
         trees, flags, models = pipeline.extract_trees(scan, heart, vessels, progress)
-        stages.save_trees(folder, trees, flags, models)
+        stage_data.save_trees(folder, trees, flags, models)
 
 
 def solve(out: Path, patient: Patient, progress: Progress) -> None:
     """Solve hyperaemic flow in the trees."""
-    trees, _ = stages.load_trees(out)
+    trees, _ = stage_data.load_trees(out)
     heart_facts = stages.load_facts(stages.require_stage(out, "segment"))
     with _stage(out, "solve") as folder:
         physiology = Physiology()
         flow = pipeline.solve(trees, patient, heart_facts["lv_mass_g"] or None, physiology)
-        stages.save_flow(
+        stage_data.save_flow(
             folder, flow.solutions, tuple(c.side for c in trees), flow.assumptions,
             {"physiology": asdict(physiology), "patient": patient.model_dump()},
         )  # fmt: skip
@@ -83,17 +83,17 @@ def solve(out: Path, patient: Patient, progress: Progress) -> None:
 
 def report(out: Path, progress: Progress) -> Result:
     """Write everything a reader opens: result, trees, meshes, report."""
-    solutions, assumptions, settings = stages.load_flow(out)  # the quickest refusal first
-    trees, tree_facts = stages.load_trees(out)
-    scan = stages.load_scan(out)
+    solutions, assumptions, settings = stage_data.load_flow(out)  # the quickest refusal first
+    trees, tree_facts = stage_data.load_trees(out)
+    scan = stage_data.load_scan(out)
     segment_facts = stages.load_facts(stages.require_stage(out, "segment"))
     progress(0.1)
     findings = pipeline.find(trees, solutions)
     surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
     progress(0.4)
     flags = (
-        *stages.flags_from_json(segment_facts["flags"]),
-        *stages.flags_from_json(tree_facts["flags"]),
+        *stage_data.flags_from_json(segment_facts["flags"]),
+        *stage_data.flags_from_json(tree_facts["flags"]),
     )
     by_side = {c.side: c for c in trees}
     result = build_result(
@@ -187,8 +187,8 @@ def export(out: Path, path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise ConfigError(f"the folder for {path.name} does not exist; make it first")
-    trees, _ = stages.load_trees(out)
-    solutions, _, _ = stages.load_flow(out)
+    trees, _ = stage_data.load_trees(out)
+    solutions, _, _ = stage_data.load_flow(out)
     findings = pipeline.find(trees, solutions)
     # written inside the run first: a kill leaves nothing beside `path`
     remarks = io.StringIO()  # of meshio, such as on 64-bit numbers in a .ply

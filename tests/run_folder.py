@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import standin
 
-from ffr import stages, workflow
+from ffr import stage_data, stages, workflow
 from ffr.flags import Flag
 from ffr.partial import claimed
 from ffr.patient import Patient
@@ -58,13 +58,13 @@ def fill(out, known, study=None, until="report"):
     prepare(out)
     with claimed(out):
         with stages.stage_files(out, "scan") as folder:
-            stages.save_scan(folder, known.scan)
+            stage_data.save_scan(folder, known.scan)
             if study is not None:
                 (folder / "study.txt").write_text(mark(study, out))
         with stages.stage_files(out, "segment") as folder:
-            stages.save_maps(folder, *maps(), FLAGS, MODELS)
+            stage_data.save_maps(folder, *maps(), FLAGS, MODELS)
         with stages.stage_files(out, "tree") as folder:
-            stages.save_trees(folder, known.trees, (), {"section": "ef56" * 16})
+            stage_data.save_trees(folder, known.trees, (), {"section": "ef56" * 16})
         if until == "tree":
             return None
         workflow.solve(out, Patient(), lambda _: None)

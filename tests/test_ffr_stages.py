@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import run_folder
 
-from ffr import stages
+from ffr import stage_data, stages
 from ffr.errors import ConfigError
 from ffr.flags import Flag
 from ffr.partial import claimed, remove_partial
@@ -70,15 +70,15 @@ def flow_of(known):
 
 def write_all(out, known):
     with stages.stage_files(out, "scan") as folder:
-        stages.save_scan(folder, oblique_scan())
+        stage_data.save_scan(folder, oblique_scan())
         stages.save_seconds(folder, 12.345)
     with stages.stage_files(out, "segment") as folder:
-        stages.save_maps(folder, *run_folder.maps(), FLAGS, run_folder.MODELS)
+        stage_data.save_maps(folder, *run_folder.maps(), FLAGS, run_folder.MODELS)
     with stages.stage_files(out, "tree") as folder:
-        stages.save_trees(folder, known.trees, FLAGS, {"section": "ef" * 32})
+        stage_data.save_trees(folder, known.trees, FLAGS, {"section": "ef" * 32})
     solutions, about, settings = flow_of(known)
     with stages.stage_files(out, "solve") as folder:
-        stages.save_flow(folder, solutions, ("right",), about, settings)
+        stage_data.save_flow(folder, solutions, ("right",), about, settings)
 
 
 def finished(out):
@@ -102,14 +102,14 @@ def write_results(out):
 
 
 LOADERS = {
-    "scan": stages.load_scan, "segment": stages.load_maps,
-    "tree": stages.load_trees, "solve": stages.load_flow,
+    "scan": stage_data.load_scan, "segment": stage_data.load_maps,
+    "tree": stage_data.load_trees, "solve": stage_data.load_flow,
 }  # fmt: skip
 
 
 def test_a_scan_comes_back_as_it_was(out, known):
     write_all(out, known)
-    was, now = oblique_scan(), stages.load_scan(out)
+    was, now = oblique_scan(), stage_data.load_scan(out)
     same_volume(now.volume, was.volume)
     for name in ("source", "series", "slice_thickness_mm", "sha256", "kernel", "flags"):
         assert getattr(now, name) == getattr(was, name)
@@ -118,19 +118,19 @@ def test_a_scan_comes_back_as_it_was(out, known):
 
 def test_label_maps_come_back_as_they_were(out, known):
     write_all(out, known)
-    heart, vessels, facts = stages.load_maps(out)
+    heart, vessels, facts = stage_data.load_maps(out)
     was_heart, was_vessels = run_folder.maps()
     same_volume(heart.labels, was_heart.labels)
     assert (heart.lv_mass_g, heart.blood_hu) == (was_heart.lv_mass_g, was_heart.blood_hu)
     for name in ("labels", "vessel_probability", "distance"):
         same_volume(getattr(vessels, name), getattr(was_vessels, name))
     assert facts["models"] == run_folder.MODELS
-    assert stages.flags_from_json(facts["flags"]) == FLAGS
+    assert stage_data.flags_from_json(facts["flags"]) == FLAGS
 
 
 def test_trees_come_back_bit_by_bit(out, known):
     write_all(out, known)
-    trees, facts = stages.load_trees(out)
+    trees, facts = stage_data.load_trees(out)
     assert [c.side for c in trees] == ["right"]
     for now, was in zip(trees, known.trees, strict=True):
         assert now.names == was.names
@@ -143,7 +143,7 @@ def test_trees_come_back_bit_by_bit(out, known):
 
 def test_flow_comes_back_bit_by_bit(out, known):
     write_all(out, known)
-    (now,), about, settings = stages.load_flow(out)
+    (now,), about, settings = stage_data.load_flow(out)
     (was,), was_about, was_settings = flow_of(known)
     for name in ("pressure_mmhg", "total_pressure_mmhg", "flow_ml_min"):
         np.testing.assert_array_equal(getattr(now, name), getattr(was, name))
@@ -286,7 +286,7 @@ def test_a_missing_stage_says_how_to_make_it(out, stage):
 
 def test_a_volume_that_cannot_be_written_is_an_error_without_its_path(tmp_path):
     with pytest.raises(OSError, match=r"^scan.nrrd could not be written; is the disk full\?$"):
-        stages.save_scan(tmp_path / "Wurzelbrunft", oblique_scan())
+        stage_data.save_scan(tmp_path / "Wurzelbrunft", oblique_scan())
 
 
 def child(text, *words):
@@ -320,7 +320,7 @@ def test_a_killed_writer_leaves_the_old_stage_and_its_rubbish_is_cleared(out, kn
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert len(list((out / "stages").glob(".partial-*"))) == 2
-    stages.load_trees(out)
+    stage_data.load_trees(out)
     remove_partial(out)
     assert snapshot(out) == before
     assert finished(out) == ["scan", "segment", "solve", "tree"]

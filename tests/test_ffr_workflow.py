@@ -14,7 +14,7 @@ import standin
 import virtual_series
 from rich.console import Console
 
-from ffr import pipeline, show, stages, workflow
+from ffr import pipeline, show, stage_data, stages, workflow
 from ffr.errors import ConfigError
 from ffr.partial import claimed
 from ffr.patient import Patient
@@ -63,7 +63,7 @@ def test_the_report_stage_holds_what_the_solve_found(out, known, no_network):
     result = workflow.report(out, moved.append)
     assert moved == sorted(moved)
     assert moved[-1] == 1.0
-    (flow,), _, _ = stages.load_flow(out)
+    (flow,), _, _ = stage_data.load_flow(out)
     findings = pipeline.find(known.trees, (flow,))
     line = read_centreline(out / "tree.vtp")
     np.testing.assert_array_equal(line.points_mm, known.trees[0].tree.points_mm)
@@ -82,7 +82,7 @@ def test_the_report_stage_holds_what_the_solve_found(out, known, no_network):
 def test_mass_measured_in_the_scan_drives_the_flow_unless_it_is_given(out):
     def total(**given):
         workflow.solve(out, Patient(**given), quiet)
-        return stages.load_flow(out)[0][0].flow_ml_min[0]
+        return stage_data.load_flow(out)[0][0].flow_ml_min[0]
 
     measured = total()
     assert total(lv_mass_g=128.4) == pytest.approx(measured, rel=1e-12)
@@ -91,13 +91,13 @@ def test_mass_measured_in_the_scan_drives_the_flow_unless_it_is_given(out):
 
 def test_a_heart_without_mass_is_solved_with_an_assumed_one(out):
     heart, vessels = run_folder.maps()
-    trees, facts = stages.load_trees(out)
+    trees, facts = stage_data.load_trees(out)
     with stages.stage_files(out, "segment") as folder:
-        stages.save_maps(folder, HeartMap(heart.labels, 0.0, 0.0), vessels, (), {})
+        stage_data.save_maps(folder, HeartMap(heart.labels, 0.0, 0.0), vessels, (), {})
     with stages.stage_files(out, "tree") as folder:
-        stages.save_trees(folder, trees, (), facts["models"])
+        stage_data.save_trees(folder, trees, (), facts["models"])
     workflow.solve(out, Patient(), quiet)
-    (mass,) = [a for a in stages.load_flow(out)[1] if "mass" in a.name.lower()]
+    (mass,) = [a for a in stage_data.load_flow(out)[1] if "mass" in a.name.lower()]
     assert mass.assumed
 
 

@@ -1,0 +1,89 @@
+"""How does a verb end? With 0, or with an exit code and one clear line."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ffr.errors import ConfigError, StudyError
+from ffr.partial import remove_partial
+from ffr.supervise import INTERRUPTED, supervised, without_paths
+from meshes.errors import GeometryError
+from solvers.errors import ConvergenceError
+
+NO_MEMORY = "out of memory; a scan needs about 6 GB free"
+SUFFIXES = (".toml", ".json", ".html", ".vtp", ".vtu", ".stl", ".swc", ".nrrd", ".dcm", ".zip")
+
+
+def guarded(out: Path, work: Callable[[], None]) -> int:
+    """Do long work in a child and return the exit code.
+
+    Ctrl-C ends it at once and leaves whole stages in `out`.
+    """
+    code = supervised(lambda: reported(work), lambda: remove_partial(out))
+    if code == INTERRUPTED:
+        _say(f"{_cursor()}ffr: interrupted; finished stages are kept")
+    elif code > 128:
+        remove_partial(out)
+        _say(f"{_cursor()}ffr: {_killed_by(code - 128)}")
+    return code
+
+
+def _cursor() -> str:
+    """Return what shows the cursor again that a killed progress bar has hidden."""
+    return "\x1b[?25h\n" if sys.stderr.isatty() else ""
+
+
+def _killed_by(number: int) -> str:
+    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+    if number == signal.SIGKILL:
+        return (
+            "ended by the system, most likely out of memory: a scan needs about 6 GB; "
+            "finished stages are kept (--from goes on)"
+        )
+    return f"crashed ({name}); a fault of ct-ffr or a library, please report it"
+
+
+def reported(work: Callable[[], None]) -> int:
+    """Run `work`; a user's mistake is one line and exit code 2."""
+    try:
+        work()
+    except (ConfigError, StudyError, GeometryError, ConvergenceError, OSError) as error:
+        return _refused(_one_line(error))
+    except MemoryError:
+        return _refused(NO_MEMORY)
+    except RuntimeError as error:  # what torch raises, without importing torch
+        if "out of memory" not in str(error) and "allocate memory" not in str(error):
+            raise
+        return _refused(NO_MEMORY)
+    except KeyboardInterrupt:
+        _say("ffr: interrupted")
+        return INTERRUPTED
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _refused(message: str) -> int:
+    _say(f"ffr: {message}")
+    return 2
+
+
+def _one_line(error: Exception) -> str:
+    """Return the message of an error; of the system's errors without the path, which may name
+    a patient.
+    """
+    if not isinstance(error, OSError) or not error.strerror:
+        return without_paths(" ".join(str(error).split()))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "no space left on the disk; make room and run again, finished stages are kept"
+    suffix = Path(str(error.filename)).suffix.lower() if error.filename else ""
+    what = f" (a {suffix} file)" if suffix in SUFFIXES else ""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        what += "; check who may read the study and write the results"
+    return f"{error.strerror}{what}"
