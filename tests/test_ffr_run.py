@@ -124,7 +124,9 @@ def test_the_tree_has_the_promised_arrays(done, result):
     }
     assert wanted <= set(tree.point_data.keys())
     ffr_values = tree.point_data["ffr"]
-    assert np.nanmax(ffr_values) <= 1.0 + 1e-9
+    # static pressure: behind an inlet that is narrower than what follows, a part of the
+    # kinetic head (about 0.5 mmHg at 0.4 m/s) comes back
+    assert np.nanmax(ffr_values) <= 1.01
     assert np.nanmin(ffr_values) > 0.2
 
 

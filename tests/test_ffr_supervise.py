@@ -160,11 +160,11 @@ def test_a_signal_in_the_first_moment_is_not_lost():
     for delay_s in (0.0, 0.001, 0.003):
         process = driver(f"""
             parent = os.getpid()
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
             if os.fork() == 0:  # a stranger that presses Ctrl-C
                 time.sleep({delay_s})
                 os.kill(parent, signal.SIGINT)
                 os._exit(0)
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
             code = supervised(stuck, print)
             sys.exit(code)
         """)  # fmt: skip
