@@ -18,7 +18,8 @@ UNITS = (
     "_s", "_hu", "_percent", "_per_mm", "_rad", "_bpm", "_kvp", "_ms", "_years",
 )  # fmt: skip
 PURE_NUMBERS = {
-    "ffr", "haematocrit", "learning_rate", "excess", "probability", "exponent", "resistance_ratio",
+    "ffr", "haematocrit", "learning_rate", "excess", "probability", "exponent",
+    "resistance_ratio",
     "expansion_coefficient",
 }  # fmt: skip
 
