@@ -49,6 +49,15 @@ def test_damaged_or_missing_weights_are_named(tmp_path, monkeypatch):
         weights.load_network("vessel")
 
 
+def test_weights_of_another_architecture_are_refused(tmp_path, monkeypatch):
+    header = {"kind": "unet", "inputs": 1, "outputs": 3, "widths": [8, 16], "stem": True}
+    small = UNet3d(1, 3, (4, 8), stem=True)
+    weights.save_weights("vessel", small, header, tmp_path / "vessel.safetensors")
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    with pytest.raises(ConfigError, match="damaged"):
+        weights.load_network("vessel")
+
+
 def test_shipped_weights_fit_into_20_mb_and_name_their_training():
     total = sum(weights.weights_path(n).stat().st_size for n in weights.NETWORKS)
     assert total < 20e6

@@ -82,11 +82,12 @@ def load_network(name: str, device: str | None = None) -> Network:
         with safe_open(path, framework="pt", device="cpu") as file:
             architecture = json.loads(file.metadata()["architecture"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError, TypeError) as error:
-        message = f"weights of the {name} network are damaged ({path.name}): {error}"
+        model = rebuilt(architecture)
+        model.load_state_dict(state)
+    except (SafetensorError, KeyError, json.JSONDecodeError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"weights of the {name} network are damaged ({path.name}): {reason}"
         raise ConfigError(message) from error
-    model = rebuilt(architecture)
-    model.load_state_dict(state)
     model.eval()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Network(model.to(device), device, digest)
