@@ -1,6 +1,7 @@
 """Test processes that run side by side must not share compiled kernels or all the cores."""
 
 import os
+import signal
 from pathlib import Path
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -9,3 +10,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["NUMBA_CACHE_DIR"] = str(cache)
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a job in the background inherits an ignored Ctrl-C, and so would the programs under test
+    signal.signal(signal.SIGINT, signal.default_int_handler)
