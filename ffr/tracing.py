@@ -26,6 +26,7 @@ BEYOND_GAP_MM = 12.0  # shortest vessel that is worth bridging a gap for
 BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen
 OSTIUM_REACH_MM = 3.0  # an ostium is vessel this close to the aortic lumen
 ROOT_REACH_MM = 55.0  # the root and ascending aorta end this far above the ventricle
+SPECK_MM3 = 15.0
 STEP_MM = 0.5
 SMOOTHING_MM = 1.2
 
@@ -58,7 +59,7 @@ def trace(heart: HeartMap, vessels: VesselMap) -> Traced:
     grid = vessels.labels.grid
     probability = vessels.vessel_probability.values.astype(np.float32) / 255
     aorta = _root_lumen(heart, grid)
-    sure = _plausible(probability > SURE, probability)
+    sure = _plausible(probability > SURE, float(grid.spacing_mm[0]))
     seeds = _ostia(sure, aorta, grid)
     if not seeds:
         message = (
@@ -125,12 +126,12 @@ def _root_lumen(heart: HeartMap, grid: Grid) -> AnyArray:
     return resampled(mask, grid, outside=0.0).values > 0.5
 
 
-def _plausible(sure: AnyArray, probability: AnyArray) -> AnyArray:
-    """Drop specks: components under 15 mm3."""
+def _plausible(sure: AnyArray, spacing: float) -> AnyArray:
+    """Drop specks: components smaller than 10 mm of a vessel 1.4 mm wide."""
     parts, _ = ndimage.label(sure, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    return np.asarray((sizes * 0.125 > 15.0)[parts])
+    return np.asarray((sizes * spacing**3 > SPECK_MM3)[parts])
 
 
 def _ostia(sure: AnyArray, aorta: AnyArray, grid: Grid) -> dict[str, Ints]:

@@ -90,7 +90,7 @@ def measure_lumen(
                 radius[own] = gaussian_filter1d(smooth, RADIUS_SMOOTHING_POINTS, mode="nearest")
                 spread[own] = sd
     _clean_take_offs(points, radius, runs)
-    points = _even(points, tree.parent)
+    points = _apart(points, tree.parent)
     final = VesselTree(floats(points), floats(np.maximum(radius, SMALLEST_MM)), tree.parent)
     return MeasuredLumen(final, floats(spread))
 
@@ -175,8 +175,8 @@ def _distinct(curve: Floats) -> Floats:
     return np.stack([np.interp(even, s, curve[:, c]) for c in range(3)], axis=1)
 
 
-def _even(points: Floats, parent: Ints) -> Floats:
-    """Move points that coincide with their parent a little along the vessel."""
+def _apart(points: Floats, parent: Ints) -> Floats:
+    """Move points that re-centring has put onto their parent 0.02 mm away: a tree needs it."""
     tree_points = np.array(points)
     for i in range(1, len(parent)):
         step = tree_points[i] - tree_points[parent[i]]
