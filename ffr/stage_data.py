@@ -14,7 +14,7 @@ import SimpleITK
 from ffr.flags import Flag
 from ffr.physiology import Assumption
 from ffr.scan import Scan
-from ffr.segmentation.maps import DISTANCE_CAP_MM, HeartMap, VesselMap
+from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.stages import load_facts, readable, require_stage, save_facts
 from meshes.arrays import AnyArray
 from meshes.resample import from_itk, to_itk
@@ -81,14 +81,13 @@ def save_maps(
     flags: tuple[Flag, ...],
     models: dict[str, str],
 ) -> None:
-    """Write the segment stage: label maps and the distance map, open in any viewer."""
+    """Write the segment stage: label maps that open in any viewer."""
     _save_volume(folder / "heart.nrrd", heart.labels)
     _save_volume(folder / "vessels.nrrd", vessels.labels)
     _save_volume(folder / "vessel_probability.nrrd", vessels.vessel_probability)
-    _save_volume(folder / "centreline_distance.nrrd", vessels.distance)
     facts = {
         "lv_mass_g": heart.lv_mass_g, "blood_hu": heart.blood_hu,
-        "flags": flags_as_json(flags), "models": models, "distance_cap_mm": DISTANCE_CAP_MM,
+        "flags": flags_as_json(flags), "models": models,
     }  # fmt: skip
     save_facts(folder, facts)
 
@@ -97,7 +96,7 @@ def load_maps(out: Path) -> tuple[HeartMap, VesselMap, dict[str, Any]]:
     """Read the segment stage."""
     folder = require_stage(out, "segment")
     facts = load_facts(folder)
-    names = ("vessels", "vessel_probability", "centreline_distance")
+    names = ("vessels", "vessel_probability")
     with readable(folder):
         labels = _load_volume(folder / "heart.nrrd")
         heart = HeartMap(labels, facts["lv_mass_g"], facts["blood_hu"])

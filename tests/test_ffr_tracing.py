@@ -11,7 +11,6 @@ from ffr.phantom.study import clinical_imaging
 from ffr.segmentation.infer import vessel_box
 from ffr.segmentation.lumen import measure_lumen, without_stubs
 from ffr.segmentation.maps import HeartMap, VesselMap
-from ffr.segmentation.samples import centreline_distance_mm
 from ffr.segmentation.weights import load_network
 from ffr.tracing import trace
 from meshes.kernels.paths import spread
@@ -36,8 +35,7 @@ def vessels(patient, heart):
     grid = vessel_box(heart)
     labels = truth_labels(patient, grid, vessels=True)
     lumen = np.isin(labels.values, (1, 3)).astype(np.uint8)
-    distance = centreline_distance_mm(patient, grid)
-    return VesselMap(labels, Volume(grid, 255 * lumen), Volume(grid, distance))
+    return VesselMap(labels, Volume(grid, 255 * lumen))
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +67,13 @@ def test_tracing_twice_gives_the_same_tree(heart, vessels, traced):
 def test_without_vessels_at_the_root_the_study_is_refused(heart, vessels):
     empty = Volume(vessels.labels.grid, np.zeros_like(vessels.vessel_probability.values))
     with pytest.raises(StudyError, match="coronary-origins-missing"):
-        trace(heart, VesselMap(empty, empty, vessels.distance))
+        trace(heart, VesselMap(empty, empty))
 
 
 def test_a_vessel_in_the_lung_is_not_joined(heart, vessels, traced):
     values = np.array(vessels.vessel_probability.values)
     values[20:24, 20:100, 8:12] = 255  # a bright tube far from the tree
-    more = VesselMap(vessels.labels, Volume(vessels.labels.grid, values), vessels.distance)
+    more = VesselMap(vessels.labels, Volume(vessels.labels.grid, values))
     again = trace(heart, more)
     assert len(again.left) == len(traced.left)
     assert len(again.right) == len(traced.right)

@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ffr.anatomy import Anatomy, Vessel
-from ffr.segmentation.maps import DISTANCE_CAP_MM, HeartMap, VesselMap
+from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.segmentation.preprocess import (
     ANATOMY_SPACING_MM,
     VESSEL_SPACING_MM,
@@ -131,7 +131,7 @@ def map_vessels(
     scan = resampled(volume, grid, outside=-1000.0).values
     wanted = _near_heart(heart, grid)
     shape = array_shape(grid)
-    total = np.zeros((len(Vessel) + 1, *shape), dtype=np.float16)
+    total = np.zeros((len(Vessel), *shape), dtype=np.float16)
     weight = np.zeros(shape, dtype=np.float16)
     profile = np.minimum(np.arange(WINDOW_VOXELS) + 1, np.arange(WINDOW_VOXELS)[::-1] + 1)
     ramp = np.clip(profile / OVERLAP_VOXELS, 0.05, 1.0).astype(np.float32)
@@ -139,7 +139,7 @@ def map_vessels(
     windows = [w for w in _windows(shape) if wanted[w].any()]
     for number, window in enumerate(windows):
         out = _run(network, vessel_input(scan[window], heart.blood_hu))
-        maps = torch.cat([out[: len(Vessel)].softmax(dim=0), out[len(Vessel) :]]).numpy()
+        maps = out[: len(Vessel)].softmax(dim=0).numpy()
         part = fade[tuple(slice(0, n) for n in maps.shape[1:])]
         total[(slice(None), *window)] += (maps * part).astype(np.float16)
         weight[window] += part.astype(np.float16)
@@ -148,12 +148,10 @@ def map_vessels(
     weight[~seen] = 1
     total /= weight
     total[Vessel.BACKGROUND, ~seen] = 1
-    total[len(Vessel), ~seen] = DISTANCE_CAP_MM
     probability = np.clip(total[Vessel.LUMEN] + total[Vessel.CALCIUM], 0, 1)
     return VesselMap(
-        Volume(grid, total[: len(Vessel)].argmax(axis=0).astype(np.uint8)),
+        Volume(grid, total.argmax(axis=0).astype(np.uint8)),
         Volume(grid, np.rint(255 * probability).astype(np.uint8)),
-        Volume(grid, np.clip(total[len(Vessel)], 0, DISTANCE_CAP_MM).astype(np.float32)),
     )
 
 

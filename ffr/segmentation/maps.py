@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from meshes.volume import Volume
 
-DISTANCE_CAP_MM = 4.0  # the centreline distance map is cut off here
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeartMap:
@@ -38,10 +36,7 @@ class VesselMap:
         `Vessel` values, uint8.
     vessel_probability
         Probability of lumen or calcium, uint8 (255 = 1).
-    distance
-        Distance to the nearest coronary centreline in mm, capped at 4 mm, float32.
     """
 
     labels: Volume
     vessel_probability: Volume
-    distance: Volume

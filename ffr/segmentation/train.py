@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ffr.anatomy import Anatomy, Vessel
-from ffr.segmentation.maps import DISTANCE_CAP_MM
 from ffr.segmentation.networks import UNet3d
-from ffr.segmentation.samples import Sample, anatomy_sample, vessel_samples
+from ffr.segmentation.samples import DISTANCE_CAP_MM, Sample, anatomy_sample, vessel_samples
 
 log = logging.getLogger(__name__)
 
