@@ -30,6 +30,7 @@ from solvers.steady import INLET_PROFILES, solve_prescribed, solve_steady
 
 INLET_PRESSURE_MMHG = 93.0
 MOST_OUTLETS = 12  # listed in the summary
+FLOWS = "the file of outlet flows"  # never its name: it may be called after the patient
 SUM_TOLERANCE = 1e-3  # outlet flows are typed by hand with three or four digits
 
 
@@ -245,10 +246,10 @@ def _outlet_flow(
         rule = "given total, split by radius^(7/3) (Kassab 2006)"
     else:
         flow = _read_flows(settings.outlet_flows, tree, place)
-        rule = f"given per outlet in {settings.outlet_flows.name}"
+        rule = "given per outlet"
         if total is not None and abs(flow.sum() - total) > SUM_TOLERANCE * total:
             message = (
-                f"{settings.outlet_flows.name}: outlet flows sum to {flow.sum():g} mL/min, "
+                f"{FLOWS}: flows sum to {flow.sum():g} mL/min, "
                 f"--flow-ml-min is {total:g}; give one of them or make them agree"
             )
             raise ConfigError(message)
@@ -260,7 +261,7 @@ def _read_flows(path: Path, tree: VesselTree, place: Ints) -> Floats:
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        message = f"{path.name} is not JSON: {error}"
+        message = f"{FLOWS} is not JSON: {error}"
         raise ConfigError(message) from error
     points = outlet_points(tree, place)
     order = np.argsort(points)
@@ -268,22 +269,22 @@ def _read_flows(path: Path, tree: VesselTree, place: Ints) -> Floats:
     if isinstance(given, list):
         if len(given) != points.size:
             message = (
-                f"{path.name} has {len(given)} flows, the tree has {points.size} outlets, "
+                f"{FLOWS} has {len(given)} flows, the tree has {points.size} outlets, "
                 f"at points {_listed(points[order])}"
             )
             raise ConfigError(message)
         for k, value in zip(order, given, strict=True):
-            flow[k] = _flow_value(path, int(points[k]), value)
+            flow[k] = _flow_value(int(points[k]), value)
     elif isinstance(given, dict):
-        flow[:] = _by_point(path, given, points, tree, place)
+        flow[:] = _by_point(given, points, tree, place)
     else:
-        message = f"{path.name} must hold a list of flows or an object of point: flow"
+        message = f"{FLOWS} must hold a list of flows or an object of point: flow"
         raise ConfigError(message)
     return floats(flow)
 
 
 def _by_point(
-    path: Path, given: dict[str, object], points: Ints, tree: VesselTree, place: Ints
+    given: dict[str, object], points: Ints, tree: VesselTree, place: Ints
 ) -> list[float]:
     rank = {int(node): k for k, node in enumerate(outlets(tree))}
     found: dict[int, float] = {}
@@ -291,25 +292,25 @@ def _by_point(
         at = int(key) if key.isdecimal() and int(key) < place.size else -1
         outlet = rank.get(int(place[at])) if at >= 0 else None
         if outlet is None:
-            message = f"{path.name}: point {key} is no outlet; outlets are {_listed(points)}"
+            message = f"{FLOWS}: point {key} is no outlet; outlets are {_listed(points)}"
             raise ConfigError(message)
         if outlet in found:
-            message = f"{path.name}: point {key} is an outlet that was given before"
+            message = f"{FLOWS}: point {key} is an outlet that was given before"
             raise ConfigError(message)
-        found[outlet] = _flow_value(path, at, value)
+        found[outlet] = _flow_value(at, value)
     missing = sorted(set(range(points.size)) - set(found))
     if missing:
-        message = f"{path.name} has no flow for the outlets {_listed(points[missing])}"
+        message = f"{FLOWS} has no flow for the outlets {_listed(points[missing])}"
         raise ConfigError(message)
     return [found[k] for k in range(points.size)]
 
 
-def _flow_value(path: Path, point: int, value: object) -> float:
+def _flow_value(point: int, value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         flow = float(value)
         if np.isfinite(flow) and flow >= 0:
             return flow
-    message = f"{path.name}: flow at outlet {point} is {value!r}, must be a number >= 0"
+    message = f"{FLOWS}: flow at outlet {point} is {value!r}, must be a number >= 0"
     raise ConfigError(message)
 
 

@@ -267,7 +267,7 @@ def export(
 
         with claimed(run):
             workflow.export(run, file)
-        print(f"wrote {file.name}")
+        print(f"wrote the lumen as {file.suffix.lower()}")
 
     _guarded(run, work)
 

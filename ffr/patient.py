@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ffr.errors import ConfigError
 
 Range = tuple[float, float]
+SOURCE = "the patient file"  # never its name: it may be called after the patient
 PLAUSIBLE: dict[str, Range] = {
     "systolic_mmhg": (60.0, 260.0),
     "diastolic_mmhg": (30.0, 160.0),
@@ -67,13 +68,13 @@ def load_patient(path: Path) -> Patient:
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"{path.name} is not a TOML file: {error}"
+        message = f"{SOURCE} is not TOML: {error}"
         raise ConfigError(message) from error
-    return patient_from(settings, path.name)
+    return patient_from(settings, SOURCE)
 
 
 def patient_from(settings: Mapping[str, object], source: str) -> Patient:
-    """Check settings that came from `source` (a file's name, "command line").
+    """Check settings that came from `source` ("the patient file", "patient").
 
     Raises
     ------
@@ -83,10 +84,7 @@ def patient_from(settings: Mapping[str, object], source: str) -> Patient:
     try:
         patient = Patient.model_validate(dict(settings))
     except ValidationError as error:
-        problems = [
-            _problem(str(e["loc"][0]), e["type"], settings.get(str(e["loc"][0])))
-            for e in error.errors()
-        ]
+        problems = [_problem(settings, str(e["loc"][0]), e["type"]) for e in error.errors()]
         message = f"{source}: " + "; ".join(dict.fromkeys(problems))
         raise ConfigError(message) from error
     high, low = patient.systolic_mmhg, patient.diastolic_mmhg
@@ -99,12 +97,15 @@ def patient_from(settings: Mapping[str, object], source: str) -> Patient:
     return patient
 
 
-def _problem(name: str, kind: str, value: object) -> str:
+def _problem(settings: Mapping[str, object], name: str, kind: str) -> str:
+    value = settings.get(name)
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(name, list(Patient.model_fields), n=1, cutoff=0.5)
         known = ", ".join(Patient.model_fields)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {known}"
-        return f"no setting {name!r}; {hint}"
+        if near:
+            return f"no setting {name!r}; did you mean {near[0]!r}?"
+        # not repeated: it may be a name, as in a section called after the patient
+        return f"entry {list(settings).index(name) + 1} is no setting; known are {known}"
     if name == "sex":
         return f"sex is {value!r}, must be 'female' or 'male'"
     low, high = PLAUSIBLE[name]

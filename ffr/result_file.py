@@ -44,12 +44,12 @@ def load_result(path: Path) -> Result:
         found = json.loads(text)
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, not JSON
         reason = error.strerror if isinstance(error, OSError) else "not a JSON file"
-        message = f"{path.name}: {reason}; give the result.json of a finished run"
+        message = f"result file: {reason}; give the result.json of a finished run"
         raise ConfigError(message) from error
     version = found.get("schema_version") if isinstance(found, dict) else None
     if version != SCHEMA_VERSION:
         message = (
-            f"{path.name} has schema_version {version!r}, this ct-ffr reads "
+            f"the result file has schema_version {version!r}, this ct-ffr reads "
             f"{SCHEMA_VERSION!r}; run the analysis again with this version"
         )
         raise ConfigError(message)
@@ -57,7 +57,7 @@ def load_result(path: Path) -> Result:
         return Result.model_validate_json(text)
     except ValidationError as error:
         lines = [".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()]
-        message = f"{path.name} breaks its schema: " + "; ".join(lines[:5])
+        message = "the result file breaks its schema: " + "; ".join(lines[:5])
         raise ConfigError(message) from error
 
 

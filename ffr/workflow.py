@@ -186,7 +186,7 @@ def export(out: Path, path: Path) -> None:
         The extension names no format.
     """
     if not path.parent.is_dir():
-        raise ConfigError(f"the folder for {path.name} does not exist; make it first")
+        raise ConfigError("the folder to write into does not exist; make it first")
     trees, _ = stage_data.load_trees(out)
     solutions, _, _ = stage_data.load_flow(out)
     findings = pipeline.find(trees, solutions)

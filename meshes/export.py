@@ -105,10 +105,7 @@ def write_volume_mesh(
 
 def _format(path: Path, known: dict[str, tuple[str, bool]], what: str) -> tuple[str, bool]:
     if path.suffix.lower() not in known:
-        message = (
-            f"{path.name}: {what} cannot be written with the extension {path.suffix!r}; "
-            f"known are {' '.join(known)}"
-        )
+        message = f"{what} cannot be written with this extension; known are {' '.join(known)}"
         raise GeometryError(message)
     return known[path.suffix.lower()]
 

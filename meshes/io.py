@@ -28,6 +28,9 @@ from meshes.tree import VesselTree, sections
 
 RADIUS_NAMES = ("radiusmm", "radius", "maximuminscribedsphereradius", "misradius", "r")
 SWC_COLUMNS = 7
+# In errors a file is not named: it may be called after a patient.
+VTP = "the centreline file (.vtp)"
+SWC = "the centreline file (.swc)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +72,7 @@ def read_centreline(path: Path) -> Centreline:
     """
     kind = path.suffix.lower()
     if kind not in (".vtp", ".swc"):
-        message = f"{path.name}: a centreline is a .vtp or .swc file, not {kind or 'this'!r}"
+        message = "a centreline is a .vtp or .swc file; the name ends in neither"
         raise GeometryError(message)
     with path.open("rb"):  # a missing file speaks with the system's own words
         pass
@@ -187,10 +190,10 @@ def _read_vtp(path: Path) -> Centreline:
         broken = bool(complaints.GetOutput().strip()) or reader.GetErrorCode() != 0
     poly = reader.GetOutput()
     if broken:
-        message = f"{path.name}: not a readable VTK XML polydata file"
+        message = f"{VTP} is not readable VTK XML polydata"
         raise GeometryError(message)
     if poly.GetNumberOfLines() == 0 or poly.GetNumberOfPoints() < 2:
-        message = f"{path.name} has no lines; a centreline needs polylines"
+        message = f"{VTP} has no lines; a centreline needs polylines"
         raise GeometryError(message)
     points = vtk_to_numpy(poly.GetPoints().GetData()).astype(np.float64)
     ids = vtk_to_numpy(poly.GetLines().GetConnectivityArray()).astype(np.int64)
@@ -198,7 +201,7 @@ def _read_vtp(path: Path) -> Centreline:
     joined = np.ones(max(ids.size - 1, 0), dtype=bool)
     joined[starts[1:-1] - 1] = False  # the last point of a line and the first of the next
     edges = np.column_stack([ids[:-1], ids[1:]])[joined]
-    return Centreline(points, _vtp_radius(path, poly), edges, int(ids[0]))
+    return Centreline(points, _vtp_radius(poly), edges, int(ids[0]))
 
 
 @contextlib.contextmanager
@@ -215,7 +218,7 @@ def _vtk_complaints() -> Iterator[vtkStringOutputWindow]:
         vtkOutputWindow.SetInstance(before)
 
 
-def _vtp_radius(path: Path, poly: vtkPolyData) -> AnyArray:
+def _vtp_radius(poly: vtkPolyData) -> AnyArray:
     data = poly.GetPointData()
     arrays = [data.GetAbstractArray(k) for k in range(data.GetNumberOfArrays())]
     plain = {
@@ -228,7 +231,7 @@ def _vtp_radius(path: Path, poly: vtkPolyData) -> AnyArray:
             return np.asarray(vtk_to_numpy(plain[name]), dtype=np.float64)
     names = ", ".join(repr(array.GetName()) for array in arrays) or "none"
     message = (
-        f"{path.name} has no radius: point data {names}; "
+        f"{VTP} has no radius: point data {names}; "
         "name one radius_mm, Radius or MaximumInscribedSphereRadius"
     )
     raise GeometryError(message)
@@ -246,29 +249,29 @@ def _read_swc(path: Path) -> Centreline:
         except ValueError:
             row = []
         if len(row) != SWC_COLUMNS:
-            message = f"{path.name} line {number}: {SWC_COLUMNS} numbers expected, not {line!r}"
+            message = f"{SWC} line {number}: {SWC_COLUMNS} numbers expected, id to parent"
             raise GeometryError(message)
         rows.append(row)
         lines.append(number)
     if len(rows) < 2:
-        message = f"{path.name} has {len(rows)} points; a centreline needs at least two"
+        message = f"{SWC} has {len(rows)} points; a centreline needs at least two"
         raise GeometryError(message)
     table = np.array(rows)
-    edges, roots = _swc_edges(path, table[:, [0, 6]], lines)
+    edges, roots = _swc_edges(table[:, [0, 6]], lines)
     return Centreline(table[:, 2:5], table[:, 5], edges, int(roots[0]))
 
 
-def _swc_edges(path: Path, table: Floats, lines: list[int]) -> tuple[AnyArray, AnyArray]:
+def _swc_edges(table: Floats, lines: list[int]) -> tuple[AnyArray, AnyArray]:
     whole = (np.isfinite(table) & (table == np.rint(table))).all(axis=1)
     if not whole.all():
-        message = f"{path.name} line {lines[int(np.argmin(whole))]}: ids are whole numbers"
+        message = f"{SWC} line {lines[int(np.argmin(whole))]}: ids are whole numbers"
         raise GeometryError(message)
     ids, parents = table.astype(np.int64).T
     order = np.argsort(ids, kind="stable")
     same = np.flatnonzero(np.diff(ids[order]) == 0)
     if same.size:
         at = order[same[0] + 1]
-        message = f"{path.name} line {lines[at]}: id {ids[at]} is given twice"
+        message = f"{SWC} line {lines[at]}: id {ids[at]} is given twice"
         raise GeometryError(message)
     child = np.flatnonzero(parents != -1)
     roots = np.flatnonzero(parents == -1)
@@ -277,9 +280,9 @@ def _swc_edges(path: Path, table: Floats, lines: list[int]) -> tuple[AnyArray, A
     lost = np.flatnonzero(ids[up] != parents[child])
     if lost.size:
         at = child[lost[0]]
-        message = f"{path.name} line {lines[at]}: parent {parents[at]} is not in the file"
+        message = f"{SWC} line {lines[at]}: parent {parents[at]} is not in the file"
         raise GeometryError(message)
     if not roots.size:
-        message = f"{path.name} has no root: one point must have parent -1"
+        message = f"{SWC} has no root: one point must have parent -1"
         raise GeometryError(message)
     return np.column_stack([up, child]), roots

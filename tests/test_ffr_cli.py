@@ -12,86 +12,15 @@ from pathlib import Path
 import pytest
 import run_folder
 import virtual_series
+from command_line import MAIN, SECRET, ffr, refused
 
 from ffr import stage_data, stages
 from ffr.result import Result
 
-SECRET = "Wurzelbrunft_Xaverina"
-SECRETS = (*virtual_series.SECRETS, SECRET.lower())
 VERBS = (
     "run", "segment", "tree", "solve", "report", "export", "phantom", "demo", "train", "doctor",
 )  # fmt: skip
 RUO = "Research use only"
-MAIN = "from ffr.cli import main; main()"
-
-
-# Imports what the verbs import, then forks for every command: a start costs no seconds.
-WARM = """
-import contextlib, io, json, os, sys
-import ffr.workflow, meshio, ffr.dicom, ffr.phantom.study
-from ffr import cli
-for line in sys.stdin:
-    asked = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        os.chdir(asked["folder"])
-        os.environ |= asked["settings"]
-        for number in (1, 2):
-            os.dup2(os.open(asked["files"][number - 1], os.O_WRONLY), number)
-        ascii = os.environ.get("PYTHONIOENCODING")
-        sys.stdout, sys.stderr = (io.TextIOWrapper(os.fdopen(n, "wb"), ascii) for n in (1, 2))
-        sys.argv = ["ffr", *asked["words"]]
-        code = 1
-        try:
-            exec(asked["before"])
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def warm(tmp_path_factory):
-    global server, notes
-    notes = tmp_path_factory.mktemp("notes")
-    server = subprocess.Popen(
-        [sys.executable, "-c", WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    yield
-    server.communicate()
-
-
-def ffr(*words, before="", folder=None, **settings):
-    """Run the command line as its own process; return code, standard output, standard error."""
-    files = [notes / name for name in ("out", "err")]
-    for file in files:
-        file.write_text("")
-    asked = {
-        "words": [str(w) for w in words], "before": before, "folder": str(folder or notes),
-        "settings": settings, "files": [str(f) for f in files],
-    }  # fmt: skip
-    server.stdin.write(json.dumps(asked) + "\n")
-    server.stdin.flush()
-    code = int(server.stdout.readline())
-    return code, *(file.read_text() for file in files)
-
-
-def refused(*words, **how):
-    """The one line with which a mistake ends."""
-    code, out, err = ffr(*words, **how)
-    assert code == 2, (out, err)
-    assert err.startswith("ffr: ")
-    assert err.count("\n") == 1
-    assert err.endswith("\n")
-    text = (out + err).lower()
-    assert not any(secret in text for secret in SECRETS), text
-    return err
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +168,7 @@ def test_wrong_settings_are_refused_before_anything_is_written(tmp_path, study):
         (("--systolic-mmhg", "20", "--diastolic-mmhg", "10"), "systolic_mmhg is 20"),
         (("--systolic-mmhg", "120"), "give both"),
         (("--sex", "x"), "must be 'female' or 'male'"),
-        (("--patient", bad), "bad.toml is not a TOML file"),
+        (("--patient", bad), "the patient file is not TOML"),
         (("--patient", odd), "heart_rate_bpm is 400"),
         (("--patient", tmp_path / SECRET / "none.toml"), "No such file or directory (a .toml"),
         (("--series", "3", "--from", "tree"), "--series has no effect with --from tree"),
@@ -293,7 +222,7 @@ def test_export_writes_what_the_extension_says(made, tmp_path):
 
     for name, kind in (("lumen.ply", "triangle"), ("lumen.vtu", "tetra")):
         code, printed, err = ffr("export", made, tmp_path / name)
-        assert (code, printed, err) == (0, f"wrote {name}\n", "")
+        assert (code, printed, err) == (0, f"wrote the lumen as {Path(name).suffix}\n", "")
         mesh = meshio.read(tmp_path / name)
         assert len(mesh.cells_dict[kind]) > 100
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lumen.ply", "lumen.vtu"]

@@ -1,14 +1,13 @@
 """`ffr solve` on a centreline from outside: files in, numbers out, mistakes named."""
 
 import json
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import ffr
 
-from ffr import cli
 from ffr.centreline import SolveSettings, columns, solve_centreline
 from ffr.patient import Patient
 from meshes.io import write_swc, write_vtp
@@ -52,23 +51,9 @@ def vtp(tmp_path):
     return tmp_path / "tree.vtp"
 
 
-def ffr(monkeypatch, capsys, *words):
-    """Run the command line; return exit code, standard output and standard error."""
-    monkeypatch.setattr(sys, "argv", ["ffr", *map(str, words)])
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as end:
-        code = end.code or 0
-    caught = capsys.readouterr()
-    return code, caught.out, caught.err
-
-
-def test_a_prescribed_flow_gives_one_entry_per_input_point(monkeypatch, capsys, vtp, tmp_path):
+def test_a_prescribed_flow_gives_one_entry_per_input_point(vtp, tmp_path):
     out = tmp_path / "out.json"
-    code, text, err = ffr(
-        monkeypatch, capsys, "solve", vtp, "--flow-ml-min", 150, "--json", out
-    )
+    code, text, err = ffr("solve", vtp, "--flow-ml-min", 150, "--json", out)
     assert (code, err) == (0, "")
     table = json.loads(out.read_text())
     assert list(table) == KEYS
@@ -155,9 +140,9 @@ def test_the_cuff_sets_the_inlet_pressure_unless_it_is_given(vtp):
     assert solve_centreline(vtp, asked, cuff).solution.pressure_mmhg[0] == pytest.approx(100.0)
 
 
-def test_the_patient_file_reaches_the_solve(monkeypatch, capsys, vtp, tmp_path):
+def test_the_patient_file_reaches_the_solve(vtp, tmp_path):
     (tmp_path / "p.toml").write_text("systolic_mmhg = 150\ndiastolic_mmhg = 90\n")
-    code, text, _ = ffr(monkeypatch, capsys, "solve", vtp, "--patient", tmp_path / "p.toml")
+    code, text, _ = ffr("solve", vtp, "--patient", tmp_path / "p.toml")
     assert code == 0
     assert "inlet pressure 110.0 mmHg" in text
     assert "cuff 150/90 mmHg" in text
@@ -186,7 +171,7 @@ def test_the_patient_file_reaches_the_solve(monkeypatch, capsys, vtp, tmp_path):
     ],
 )
 def test_mistakes_end_with_code_2_one_line_and_no_new_file(
-    monkeypatch, capsys, vtp, tmp_path, words, flows, expected
+    vtp, tmp_path, words, flows, expected
 ):
     assert outlets(TREE).tolist() == [100, 160]
     out = tmp_path / "out.json"
@@ -194,7 +179,7 @@ def test_mistakes_end_with_code_2_one_line_and_no_new_file(
     if flows is not None:
         (tmp_path / "flows.json").write_text(flows)
         words = [*words, "--outlet-flows", tmp_path / "flows.json"]
-    code, text, err = ffr(monkeypatch, capsys, "solve", vtp, *words, "--json", out)
+    code, text, err = ffr("solve", vtp, *words, "--json", out)
     assert code == 2
     assert text == ""
     assert expected in err
@@ -202,18 +187,18 @@ def test_mistakes_end_with_code_2_one_line_and_no_new_file(
     assert out.read_text() == "old"
 
 
-def test_missing_and_broken_files_end_with_code_2(monkeypatch, capsys, tmp_path):
+def test_missing_and_broken_files_end_with_code_2(tmp_path):
     (tmp_path / "bad.swc").write_text("1 2 3\n")
     for name in ("none.vtp", "bad.swc", "tree.stl"):
-        code, text, err = ffr(monkeypatch, capsys, "solve", tmp_path / name)
+        code, text, err = ffr("solve", tmp_path / name)
         assert (code, text) == (2, "")
         assert err.startswith("ffr: ")
         assert err.count("\n") == 1
 
 
-def test_a_flow_that_cannot_pass_is_shown_not_hidden(vtp, monkeypatch, capsys, tmp_path):
+def test_a_flow_that_cannot_pass_is_shown_not_hidden(vtp, tmp_path):
     out = tmp_path / "out.json"
-    code, text, _ = ffr(monkeypatch, capsys, "solve", vtp, "--flow-ml-min", 2000, "--json", out)
+    code, text, _ = ffr("solve", vtp, "--flow-ml-min", 2000, "--json", out)
     assert code == 0
     assert "falls below zero" in text
     assert min(json.loads(out.read_text())["ffr"]) < 0

@@ -1,0 +1,54 @@
+"""A newcomer's mistakes: one clear line, exit code 2, and no name of a patient in it."""
+
+import pytest
+from command_line import SECRET, refused
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder that is called after the patient, with files that are called so too."""
+    folder = tmp_path / SECRET
+    folder.mkdir()
+    for suffix, text in (
+        (".toml", f"[{SECRET}]\nsex = 'male'\n"),
+        (".json", "{"),
+        (".vtp", "<VTKFile type='PolyData'>"),
+        (".swc", f"{SECRET} has vessels\n"),
+        (".nii.gz", "no volume"),
+        (".zip", "PK\x03\x04 no zip"),
+        (".txt", f"a letter to {SECRET}\n"),
+    ):
+        (folder / f"{SECRET}{suffix}").write_text(text)
+    (folder / "good.swc").write_text("1 0 0 0 0 1 -1\n2 0 0 0 9 1 1\n")
+    (folder / f"empty {SECRET}").mkdir()
+    return folder
+
+
+WRONG = {  # {0}: the folder, {1}: the name
+    "run": (
+        "{0} --out new", "{0}/none --out new", "{0}/{1}.txt --out new", "{0}/{1}.zip --out new",
+        "{0}/{1}.nii.gz --out new", "{0}/{1}.txt --out {0}", "{0} --out {0}/{1}.txt",
+        "{0} --out new --patient {0}/{1}.toml", "{0} --out new --patient {0}/none.toml",
+        "{0} --out new --patient {0}", "{0} --out {0}/{1}.txt/below",
+    ),
+    "segment": ("{0} --out new", "{0}/none --out new", "{0} --out {0}"),
+    "tree": ("{0}", "{0}/none", "{0}/{1}.txt"),
+    "solve": (
+        "{0}", "{0}/none", "{0}/none.vtp", "{0}/{1}.txt", "{0}/{1}.vtp", "{0}/{1}.swc",
+        "{0}/x.{1}", "{0}/good.swc --patient {0}/{1}.toml",
+        "{0}/good.swc --outlet-flows {0}/{1}.json", "{0}/good.swc --json {0}/none/{1}.json",
+    ),
+    "report": ("{0}", "{0}/none", "{0}/{1}.txt"),
+    "export": ("{0} {1}.ply", "{0}/none {0}/{1}.{1}"),
+    "phantom": ("--out {0}", "--out {0}/{1}.txt"),
+    "demo": ("--out {0}", "--out {0}/{1}.txt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", WRONG)
+def test_wrong_input_is_refused_without_the_name_that_its_path_holds(tmp_path, place, verb):
+    before = sorted(place.rglob("*"))
+    for line in WRONG[verb]:
+        words = [word.format(place, SECRET) for word in line.split()]
+        refused(verb, *words, folder=tmp_path)  # looks for the name
+    assert sorted(place.rglob("*")) == before
