@@ -78,7 +78,7 @@ def _patient(file: Path | None, flags: dict[str, object]) -> Patient:
     return patient_from(known, "patient")
 
 
-def _guarded(out: Path, work: Callable[[], None]) -> None:
+def _guarded(out: Path | None, work: Callable[[], None]) -> None:
     _end(guarded(out, work))
 
 
@@ -237,7 +237,7 @@ def solve(
             write_columns(json, solved)
         print("\n".join(summary(solved)))
 
-    _end(reported(work))
+    _guarded(None, work)
 
 
 def _solve_run(run: Path, patient: Path | None, usual: bool) -> None:

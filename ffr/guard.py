@@ -18,16 +18,22 @@ NO_MEMORY = "out of memory; a scan needs about 6 GB free"
 SUFFIXES = (".toml", ".json", ".html", ".vtp", ".vtu", ".stl", ".swc", ".nrrd", ".dcm", ".zip")
 
 
-def guarded(out: Path, work: Callable[[], None]) -> int:
+def guarded(out: Path | None, work: Callable[[], None]) -> int:
     """Do long work in a child and return the exit code.
 
-    Ctrl-C ends it at once and leaves whole stages in `out`.
+    Ctrl-C ends it at once and leaves whole stages in `out`, the run's folder if there is one.
     """
-    code = supervised(lambda: reported(work), lambda: remove_partial(out))
+
+    def clean() -> None:
+        if out is not None:
+            remove_partial(out)
+
+    code = supervised(lambda: reported(work), clean)
     if code == INTERRUPTED:
-        _say(f"{_cursor()}ffr: interrupted; finished stages are kept")
+        kept = "" if out is None else "; finished stages are kept"
+        _say(f"{_cursor()}ffr: interrupted{kept}")
     elif code > 128:
-        remove_partial(out)
+        clean()
         _say(f"{_cursor()}ffr: {_killed_by(code - 128)}")
     return code
 
