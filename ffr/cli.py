@@ -16,7 +16,7 @@ import typer
 
 from ffr import __version__
 from ffr.errors import ConfigError
-from ffr.guard import guarded, reported
+from ffr.guard import guarded, reported, typed
 from ffr.partial import claimed
 from ffr.supervise import INTERRUPTED
 
@@ -30,7 +30,6 @@ STAGES = ("scan", "segment", "tree", "solve", "report")
 
 app = typer.Typer(
     help=f"CT-derived fractional flow reserve. {RUO}",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -47,7 +46,7 @@ PatientFile = Annotated[Path | None, typer.Option("--patient", help="Patient fil
 Systolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
 Diastolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
 HeartRate = Annotated[
-    float | None, typer.Option(help="Heart rate at the scan, beats per minute.")
+    float | None, typer.Option(help="Beats per minute at the scan; kept, not used.")
 ]
 LvMass = Annotated[float | None, typer.Option(help="Myocardial mass of the left ventricle, g.")]
 Haematocrit = Annotated[float | None, typer.Option(help="As a fraction, such as 0.45.")]
@@ -257,7 +256,7 @@ def export(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Mesh to write; its extension says the format.")],
 ) -> None:
-    """Write the lumen mesh as .ply, .obj, .off, .msh, ..."""
+    """Write the lumen mesh as .ply, .obj, .off, .msh and others."""
 
     def work() -> None:
         from ffr.result_folder import require_run
@@ -377,4 +376,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # mm² on a terminal without it
-    app()
+    command = typer.main.get_command(app)
+    sys.exit(typed(lambda: command.main(prog_name="ffr", standalone_mode=False)))

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from typer.exceptions import TyperException
+
 from ffr.errors import ConfigError, StudyError
 from ffr.partial import remove_partial
 from ffr.supervise import INTERRUPTED, supervised, without_paths
@@ -51,6 +53,29 @@ def _killed_by(number: int) -> str:
             "finished stages are kept (--from goes on)"
         )
     return f"crashed ({name}); a fault of ct-ffr or a library, please report it"
+
+
+def typed(command: Callable[[], int | None]) -> int:
+    """Run what parses the command line; words that make no sense are one line too."""
+    try:
+        return command() or 0
+    except TyperException as error:
+        return _refused(_usage(error))
+
+
+def _usage(error: TyperException) -> str:
+    """Say what is wrong with the words; a stray one is not repeated, it may be a path."""
+    message = error.format_message()
+    message = message[:1].lower() + message[1:].rstrip(".")
+    _, _, near = message.partition("Did you mean ")
+    if message.startswith("no such command"):
+        message = f"no such verb{'; did you mean ' if near else ''}{near}"
+    elif message.startswith("missing command"):
+        message = "a verb is missing, as in 'ffr run STUDY --out OUT'"
+    elif message.startswith("got unexpected extra argument"):
+        message = "too many words; a path with blanks needs quotes"
+    context = getattr(error, "ctx", None)
+    return f"{message}; see '{context.command_path if context else 'ffr'} --help'"
 
 
 def reported(work: Callable[[], None]) -> int:

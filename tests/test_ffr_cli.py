@@ -371,9 +371,7 @@ def test_every_help_says_what_it_is_and_for_whom():
     code, overview, err = ffr("--help")
     assert (code, err) == (0, "")
     assert RUO in overview
-    assert "..." not in re.sub(
-        r"\.msh, \.\.\.|\[ARGS\]\.\.\.", "", overview
-    )  # no summary is cut
+    assert "..." not in overview.replace("[ARGS]...", "")  # no summary is cut
     for verb in VERBS:
         assert re.search(rf"^  {verb} +\w", overview, re.M)
         code, text, err = ffr(verb, "--help")
@@ -387,18 +385,6 @@ def test_every_help_says_what_it_is_and_for_whom():
 def test_the_version_says_research_use_only():
     assert ffr("--version")[1].startswith("ct-ffr ")
     assert RUO in ffr("--version")[1]
-
-
-def test_usage_errors_end_with_code_2(tmp_path):
-    for words in (
-        ("run",), ("run", "x"), ("fly",), ("run", "x", "--out", "y", "--bogus"),
-        ("run", "x", "--out", "y", "--systolic-mmhg", "high"), ("solve",), ("export", "x"),
-    ):  # fmt: skip
-        code, printed, err = ffr(*words, folder=tmp_path)
-        assert (code, printed) == (2, "")
-        assert "Traceback" not in err
-        assert err.count("Error: ") == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_output_in_another_alphabet_is_no_fault(reported):

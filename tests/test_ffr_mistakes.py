@@ -52,3 +52,26 @@ def test_wrong_input_is_refused_without_the_name_that_its_path_holds(tmp_path, p
         words = [word.format(place, SECRET) for word in line.split()]
         refused(verb, *words, folder=tmp_path)  # looks for the name
     assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "a verb is missing, as in 'ffr run STUDY --out OUT'; see 'ffr --help'"),
+        ("fly", "no such verb; see 'ffr --help'"),
+        ("{0}/{1}.zip", "no such verb; see"),
+        ("rum {0} --out new", "no such verb; did you mean 'run'?; see"),
+        ("run", "missing argument 'study'; see 'ffr run --help'"),
+        ("run {0}", "missing option '--out'; see"),
+        ("run {0} --out", "option '--out' requires an argument"),
+        ("run Xaverina {1} --out new", "too many words; a path with blanks needs quotes"),
+        ("run {0} --out new --bogus", "no such option: --bogus"),
+        ("run {0} --out new --systolic-mmhg high", "invalid value for '--systolic-mmhg'"),
+        ("solve", "missing argument 'file'"),
+        ("export {0}", "missing argument 'file'"),
+    ],
+)
+def test_words_that_make_no_sense_are_one_line(tmp_path, place, line, message):
+    words = [word.format(place, SECRET) for word in line.split()]
+    assert refused(*words, folder=tmp_path).startswith(f"ffr: {message}")
+    assert [p.name for p in tmp_path.iterdir()] == [SECRET]
