@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import sys
 import traceback
@@ -95,9 +96,12 @@ def without_paths(text: str) -> str:
     """Leave out the paths that the user gave: folders are often named after the patient."""
     words = [word.partition("=")[2] or word for word in sys.argv[2:]]
     given = [word for word in words if word.strip("./") and os.path.exists(word)]
-    paths = {form for word in given for form in (word, os.path.realpath(word))}
+    forms = (str, os.path.normpath, os.path.realpath)
+    paths = {form(word) for word in given for form in forms}
     for path in sorted(paths, key=len, reverse=True):
-        text = text.replace(path, "[path]")
+        # a bare name may be a usual word: only where it stands as a path does
+        end = "" if os.sep in path else r"(?=[/'\"])"
+        text = re.sub(re.escape(path) + end, "[path]", text)
     return text
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ffr.supervise import without_paths
+
 # a kernel without end: no bytecode runs in it, so no Python handler either
 STUCK = """
 import ctypes
@@ -86,6 +88,18 @@ def test_a_traceback_does_not_name_the_study(tmp_path):
     assert code == 1
     assert "RuntimeError: bad [path]/IM1" in err
     assert "Xaverina" not in err
+
+
+def test_a_bare_name_is_left_out_where_it_is_a_path_and_kept_where_it_is_a_word(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for typed in ("empty", "empty/"):
+        monkeypatch.setattr(sys, "argv", ["ffr", "run", typed])
+        said = without_paths("empty: 'empty/IM1' in 'empty'")
+        assert said.startswith("empty: '[path]")
+        assert said.endswith(" in '[path]'")
 
 
 @pytest.mark.parametrize(
