@@ -119,17 +119,23 @@ def _run_stages(
     study: Path | None, out: Path, first: str, series: str | None,
     patient_file: Path | None, flags: dict[str, object], last: str = "report",
 ) -> None:  # fmt: skip
-    from ffr.result_folder import prepare, require_run, require_same_study
+    from ffr.result_folder import prepared, require_run, require_same_study
 
     _check_settings(first, series, patient_file, flags)
     known = _patient(patient_file, flags)
     if first == "scan":
-        prepare(out)
-    else:
-        require_run(out)
-    if study is not None and first != "scan":
+        with prepared(out, study):
+            _go_through(study, out, series, known, first, last)
+        return
+    require_run(out)
+    if study is not None:
         require_same_study(out, study)
+    _go_through(study, out, series, known, first, last)
 
+
+def _go_through(
+    study: Path | None, out: Path, series: str | None, known: Patient, first: str, last: str
+) -> None:
     from ffr import workflow  # heavy: after the checks
     from ffr.show import bars, lesion_table, page, progress_page
 
@@ -226,6 +232,8 @@ def solve(
         return
 
     def work() -> None:
+        if not file.exists():
+            raise ConfigError("the path does not exist; give a .vtp or .swc file, or a run")
         from ffr.centreline import SolveSettings, solve_centreline, summary, write_columns
         from ffr.patient import load_patient
 
@@ -274,8 +282,10 @@ def export(
 @app.command(epilog=RUO)
 def phantom(
     out: Out,
-    seed: Annotated[int, typer.Option(help="Same seed, same patient.")] = 1_000_000,
-    burden: Annotated[float, typer.Option(help="Mean number of stenoses; 0: healthy.")] = 2.5,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same patient.")] = 1_000_000,
+    burden: Annotated[
+        float, typer.Option(min=0, max=20, help="Mean number of stenoses; 0: healthy.")
+    ] = 2.5,
 ) -> None:
     """Make a virtual patient: a DICOM study and the truth about it."""
 
@@ -298,13 +308,14 @@ def _make_phantom(
         write_study,
         write_truth,
     )
-    from ffr.result_folder import prepare
+    from ffr.result_folder import prepared
     from ffr.show import bars, progress_page
+    from ffr.stages import discard_from
 
-    prepare(out)
-    if (out / "study").exists() and not (out / "truth.json").exists():
-        raise ConfigError("the folder holds a study that is not virtual; give another --out")
-    with claimed(out), bars(progress_page()) as opened:
+    real = any((out / name).exists() for name in ("study", "stages/scan", "result.json"))
+    if real and not (out / "truth.json").exists():
+        raise ConfigError("the folder holds a patient who is not virtual; give another --out")
+    with prepared(out), claimed(out), bars(progress_page()) as opened:
         moved = opened("virtual patient")
         patient = virtual_patient(seed, burden, plans)
         truth = true_lesions(patient, Patient())
@@ -312,6 +323,7 @@ def _make_phantom(
         with workflow.replaced_folder(out / "study") as folder:
             write_study(patient, imaging, grid, folder, moved)
             write_truth(out / "truth.json", patient, truth)
+            discard_from(out, "scan")  # a run of the virtual study that was here
     return truth
 
 
@@ -338,14 +350,16 @@ def train(
     runs: Annotated[Path, typer.Option(help="Folder of checkpoints and curves.")] = Path(
         "runs"
     ),
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     ship: Annotated[bool, typer.Option(help="Replace the shipped weights when done.")] = False,
 ) -> None:
     """Train a network on virtual patients, or go on training it."""
 
     def work() -> None:
-        from ffr.segmentation.recipes import train_network
+        if runs.exists() and not runs.is_dir():
+            raise ConfigError("--runs is a file; give a folder")
+        from ffr.segmentation.recipes import train_network  # heavy: after the check
 
         path = train_network(network, runs, steps, threads, ship)
         print(f"{network}: {path.name}")

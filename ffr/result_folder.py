@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ffr import stages
@@ -12,13 +14,36 @@ from ffr.errors import ConfigError
 SAMPLE_BYTES = 8192
 
 
+@contextlib.contextmanager
+def prepared(out: Path, study: Path | None = None) -> Iterator[None]:
+    """Make the result folder, as `prepare` does; on failure it is gone again if still empty.
+
+    Raises
+    ------
+    ConfigError
+        As in `prepare`; the folder holds the results of another study.
+    """
+    new = not out.exists()
+    prepare(out)
+    if study is not None:
+        _require_no_other_study(out, study)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # of a folder that is not empty
+            (out / "stages").rmdir()
+            if new:
+                out.rmdir()
+        raise
+
+
 def prepare(out: Path) -> None:
     """Make the result folder, readable by its owner only: it holds a patient's images.
 
     Raises
     ------
     ConfigError
-        The place is a file, or is not empty and holds no earlier run.
+        The place is a file, is not empty and holds no earlier run, or cannot be written to.
     """
     # the folder is not named in messages: it may be called after the patient
     if out.exists() and not out.is_dir():
@@ -30,8 +55,12 @@ def prepare(out: Path) -> None:
             "give a new or empty one with --out"
         )
         raise ConfigError(message)
-    out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (out / "stages").mkdir(exist_ok=True, mode=0o700)
+    try:
+        out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (out / "stages").mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        message = f"no result folder can be made there ({error.strerror}); give another --out"
+        raise ConfigError(message) from error
 
 
 def require_run(out: Path) -> None:
@@ -44,6 +73,17 @@ def require_run(out: Path) -> None:
     """
     if not (out / "stages").is_dir():
         message = "no earlier run in this folder; give the --out folder of an 'ffr run'"
+        raise ConfigError(message)
+
+
+def _require_no_other_study(out: Path, study: Path) -> None:
+    """Nobody's results are replaced by those of another patient."""
+    note = stages.stage_folder(out, "scan") / "study.txt"
+    if study.exists() and note.is_file() and note.read_text().strip() != mark(study, out):
+        message = (
+            "the result folder holds the run of another study, or the study has changed; "
+            "give another --out, or remove the folder"
+        )
         raise ConfigError(message)
 
 

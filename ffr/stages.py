@@ -54,10 +54,7 @@ def stage_files(out: Path, stage: str) -> Iterator[Path]:
     place.parent.mkdir(parents=True, exist_ok=True)
     with partial(place.parent) as folder:
         yield folder
-        discard_results(out)
-        # the last one first: a kill in between leaves stages that belong together
-        for later in reversed(STAGES[STAGES.index(stage) :]):
-            discard(stage_folder(out, later))
+        discard_from(out, stage)
         os.replace(folder, place)
 
 
@@ -73,6 +70,14 @@ def result_files(out: Path) -> Iterator[Path]:
         discard_results(out)
         for path in sorted(folder.iterdir(), key=lambda p: p.name == RESULTS[0]):
             os.replace(path, out / path.name)
+
+
+def discard_from(out: Path, stage: str) -> None:
+    """Remove a stage and all that followed from it."""
+    discard_results(out)
+    # the last one first: a kill in between leaves stages that belong together
+    for later in reversed(STAGES[STAGES.index(stage) :]):
+        discard(stage_folder(out, later))
 
 
 def discard_results(out: Path) -> None:

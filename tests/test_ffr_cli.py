@@ -182,7 +182,30 @@ def test_a_study_that_is_missing_or_no_study_is_refused(tmp_path, study):
     assert "does not exist" in refused("run", tmp_path / SECRET, "--out", tmp_path / "a")
     message = refused("segment", study, "--out", tmp_path / "b")
     assert "dicom" in message.lower()
-    assert finished(tmp_path / "b") == []
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()
+    (tmp_path / "mine").mkdir()
+    refused("segment", study, "--out", tmp_path / "mine")
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_run_is_not_replaced_by_that_of_another_study(tmp_path, known, study):
+    out = tmp_path / "out"
+    run_folder.fill(out, known, study, until="tree")
+    before = snapshot(out)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "IM1").write_bytes(b"another patient")
+    for verb in ("run", "segment"):
+        assert "holds the run of another study" in refused(verb, other, "--out", out)
+    assert snapshot(out) == before
+    # the same study again is welcome
+    quick = (
+        "import ffr.workflow as w\n"
+        "for name in ('read_scan', 'segment', 'tree', 'solve', 'report'):\n"
+        "    setattr(w, name, lambda *_: None)"
+    )
+    assert ffr("run", study, "--out", out, before=quick)[0] == 0
 
 
 def test_results_never_go_where_something_else_is(tmp_path, study):
@@ -200,6 +223,20 @@ def test_a_real_study_in_a_result_folder_is_not_replaced_by_a_virtual_one(out):
     (out / "study" / "IM1").write_text("someone's scan")
     assert "not virtual" in refused("phantom", "--out", out)
     assert (out / "study" / "IM1").read_text() == "someone's scan"
+
+
+def test_a_new_virtual_patient_takes_the_results_of_the_old_one_along(out):
+    before = snapshot(out)
+    assert "not virtual" in refused("phantom", "--out", out)  # a run, but no truth
+    assert snapshot(out) == before
+    (out / "truth.json").write_text("old")
+    (out / "result.json").write_text("old")
+    quick = (
+        "import ffr.phantom.study as s\ns.write_study = lambda *_: None\n"
+        "s.write_truth = lambda path, *_: path.write_text('new')"
+    )
+    assert ffr("phantom", "--out", out, before=quick)[0] == 0
+    assert {str(k): v for k, v in snapshot(out).items()} == {"truth.json": b"new"}
 
 
 def test_solve_on_a_run_refuses_what_would_have_no_effect(out):

@@ -1,5 +1,7 @@
 """A newcomer's mistakes: one clear line, exit code 2, and no name of a patient in it."""
 
+import os
+
 import pytest
 from command_line import SECRET, refused
 
@@ -29,7 +31,8 @@ WRONG = {  # {0}: the folder, {1}: the name
         "{0} --out new", "{0}/none --out new", "{0}/{1}.txt --out new", "{0}/{1}.zip --out new",
         "{0}/{1}.nii.gz --out new", "{0}/{1}.txt --out {0}", "{0} --out {0}/{1}.txt",
         "{0} --out new --patient {0}/{1}.toml", "{0} --out new --patient {0}/none.toml",
-        "{0} --out new --patient {0}", "{0} --out {0}/{1}.txt/below",
+        "{0} --out new --patient {0}", "{0} --out {0}/{1}.txt/below", "{0} --out /proc/{1}",
+        "{0} --out /sys/{1}",
     ),
     "segment": ("{0} --out new", "{0}/none --out new", "{0} --out {0}"),
     "tree": ("{0}", "{0}/none", "{0}/{1}.txt"),
@@ -69,9 +72,28 @@ def test_wrong_input_is_refused_without_the_name_that_its_path_holds(tmp_path, p
         ("run {0} --out new --systolic-mmhg high", "invalid value for '--systolic-mmhg'"),
         ("solve", "missing argument 'file'"),
         ("export {0}", "missing argument 'file'"),
+        ("phantom --out new --burden nan", "invalid value for '--burden'"),
+        ("phantom --out new --seed -4", "invalid value for '--seed'"),
+        ("train vessel --steps 0", "invalid value for '--steps'"),
+        ("train heart", "no network 'heart'; choose one of"),
+        ("train vessel --runs {0}/{1}.txt", "--runs is a file; give a folder"),
+        ("solve none", "the path does not exist; give a .vtp or .swc file, or a run"),
     ],
 )
 def test_words_that_make_no_sense_are_one_line(tmp_path, place, line, message):
     words = [word.format(place, SECRET) for word in line.split()]
     assert refused(*words, folder=tmp_path).startswith(f"ffr: {message}")
     assert [p.name for p in tmp_path.iterdir()] == [SECRET]
+
+
+@pytest.mark.skipif(
+    not os.path.isdir("/sys/kernel"), reason="no folder that nobody can write to"
+)
+def test_a_place_for_results_that_cannot_be_written_to_is_told(place):
+    assert "no result folder can be made there" in refused("run", place, "--out", "/sys/new")
+
+
+def test_a_folder_that_is_called_like_a_word_of_the_message_does_not_hide_it(tmp_path):
+    (tmp_path / "empty").mkdir()
+    message = refused("run", "empty", "--out", "new", folder=tmp_path)
+    assert message.startswith("ffr: empty: no readable image here")
