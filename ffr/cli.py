@@ -234,6 +234,8 @@ def solve(
     def work() -> None:
         if not file.exists():
             raise ConfigError("the path does not exist; give a .vtp or .swc file, or a run")
+        if json is not None and not json.parent.is_dir():
+            raise ConfigError("the folder for --json does not exist; make it first")
         from ffr.centreline import SolveSettings, solve_centreline, summary, write_columns
         from ffr.patient import load_patient
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from vtkmodules.vtkCommonCore import vtkObject
 
 from ffr import pipeline, stage_data, stages
 from ffr.errors import ConfigError
@@ -126,7 +125,7 @@ def report(out: Path, progress: Progress) -> Result:
         surface_ffr=surface_ffr,
     )
     progress(0.8)
-    with _quiet_vtk(), stages.result_files(out) as folder:
+    with stages.result_files(out) as folder:
         save_tree(folder / "tree.vtp", trees, solutions, findings)
         write_surface(folder / "lumen.vtp", surface, {"ffr": surface_ffr})
         write_surface(folder / "lumen.stl", surface)
@@ -136,17 +135,6 @@ def report(out: Path, progress: Progress) -> Result:
         save_result(folder / "result.json", result)
     progress(1.0)
     return result
-
-
-@contextmanager
-def _quiet_vtk() -> Iterator[None]:
-    """Keep VTK from printing what our errors say too, and the path, which they do not."""
-    shown = vtkObject.GetGlobalWarningDisplay()
-    vtkObject.GlobalWarningDisplayOff()
-    try:
-        yield
-    finally:
-        vtkObject.SetGlobalWarningDisplay(shown)
 
 
 def save_tree(
@@ -192,7 +180,7 @@ def export(out: Path, path: Path) -> None:
     findings = pipeline.find(trees, solutions)
     # written inside the run first: a kill leaves nothing beside `path`
     remarks = io.StringIO()  # of meshio, such as on 64-bit numbers in a .ply
-    with _quiet_vtk(), redirect_stderr(remarks), stages.partial(out / "stages") as folder:
+    with redirect_stderr(remarks), stages.partial(out / "stages") as folder:
         if path.suffix.lower() == ".vtu":
             filling, filling_ffr = pipeline.lumen_filling(trees, findings)
             write_volume_mesh(folder / path.name, filling, {"ffr": filling_ffr})

@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
-from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
 from meshes.arrays import AnyArray
 from meshes.errors import GeometryError
 from meshes.filling import VolumeMesh
-from meshes.io import replacing
+from meshes.io import replacing, write_polydata
 from meshes.surface import Surface
 
 # Extension, meshio's name of the format, and whether point data goes along. These are the
@@ -144,12 +143,7 @@ def _write_vtp(path: Path, surface: Surface, point_data: dict[str, AnyArray]) ->
         text.SetName(name)
         text.InsertNextValue(word)
         poly.GetFieldData().AddArray(text)
-    writer = vtkXMLPolyDataWriter()
-    writer.SetFileName(str(path))
-    writer.SetInputData(poly)
-    if writer.Write() != 1:
-        message = f"{path.name} could not be written"
-        raise OSError(message)
+    write_polydata(path, poly)
 
 
 def _write_stl(path: Path, surface: Surface) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from vtkmodules.vtkCommonCore import (
     vtkStringOutputWindow,
 )
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.vtkCommonMisc import vtkErrorCode
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLPolyDataWriter
 
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
@@ -146,12 +148,28 @@ def write_forest(
             text.InsertNextValue(word)
         poly.GetFieldData().AddArray(text)
     with replacing(path) as temporary:
-        writer = vtkXMLPolyDataWriter()
-        writer.SetFileName(str(temporary))
-        writer.SetInputData(poly)
-        if writer.Write() != 1:
-            message = f"{path.name} could not be written"
-            raise OSError(message)
+        write_polydata(temporary, poly)
+
+
+def write_polydata(path: Path, poly: vtkPolyData) -> None:
+    """Write `poly` as VTK XML.
+
+    Raises
+    ------
+    OSError
+        With the system's own reason, which VTK would only print.
+    """
+    writer = vtkXMLPolyDataWriter()
+    writer.SetFileName(str(path))
+    writer.SetInputData(poly)
+    with _vtk_complaints():
+        written = writer.Write() == 1
+    if not written:
+        code = writer.GetErrorCode()  # the system's number, or one of VTK's own above it
+        if code >= vtkErrorCode.FirstVTKErrorCode:
+            full = code == vtkErrorCode.OutOfDiskSpaceError
+            code = errno.ENOSPC if full else errno.EIO
+        raise OSError(code, os.strerror(code), str(path))
 
 
 def write_swc(path: Path, tree: VesselTree) -> None:
@@ -166,20 +184,35 @@ def write_swc(path: Path, tree: VesselTree) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` that takes its place once written without error."""
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    """Give a temporary file beside `path` that takes its place once written without error.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; it names `path`, not the temporary file.
+    """
+    temporary = None
     try:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         os.replace(temporary, path)
+    except OSError as error:
+        code = error.errno
+        if code is None and "requested and" in str(error):
+            code = errno.ENOSPC  # numpy's "1977 requested and 237 written"
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def _read_vtp(path: Path) -> Centreline:

@@ -310,7 +310,7 @@ def test_a_full_disk_while_solving_keeps_the_old_flow(out):
 def test_a_full_disk_while_exporting_leaves_no_piece(made, tmp_path):
     for name in ("lumen.stl", "lumen.vtp", "lumen.ply", "lumen.vtu"):
         message = refused("export", made, tmp_path / name, before=FULL.format(20_000))
-        assert re.search("no space left|could not be written", message)
+        assert "no space left on the disk" in message
     assert list(tmp_path.iterdir()) == []
 
 

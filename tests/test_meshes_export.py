@@ -1,5 +1,8 @@
 """Meshes are written whole, read back the same by other programs, and refused by name."""
 
+import contextlib
+import resource
+
 import meshio
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import pyvista
 from meshes.errors import GeometryError
 from meshes.export import SURFACE_FORMATS, VOLUME_FORMATS, write_surface, write_volume_mesh
 from meshes.filling import lumen_volume
+from meshes.io import write_swc, write_vtp
 from meshes.surface import Surface, lumen_surface, values_in_lumen, values_on_surface
 from meshes.tree import VesselTree
 
@@ -122,6 +126,38 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, surface, 
         write_surface(path, surface)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["lumen.ply"]
+
+
+@contextlib.contextmanager
+def small_disk(size=2_000):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("extension", SURFACE_FORMATS)
+def test_a_full_disk_names_the_file_that_was_asked_for(tmp_path, surface, capfd, extension):
+    path = tmp_path / f"lumen{extension}"
+    with pytest.raises(OSError, match=r"File too large|No space left") as caught, small_disk():
+        write_surface(path, surface)
+    assert caught.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == []
+    assert tmp_path.name not in capfd.readouterr().err
+
+
+def test_a_folder_that_is_not_there_names_the_file_that_was_asked_for(tmp_path, surface, tree):
+    for name, write in (
+        ("lumen.stl", lambda path: write_surface(path, surface)),
+        ("lumen.vtu", lambda path: write_volume_mesh(path, lumen_volume([tree], 1.0))),
+        ("tree.vtp", lambda path: write_vtp(path, tree)),
+        ("tree.swc", lambda path: write_swc(path, tree)),
+    ):
+        with pytest.raises(FileNotFoundError) as caught:
+            write(tmp_path / "none" / name)
+        assert caught.value.filename == str(tmp_path / "none" / name)
 
 
 def test_an_unknown_extension_is_refused_with_the_known_ones(tmp_path, surface, tree):
