@@ -1,0 +1,71 @@
+"""Where along a vessel its profiles are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from meshes.arrays import Floats
+from solvers.kernels.stations import kink_weight
+
+STEP_RADII = 0.4  # longest step between stations
+STEP_CHANGE = 0.12  # largest relative change of the radius per step
+KINK_STEPS = 20.0  # extra stations per radius at a sharp shoulder of slope change 1
+MILD_KINK = 0.1  # slope change below which samples of a smooth curve are meant
+FEWEST = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """Stations of one vessel or of a stretch of it.
+
+    Parameters
+    ----------
+    x_m, radius_m, viscosity_m2_s
+        Path length, lumen radius and kinematic viscosity, shape (n,).
+    flow_m3_s
+        Q/pi, the same everywhere.
+    face
+        Area coordinate (r/R)^2 of the faces of the radial cells, 0 to 1.
+    """
+
+    x_m: Floats
+    radius_m: Floats
+    viscosity_m2_s: Floats
+    flow_m3_s: float
+    face: Floats
+
+    def part(self, first: int, end: int) -> Line:
+        """Return the stations from `first` to `end`, both included."""
+        here = slice(first, end + 1)
+        return Line(
+            self.x_m[here], self.radius_m[here], self.viscosity_m2_s[here], self.flow_m3_s,
+            self.face,
+        )  # fmt: skip
+
+
+def radial_faces(cells: int) -> Floats:
+    """Return the faces of radial cells; the exponent leaves enough of them to a thin jet."""
+    return np.asarray(np.linspace(0.0, 1.0, cells + 1) ** 1.5)
+
+
+def place_stations(s_m: Floats, radius_m: Floats) -> Floats:
+    """Place stations along a radius that is linear between samples.
+
+    Steps are at most STEP_RADII radii, change the radius by at most STEP_CHANGE, and are
+    short at sharp shoulders.
+    """
+    length = s_m[-1] - s_m[0]
+    fine = np.linspace(s_m[0], s_m[-1], int(np.clip(length / radius_m.min() * 20, 200, 20000)))
+    radius = np.interp(fine, s_m, radius_m)
+    slope = np.diff(radius_m) / np.diff(s_m)
+    inside = np.clip(np.searchsorted(s_m, fine, side="right") - 1, 0, slope.size - 1)
+    kink = np.abs(np.diff(slope))
+    kink = kink * kink / (kink + MILD_KINK)
+    per_radius = 1.0 / STEP_RADII + np.abs(slope[inside]) / STEP_CHANGE
+    per_radius += KINK_STEPS * kink_weight(fine, s_m[1:-1], kink, radius_m[1:-1])
+    density = per_radius / radius
+    count = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(fine))])
+    steps = max(FEWEST, int(np.ceil(count[-1])))
+    return np.asarray(np.interp(np.linspace(0.0, count[-1], steps + 1), count, fine))

@@ -1,0 +1,145 @@
+"""How a stretch of a vessel with reversed flow is solved: Newton on the full equations."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import lapack
+
+from meshes.arrays import Floats
+from solvers.errors import ConvergenceError
+from solvers.kernels.axisymmetric import (
+    REACH_X,
+    REACH_Y,
+    mean_pressure,
+    newton_matrix,
+    residual,
+)
+from solvers.stations import Line
+
+SHORTEST = 8  # steps; two profiles at each end are given
+GENTLE_RE = 60.0  # Reynolds number at which Newton starts from Poiseuille profiles
+THINNER, LEAST_THINNER = 2.5, 1.02  # factors by which the viscosity then falls
+TAIL = 8  # stations at the end of a stretch that must flow forward
+NEWTON_STEPS = 15
+NEAR, SETTLED = 0.05, 1e-4  # last Newton step, of the flow: on the way, and in the end
+SURE = 1e-3  # Newton steps below this need no check
+
+
+def solve_stretch(line: Line, psi: Floats, first: int, end: int, warm: bool) -> tuple[int, int]:
+    """Solve all terms from station `first` as far as the flow reverses, `end` at least.
+
+    A poor guess is approached by way of higher viscosities; the stretch grows with the
+    recirculation.
+
+    Parameters
+    ----------
+    line
+        The vessel.
+    psi
+        Stream function (n, faces); rows up to `first` are known, and where `warm` the others
+        are a good guess. Filled in place.
+
+    Returns
+    -------
+    first, end
+        Stations between which the equations were solved.
+
+    Raises
+    ------
+    ConvergenceError
+        No steady flow was found; names the place by its path length.
+    """
+    last = line.x_m.size - 1
+    first = max(0, min(first, last - SHORTEST))
+    end = min(max(end, first + SHORTEST), last)
+    part = line.part(first, end)
+    reynolds = 2.0 * part.flow_m3_s / (part.radius_m * part.viscosity_m2_s)
+    thick, reached, factor = 1.0, np.inf, THINNER
+    if not warm:
+        thick = max(1.0, float(reynolds.max()) / GENTLE_RE)
+        psi[first + 1] = psi[first]
+        psi[first + 2 : end + 1] = part.flow_m3_s * part.face * (2.0 - part.face)
+    while True:
+        part = line.part(first, end)
+        solved, done = _newton(part, psi[first : end + 1], thick)
+        if done:
+            psi[first : end + 1] = solved
+            more = _grown(psi, first, end)
+            if more > end:
+                psi[end + 1 : more + 1] = psi[end]
+                end = more
+                continue
+            if thick == 1.0:
+                return first, end
+            reached = thick
+        elif warm:
+            return solve_stretch(line, psi, first, end, warm=False)
+        elif factor < LEAST_THINNER or reached == np.inf:
+            throat = int(np.argmin(part.radius_m))
+            message = (
+                f"no steady flow was found around {part.x_m[throat] * 1e3:.1f} mm from the "
+                f"vessel's start (lumen radius {part.radius_m[throat] * 1e3:.3g} mm, Reynolds "
+                f"number {reynolds.max():.0f})"
+            )
+            raise ConvergenceError(message)
+        else:
+            factor = float(np.sqrt(factor))
+        thick = max(1.0, reached / factor)
+
+
+def stretch_pressure(line: Line, psi: Floats) -> Floats:
+    """Return the mean pressure over density at the stations of a solved stretch, (n,).
+
+    The first is zero.
+    """
+    x = line.x_m
+    between = np.empty(x.size - 1)
+    mean_pressure(psi, x, line.radius_m, line.face, line.viscosity_m2_s, between)
+    middle = 0.5 * (x[1:] + x[:-1])
+    inner = np.interp(x[1:-1], middle, between)
+    slope = (between[1] - between[0]) / (middle[1] - middle[0])
+    begin = between[0] - slope * (middle[0] - x[0])
+    slope = (between[-1] - between[-2]) / (middle[-1] - middle[-2])
+    final = between[-1] + slope * (x[-1] - middle[-1])
+    return np.concatenate([[0.0], inner - begin, [final - begin]])
+
+
+def _grown(psi: Floats, first: int, end: int) -> int:
+    """Return where a stretch must end so that its last profiles do not reverse."""
+    tail = max(first + 2, end - TAIL)
+    if not (np.diff(psi[tail : end + 1], axis=1) < 0).any():
+        return end
+    return min(len(psi) - 1, end + max(20, (end - first) // 3))
+
+
+def _newton(line: Line, guess: Floats, thick: float) -> tuple[Floats, bool]:
+    """Return psi at `thick` times the viscosity, and whether it is steady."""
+    psi = guess.copy()
+    psi[:, 0], psi[:, -1] = 0.0, line.flow_m3_s
+    inner = line.face.size - 2
+    half = REACH_X * inner + REACH_Y
+    band = np.empty((3 * half + 1, line.x_m.size * inner), order="F")
+    rest = np.zeros(psi.shape)
+    place = (line.x_m, line.radius_m, line.face, line.viscosity_m2_s * thick)
+    for _ in range(NEWTON_STEPS):
+        newton_matrix(psi, *place, rest, band)
+        worst = float(np.linalg.norm(rest))
+        right = -rest[:, 1:-1].reshape(-1, 1)
+        _, _, step, info = lapack.dgbsv(half, half, band, right, overwrite_ab=1)
+        largest = float(np.abs(step).max() / line.flow_m3_s)
+        if info != 0 or not np.isfinite(largest):
+            return psi, False
+        share = 1.0
+        while True:  # shorter steps as long as they leave more than there was
+            trial = psi.copy()
+            trial[:, 1:-1] += share * step.reshape(-1, inner)
+            if largest < SURE:
+                break
+            residual(trial, *place, rest)
+            if float(np.linalg.norm(rest)) < (1.0 - 0.1 * share) * worst or share < 0.05:
+                break
+            share *= 0.5
+        psi = trial
+        if largest < (SETTLED if thick == 1.0 else NEAR):
+            return psi, True
+    return psi, False

@@ -1,0 +1,195 @@
+"""How pressure falls along one vessel whose flow is known, with every velocity profile.
+
+Where the flow follows the wall the thin-layer equations are marched (milliseconds); where
+it reverses, behind stenoses, a stretch around the place is solved with all terms of the
+axisymmetric Navier-Stokes equations. No fitted constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from meshes.arrays import Floats, floats
+from solvers.blood import Blood
+from solvers.errors import ConvergenceError
+from solvers.kernels.thin_layer import march
+from solvers.stations import Line, place_stations, radial_faces
+from solvers.stretch import solve_stretch, stretch_pressure
+
+CELLS, MORE_CELLS = 24, 36  # across the radius; the second where Newton fails on the first
+REVERSE = 0.02  # backflow, in mean velocities, from which all terms are solved
+BEFORE_RADII = 2.0  # a stretch starts this far above the narrowing
+BEHIND_DIAMETERS = 6.0  # and first reaches this far behind the place of reversal
+COPIED = 3  # profiles at the end of a stretch that its outflow condition has made alike
+
+Entry = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profiles:
+    """The flow along one vessel.
+
+    Parameters
+    ----------
+    x_m
+        Path length of the stations, shape (n,).
+    face
+        Area coordinate (r/R)^2 of the cell faces, 0 to 1, shape (cells + 1,).
+    psi
+        Stream function over its value at the wall, at the faces, shape (n, cells + 1).
+    pressure_pa
+        Area-mean pressure minus that of the first station, (n,).
+    stretches
+        First and last station of each stretch where all terms were solved.
+    """
+
+    x_m: Floats
+    face: Floats
+    psi: Floats
+    pressure_pa: Floats
+    stretches: tuple[tuple[int, int], ...]
+
+
+def developed(face: Floats) -> Floats:
+    """Return the normalised stream function of Poiseuille's parabola."""
+    return floats(face * (2.0 - face))
+
+
+def plug(face: Floats) -> Floats:
+    """Return the normalised stream function of an even velocity."""
+    return floats(face)
+
+
+def pressure_at(profiles: Profiles, s_m: Floats) -> Floats:
+    """Return the pressure [Pa] at path lengths, between stations by a monotone cubic."""
+    return floats(PchipInterpolator(profiles.x_m, profiles.pressure_pa)(s_m))
+
+
+def kinetic_factor(profiles: Profiles) -> Floats:
+    """Return the flux-mean of u^2 over the squared mean velocity, (n,); 2 if developed."""
+    width = np.diff(profiles.face)
+    speed = np.diff(profiles.psi, axis=1) / width
+    return floats((speed**3 * width).sum(axis=1))
+
+
+def solve_vessel(
+    s_m: Floats,
+    radius_m: Floats,
+    flow_m3_s: Floats,
+    blood: Blood,
+    entry: Entry = developed,
+    guess: Profiles | None = None,
+) -> Profiles:
+    """Solve one vessel.
+
+    Parameters
+    ----------
+    s_m, radius_m
+        Path length, increasing, and lumen radius, shape (m,); linear between samples.
+    flow_m3_s
+        Flow at the samples, positive, (m,); less further down where side branches drain.
+    blood
+        Viscosity and density.
+    entry
+        Profile at the first sample, `developed` or `plug`.
+    guess
+        The same vessel at a similar flow: saves most of the time.
+
+    Raises
+    ------
+    ConvergenceError
+        No steady flow was found; names the place by its path length.
+    """
+    x = place_stations(s_m, radius_m)
+    # what side branches drain leaves with its own momentum: the same velocities in a wider
+    # vessel that nothing leaves, with friction as in the true one
+    drained = flow_m3_s[0] / np.interp(x, s_m, flow_m3_s)
+    radius = np.interp(x, s_m, radius_m) * np.sqrt(drained)
+    viscosity = blood.viscosity_pa_s / blood.density_kg_m3 * drained
+    flow = float(flow_m3_s[0]) / np.pi
+    if guess is not None and guess.x_m.size != x.size:
+        guess = None
+    cells = CELLS if guess is None else guess.face.size - 1
+    line = Line(x, radius, viscosity, flow, radial_faces(cells))
+    try:
+        return _solve(line, blood, entry, guess)
+    except ConvergenceError:
+        if cells == MORE_CELLS:
+            raise
+    line = Line(x, radius, viscosity, flow, radial_faces(MORE_CELLS))
+    return _solve(line, blood, entry, None)
+
+
+def _solve(line: Line, blood: Blood, entry: Entry, guess: Profiles | None) -> Profiles:
+    n = line.x_m.size
+    psi, pressure, gradient = np.empty((n, line.face.size)), np.zeros(n), np.zeros(n)
+    psi[0] = entry(line.face) * line.flow_m3_s
+    plan: list[tuple[int, int]] = []
+    if guess is not None and guess.stretches:
+        plan = list(guess.stretches)
+        psi[1:] = guess.psi[1:] * line.flow_m3_s
+    stretches: list[tuple[int, int]] = []
+    known = 0
+    while known < n - 1:
+        goal = plan[0][0] if plan else n - 1
+        trial = psi[: goal + 1].copy()
+        last, attached = march(
+            line.x_m[: goal + 1], line.radius_m, line.face, line.viscosity_m2_s,
+            line.flow_m3_s, known, REVERSE, trial, gradient,
+        )  # fmt: skip
+        warm = last == goal and attached and bool(plan)
+        if warm:
+            first, end = plan.pop(0)
+        elif last == goal and attached:
+            first = end = goal
+        else:  # the plan does not hold at this flow
+            plan = []
+            first, end = _above_narrowing(line, last), _behind(line, last)
+        while stretches and first <= stretches[-1][1]:
+            first = stretches.pop()[0]
+        if first > known:
+            psi[known + 1 : first + 1] = trial[known + 1 : first + 1]
+            _add_marched(line, gradient, pressure, known, first)
+        known = first
+        if first < n - 1:
+            first, end = solve_stretch(line, psi, first, end, warm)
+            gain = stretch_pressure(line.part(first, end), psi[first : end + 1])
+            pressure[first + 1 : end + 1] = pressure[first] + gain[1:]
+            stretches.append((first, end))
+            known = end if end == n - 1 else end - COPIED
+    return Profiles(
+        line.x_m, line.face, psi / line.flow_m3_s, pressure * blood.density_kg_m3,
+        tuple(stretches),
+    )  # fmt: skip
+
+
+def _above_narrowing(line: Line, last: int) -> int:
+    """Return the station where the narrowing that sheds the jet begins."""
+    x, radius = line.x_m, line.radius_m
+    near = int(np.searchsorted(x, x[last] - 6.0 * radius[last]))
+    throat = near + int(np.argmin(radius[near : last + 1]))
+    near = int(np.searchsorted(x, x[throat] - 10.0 * radius[last]))
+    wide = np.flatnonzero(radius[near : throat + 1] >= 0.98 * radius[near : throat + 1].max())
+    first = near + int(wide[-1])
+    start = x[first] - BEFORE_RADII * radius[first]
+    return max(0, int(np.searchsorted(x, start, side="right")) - 1)
+
+
+def _behind(line: Line, last: int) -> int:
+    """Return the station up to which the stretch behind a place of reversal goes at first."""
+    reach = line.x_m[last] + BEHIND_DIAMETERS * 2.0 * line.radius_m[last]
+    return int(min(np.searchsorted(line.x_m, reach), line.x_m.size - 1))
+
+
+def _add_marched(
+    line: Line, gradient: Floats, pressure: Floats, known: int, first: int
+) -> None:
+    """Integrate the pressure gradient from the station `known` to `first`, in place."""
+    part = gradient[known : first + 1].copy()
+    part[0] = part[1]
+    steps = 0.5 * (part[1:] + part[:-1]) * np.diff(line.x_m[known : first + 1])
+    pressure[known + 1 : first + 1] = pressure[known] + np.cumsum(steps)
