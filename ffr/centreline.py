@@ -21,9 +21,10 @@ from ffr.physiology import (
     split_flow,
 )
 from meshes.arrays import Floats, Ints, floats, ints
-from meshes.io import read_centreline, replacing
+from meshes.io import read_centreline
 from meshes.rooting import rooted
 from meshes.tree import VesselTree, outlets, path_length_mm
+from meshes.writing import write_text
 from solvers.blood import Blood
 from solvers.solution import FlowSolution
 from solvers.steady import INLET_PROFILES, solve_prescribed, solve_steady
@@ -159,9 +160,7 @@ def columns(solved: SolvedCentreline) -> dict[str, list[float]]:
 
 def write_columns(path: Path, solved: SolvedCentreline) -> None:
     """Write the columns as JSON; the file appears whole or not at all."""
-    text = json.dumps(columns(solved), allow_nan=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json.dumps(columns(solved), allow_nan=False) + "\n")
 
 
 def summary(solved: SolvedCentreline) -> list[str]:

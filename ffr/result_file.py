@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from pydantic import ValidationError
 
 from ffr.errors import ConfigError
 from ffr.result import SCHEMA_VERSION, Result
+from meshes.writing import write_text
 
 
 def schema_text() -> str:
@@ -28,7 +27,7 @@ def save_result(path: Path, result: Result) -> None:
     text = json.dumps(
         result.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False
     )
-    write_text_whole(path, text + "\n")
+    write_text(path, text + "\n")
 
 
 def load_result(path: Path) -> Result:
@@ -59,22 +58,6 @@ def load_result(path: Path) -> Result:
         lines = [".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()]
         message = "the result file breaks its schema: " + "; ".join(lines[:5])
         raise ConfigError(message) from error
-
-
-def write_text_whole(path: Path, text: str) -> None:
-    """Write a text file through a temporary neighbour, so that a kill leaves no half file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes the file private; results are read by colleagues
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def field_tables() -> str:

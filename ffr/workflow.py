@@ -26,8 +26,9 @@ from ffr.result_file import save_result
 from ffr.result_folder import mark
 from ffr.study import read_study
 from meshes.export import write_surface, write_volume_mesh
-from meshes.io import replacing, write_forest
+from meshes.io import write_forest
 from meshes.tree import CoronaryTree, path_length_mm
+from meshes.writing import replacing
 
 Progress = Callable[[float], None]
 

@@ -15,8 +15,9 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from meshes.arrays import AnyArray
 from meshes.errors import GeometryError
 from meshes.filling import VolumeMesh
-from meshes.io import replacing, write_polydata
 from meshes.surface import Surface
+from meshes.vtk_file import write_polydata
+from meshes.writing import replacing
 
 # Extension, meshio's name of the format, and whether point data goes along. These are the
 # formats in which meshio 5.3.5 reads its own triangles and tetrahedra back (its Nastran

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
-from vtkmodules.vtkCommonCore import (
-    vtkLogger,
-    vtkOutputWindow,
-    vtkPoints,
-    vtkStringArray,
-    vtkStringOutputWindow,
-)
+from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
-from vtkmodules.vtkCommonMisc import vtkErrorCode
-from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLPolyDataWriter
+from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.errors import GeometryError
 from meshes.tree import VesselTree, sections
+from meshes.vtk_file import vtk_complaints, write_polydata
+from meshes.writing import replacing
 
 RADIUS_NAMES = ("radiusmm", "radius", "maximuminscribedsphereradius", "misradius", "r")
 SWC_COLUMNS = 7
@@ -151,27 +142,6 @@ def write_forest(
         write_polydata(temporary, poly)
 
 
-def write_polydata(path: Path, poly: vtkPolyData) -> None:
-    """Write `poly` as VTK XML.
-
-    Raises
-    ------
-    OSError
-        With the system's own reason, which VTK would only print.
-    """
-    writer = vtkXMLPolyDataWriter()
-    writer.SetFileName(str(path))
-    writer.SetInputData(poly)
-    with _vtk_complaints():
-        written = writer.Write() == 1
-    if not written:
-        code = writer.GetErrorCode()  # the system's number, or one of VTK's own above it
-        if code >= vtkErrorCode.FirstVTKErrorCode:
-            full = code == vtkErrorCode.OutOfDiskSpaceError
-            code = errno.ENOSPC if full else errno.EIO
-        raise OSError(code, os.strerror(code), str(path))
-
-
 def write_swc(path: Path, tree: VesselTree) -> None:
     """Write a tree as `.swc`: ids from 1, type 0, mm, parent -1 at the inlet."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -182,43 +152,10 @@ def write_swc(path: Path, tree: VesselTree) -> None:
             file.write(f"{i + 1} 0 {x!r} {y!r} {z!r} {float(tree.radius_mm[i])!r} {up}\n")
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` that takes its place once written without error.
-
-    Raises
-    ------
-    OSError
-        The file cannot be written; it names `path`, not the temporary file.
-    """
-    temporary = None
-    try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        os.replace(temporary, path)
-    except OSError as error:
-        code = error.errno
-        if code is None and "requested and" in str(error):
-            code = errno.ENOSPC  # numpy's "1977 requested and 237 written"
-        if code is None:
-            raise
-        raise OSError(code, os.strerror(code), str(path)) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
 def _read_vtp(path: Path) -> Centreline:
     reader = vtkXMLPolyDataReader()
     reader.SetFileName(str(path))
-    with _vtk_complaints() as complaints:
+    with vtk_complaints() as complaints:
         reader.Update()
         broken = bool(complaints.GetOutput().strip()) or reader.GetErrorCode() != 0
     poly = reader.GetOutput()
@@ -235,20 +172,6 @@ def _read_vtp(path: Path) -> Centreline:
     joined[starts[1:-1] - 1] = False  # the last point of a line and the first of the next
     edges = np.column_stack([ids[:-1], ids[1:]])[joined]
     return Centreline(points, _vtp_radius(poly), edges, int(ids[0]))
-
-
-@contextlib.contextmanager
-def _vtk_complaints() -> Iterator[vtkStringOutputWindow]:
-    """Collect what VTK would print: the user gets one line of ours instead."""
-    before, collected = vtkOutputWindow.GetInstance(), vtkStringOutputWindow()
-    verbosity = vtkLogger.GetCurrentVerbosityCutoff()
-    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
-    vtkOutputWindow.SetInstance(collected)
-    try:
-        yield collected
-    finally:
-        vtkLogger.SetStderrVerbosity(verbosity)
-        vtkOutputWindow.SetInstance(before)
 
 
 def _vtp_radius(poly: vtkPolyData) -> AnyArray:

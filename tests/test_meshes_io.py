@@ -11,9 +11,10 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
 from meshes.errors import GeometryError
-from meshes.io import Centreline, read_centreline, replacing, write_swc, write_vtp
+from meshes.io import Centreline, read_centreline, write_swc, write_vtp
 from meshes.rooting import rooted
 from meshes.tree import VesselTree, outlets, path_length_mm
+from meshes.writing import replacing
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "data" / "coronary_centrelines_ivus"
 TREE = VesselTree(

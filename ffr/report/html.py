@@ -14,10 +14,10 @@ from ffr.report.figures import vessel_figure
 from ffr.report.paths import MAIN_VESSELS, VesselPath, vessel_paths
 from ffr.report.tree_view import LumenSurface, tree_figure
 from ffr.result import RESEARCH_USE_ONLY, LesionResult, Result, State, ffr_rounded, ffr_state
-from ffr.result_file import write_text_whole
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import CoronaryTree, path_to
 from meshes.volume import Volume
+from meshes.writing import write_text
 from solvers.solution import FlowSolution
 
 READ_AT_MM = 20.0
@@ -80,7 +80,7 @@ def render_report(
 
 def save_report(path: Path, html: str) -> None:
     """Write the report to `path`: the whole file or nothing."""
-    write_text_whole(path, html)
+    write_text(path, html)
 
 
 def _rank(lesion: LesionResult) -> tuple[bool, float]:
