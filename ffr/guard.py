@@ -61,6 +61,8 @@ def typed(command: Callable[[], int | None]) -> int:
         return command() or 0
     except TyperException as error:
         return _refused(_usage(error))
+    except OSError as error:  # what help or a check prints finds no room
+        return _refused(_one_line(error))
 
 
 def _usage(error: TyperException) -> str:

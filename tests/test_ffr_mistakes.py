@@ -1,9 +1,11 @@
 """A newcomer's mistakes: one clear line, exit code 2, and no name of a patient in it."""
 
 import os
+import subprocess
+import sys
 
 import pytest
-from command_line import SECRET, refused
+from command_line import MAIN, SECRET, refused
 
 
 @pytest.fixture
@@ -97,3 +99,16 @@ def test_a_folder_that_is_called_like_a_word_of_the_message_does_not_hide_it(tmp
     (tmp_path / "empty").mkdir()
     message = refused("run", "empty", "--out", "new", folder=tmp_path)
     assert message.startswith("ffr: empty: no readable image here")
+
+
+def test_help_onto_a_full_disk_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("ffr: no space left on the disk")
+    assert done.stderr.count("\n") == 1
