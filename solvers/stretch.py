@@ -19,6 +19,7 @@ from solvers.stations import Line
 SHORTEST = 8  # steps; two profiles at each end are given
 GENTLE_RE = 60.0  # Reynolds number at which Newton starts from Poiseuille profiles
 THINNER, LEAST_THINNER = 2.5, 1.02  # factors by which the viscosity then falls
+ATTEMPTS = 30  # then the laminar flow asked for is taken not to exist
 TAIL = 8  # stations at the end of a stretch that must flow forward
 NEWTON_STEPS = 15
 NEAR, SETTLED = 0.05, 1e-4  # last Newton step, of the flow: on the way, and in the end
@@ -54,13 +55,14 @@ def solve_stretch(line: Line, psi: Floats, first: int, end: int, warm: bool) -> 
     end = min(max(end, first + SHORTEST), last)
     part = line.part(first, end)
     reynolds = 2.0 * part.flow_m3_s / (part.radius_m * part.viscosity_m2_s)
-    thick, reached, factor = 1.0, np.inf, THINNER
+    thick, reached, factor, attempts = 1.0, np.inf, THINNER, 0
     if not warm:
         thick = max(1.0, float(reynolds.max()) / GENTLE_RE)
         psi[first + 1] = psi[first]
         psi[first + 2 : end + 1] = part.flow_m3_s * part.face * (2.0 - part.face)
     while True:
         part = line.part(first, end)
+        attempts += 1
         solved, done = _newton(part, psi[first : end + 1], thick)
         if done:
             psi[first : end + 1] = solved
@@ -74,7 +76,7 @@ def solve_stretch(line: Line, psi: Floats, first: int, end: int, warm: bool) -> 
             reached = thick
         elif warm:
             return solve_stretch(line, psi, first, end, warm=False)
-        elif factor < LEAST_THINNER or reached == np.inf:
+        elif factor < LEAST_THINNER or reached == np.inf or attempts > ATTEMPTS:
             throat = int(np.argmin(part.radius_m))
             message = (
                 f"no steady flow was found around {part.x_m[throat] * 1e3:.1f} mm from the "
