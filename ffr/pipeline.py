@@ -120,10 +120,11 @@ def extract_trees(
     StudyError
         No coronary artery was found.
     """
-    from ffr.segmentation.lumen import measure_lumen, without_stubs, without_veins
+    from ffr.segmentation.lumen import measure_lumen
+    from ffr.segmentation.pruning import without_stubs, without_veins
     from ffr.segmentation.weights import load_network
 
-    traced = trace(heart, vessels)
+    traced = trace(scan.volume, heart, vessels)
     progress(0.4)
     network = load_network("section")
     frame = heart_frame(heart.labels)

@@ -24,7 +24,6 @@ from validation.agreement import (
     interval_coverage,
     limits_of_agreement,
     pairs,
-    place_mm,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -63,10 +62,9 @@ def test_pieces_have_the_length_and_radius_of_the_tree():
     assert pieces.length_mm.sum() == pytest.approx(80.0)
     assert pieces.length_mm.max() <= 0.1 + 1e-9
     last = pieces.name == "LAD"
-    along = pieces.from_inlet_mm[-400:]
+    along = pieces.points_mm[-400:, 0]
     assert pieces.radius_mm[-400:] == pytest.approx(2.0 - along / 40.0)
     assert pieces.length_mm[last].sum() == pytest.approx(10.0 + 40.0)
-    assert pieces.from_inlet_mm.max() == pytest.approx(40.0, abs=0.06)
 
 
 def test_the_truth_agrees_with_itself():
@@ -135,23 +133,10 @@ def test_radius_errors_are_found_minus_true_and_keep_their_spread():
     assert interval_coverage(result.radius_error_mm, result.radius_sd_mm * 1.1) == 1.0
 
 
-def test_what_lies_inside_the_aorta_is_not_asked_for():
-    result = compare([straight()], [straight()], inside_aorta_mm=2.0)
-    assert result.true_length_mm == pytest.approx(38.0)
-    assert result.covered_length_mm == pytest.approx(38.0)
-    assert result.found_length_mm == pytest.approx(40.0)
-    assert result.false_length_mm == 0
-    assert result.radius_error_mm.size == 77
-
-
 def test_without_found_trees_everything_is_missed():
     result = compare([], [straight()])
     assert (result.true_length_mm, result.covered_length_mm) == (pytest.approx(40.0), 0)
     assert result.radius_error_mm.size == 0
-
-
-def test_a_place_along_the_inlet_run_is_found_between_points():
-    assert place_mm(straight().tree, 2.3) == pytest.approx([2.3, 0, 0])
 
 
 def test_limits_of_agreement_are_those_of_bland_and_altman():

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
-from meshes.tree import CoronaryTree, VesselTree, path_length_mm, segment_length_mm
+from meshes.tree import CoronaryTree, segment_length_mm
 
 STEP_MM = 0.1  # the centrelines are cut this finely before they are compared
 COVERED_MM = 1.0  # a true centreline this close to a found one has been found
@@ -32,15 +32,12 @@ class Samples:
         Length of each piece, shape (n,).
     name
         Vessel of each piece, shape (n,), text.
-    from_inlet_mm
-        Path length from the inlet of its tree, shape (n,).
     """
 
     points_mm: Floats
     radius_mm: Floats
     length_mm: Floats
     name: AnyArray
-    from_inlet_mm: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +74,9 @@ class TreeAgreement:
 
 def cut(trees: Sequence[CoronaryTree]) -> Samples:
     """Cut the centrelines of trees into pieces of about 0.1 mm; radius is linear between."""
-    points, radius, length, names, along = [], [], [], [], []
+    points, radius, length, names = [], [], [], []
     for c in trees:
-        tree, s = c.tree, path_length_mm(c.tree)
+        tree = c.tree
         each = segment_length_mm(tree)
         count = np.maximum(np.ceil(each / STEP_MM), 1).astype(int)
         count[0] = 0
@@ -90,30 +87,18 @@ def cut(trees: Sequence[CoronaryTree]) -> Samples:
         t3 = t[:, None]
         points.append((1 - t3) * tree.points_mm[above] + t3 * tree.points_mm[below])
         radius.append((1 - t) * tree.radius_mm[above] + t * tree.radius_mm[below])
-        along.append((1 - t) * s[above] + t * s[below])
         length.append(each[below] / count[below])
         names.append(np.array(c.names, dtype=object)[c.branch[below]])
     return Samples(
         floats(np.concatenate(points)), floats(np.concatenate(radius)),
-        floats(np.concatenate(length)), np.concatenate(names), floats(np.concatenate(along)),
+        floats(np.concatenate(length)), np.concatenate(names),
     )  # fmt: skip
 
 
-def compare(
-    found: Sequence[CoronaryTree], true: Sequence[CoronaryTree], inside_aorta_mm: float = 0.0
-) -> TreeAgreement:
-    """Compare found with true trees, piece by piece, each with what is nearest to it.
-
-    Parameters
-    ----------
-    found, true
-        The trees of one patient.
-    inside_aorta_mm
-        True trees begin this far inside the aorta, where there is no vessel to be found.
-    """
+def compare(found: Sequence[CoronaryTree], true: Sequence[CoronaryTree]) -> TreeAgreement:
+    """Compare found with true trees of one patient: each piece with what is nearest to it."""
     truth = cut(true)
-    vessel = truth.from_inlet_mm >= inside_aorta_mm
-    wanted = np.asarray(vessel & (truth.radius_mm >= LEAST_RADIUS_MM))
+    wanted = np.asarray(truth.radius_mm >= LEAST_RADIUS_MM)
     if not found:
         none = floats(np.zeros(0))
         total = float(truth.length_mm[wanted].sum())
@@ -121,7 +106,7 @@ def compare(
     here = cut(found)
     to_found, _ = nearest(truth.points_mm, here)
     to_true, which = nearest(here.points_mm, truth)
-    matched = (to_true <= COVERED_MM) & vessel[which]
+    matched = np.asarray(to_true <= COVERED_MM)
     named = matched & (here.name == truth.name[which])
     main = np.isin(truth.name[which].astype(str), MAIN)
 
@@ -130,7 +115,7 @@ def compare(
 
     points = np.vstack([c.tree.points_mm for c in found])
     off, at = nearest(points, truth)
-    good = (off <= COVERED_MM) & vessel[at]
+    good = off <= COVERED_MM
     radius = np.concatenate([c.tree.radius_mm for c in found])
     spread = np.concatenate([c.radius_sd_mm for c in found])
     return TreeAgreement(
@@ -152,19 +137,6 @@ def nearest(points_mm: Floats, samples: Samples) -> tuple[Floats, Ints]:
     """Return distance to the nearest piece and its number, for each point."""
     distance, index = cKDTree(samples.points_mm).query(points_mm)
     return floats(distance), ints(index)
-
-
-def place_mm(tree: VesselTree, s_mm: float) -> Floats:
-    """Return the point of a tree's first unbranched run at path length `s_mm`."""
-    s = path_length_mm(tree)
-    run = [0]
-    while s[run[-1]] < s_mm:
-        ahead = np.flatnonzero(tree.parent == run[-1])
-        if not ahead.size:
-            break
-        run.append(int(ahead[0]))
-    points = tree.points_mm[run]
-    return floats([np.interp(s_mm, s[run], points[:, axis]) for axis in range(3)])
 
 
 def limits_of_agreement(errors: Floats) -> tuple[float, float, float, float]:

@@ -26,10 +26,8 @@ from validation.agreement import (
     compare,
     dice,
     pairs,
-    place_mm,
 )
 
-TRUE_OSTIUM_MM = 2.0  # virtual arteries start this far inside the aortic wall
 SAME_PLACE_MM = 1.5  # FFR is compared where the found tree passes this close
 IMAGING = {"clinical": clinical_imaging, "random": imaging_of}
 
@@ -136,7 +134,7 @@ def run_case(
         true_lv_mass_g=mass,
         ostium_error_mm=ostium_errors_mm(trees, true),
         missing_sides=tuple(t.side for t in true if t.side not in {c.side for c in trees}),
-        agreement=compare(trees, true, TRUE_OSTIUM_MM),
+        agreement=compare(trees, true),
         lesions=lesion_pairs(
             trees, pipeline.find(trees, flow.solutions),
             true, pipeline.find(true, true_flow.solutions),
@@ -187,7 +185,7 @@ def ostium_errors_mm(
     found: Sequence[CoronaryTree], true: Sequence[CoronaryTree]
 ) -> tuple[tuple[str, float], ...]:
     """Distance between found inlet and true ostium, for each side that was found."""
-    place = {t.side: place_mm(t.tree, TRUE_OSTIUM_MM) for t in true}
+    place = {t.side: t.tree.points_mm[0] for t in true}
     return tuple(
         (c.side, float(np.linalg.norm(c.tree.points_mm[0] - place[c.side])))
         for c in found

@@ -337,13 +337,43 @@ def epicardial_distance_mm(heart: Heart, points_mm: Floats) -> Floats:
     """
     total = np.full(len(points_mm), 1e9)
     for solid in heart.epicardium:
-        local = (points_mm - solid.centre_mm) @ solid.direction.T
-        k0 = np.linalg.norm(local / solid.semi_mm, axis=1)
-        k1 = np.linalg.norm(local / solid.semi_mm**2, axis=1)
-        d = k0 * (k0 - 1) / np.maximum(k1, 1e-9)
+        d = _solid_distance_mm(solid, points_mm)
         h = np.clip(0.5 + 0.5 * (total - d) / 6.0, 0, 1)
         total = total + h * (d - total) - 6.0 * h * (1 - h)
     return np.asarray(total, dtype=np.float64)
+
+
+def aortic_distance_mm(heart: Heart, points_mm: Floats) -> Floats:
+    """Return the distance of points to the lumen of root and ascending aorta, shape (n,).
+
+    Negative inside; near the surface only, where the ellipsoids' distance is close.
+    """
+    nearest = np.full(len(points_mm), np.inf)
+    for part in heart.front:
+        if isinstance(part, Solid):
+            nearest = np.minimum(nearest, _solid_distance_mm(part, points_mm))
+            continue
+        joints = zip(
+            part.points_mm[:-1],
+            part.points_mm[1:],
+            part.radius_mm[:-1],
+            part.radius_mm[1:],
+            strict=True,
+        )
+        for start, end, r0, r1 in joints:
+            way = end - start
+            t = np.clip((points_mm - start) @ way / (way @ way), 0, 1)
+            off = np.linalg.norm(points_mm - start - t[:, None] * way, axis=1)
+            nearest = np.minimum(nearest, off - (r0 + t * (r1 - r0)))
+    return np.asarray(nearest, dtype=np.float64)
+
+
+def _solid_distance_mm(solid: Solid, points_mm: Floats) -> Floats:
+    """Signed distance to an ellipsoid, to first order."""
+    local = (points_mm - solid.centre_mm) @ solid.direction.T
+    k0 = np.linalg.norm(local / solid.semi_mm, axis=1)
+    k1 = np.linalg.norm(local / solid.semi_mm**2, axis=1)
+    return np.asarray(k0 * (k0 - 1) / np.maximum(k1, 1e-9))
 
 
 def on_epicardium(heart: Heart, points_mm: Floats, height_mm: Floats) -> Floats:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ffr.phantom.anatomy import Heart, on_epicardium, unit
-from meshes.arrays import Floats, Ints, floats
+from ffr.phantom.anatomy import Heart, aortic_distance_mm, on_epicardium, unit
+from ffr.scct import scct_segments
+from meshes.arrays import Floats, Ints, floats, ints
 from meshes.straighten import frames
-from meshes.tree import CoronaryTree, VesselTree, path_length_mm
+from meshes.tree import CoronaryTree, VesselTree
 
 STEP_MM = 0.5
 HUO_KASSAB = 7 / 3
@@ -418,8 +419,13 @@ def random_coronaries(
     return tuple(arteries), tuple(calcium)
 
 
-def coronary_tree(arteries: tuple[Artery, ...], side: str) -> CoronaryTree:
-    """Join the arteries of one side into a tree: the truth a segmentation is judged by."""
+def coronary_tree(arteries: tuple[Artery, ...], side: str, heart: Heart) -> CoronaryTree:
+    """Join the arteries of one side into a tree: the truth a segmentation is judged by.
+
+    The paths begin inside the aorta; the tree begins where the lumen's axis leaves it.
+    Side branches are numbered as they leave, without gaps, and segments are cut as in any
+    named tree: truth and product mean the same.
+    """
     inlet = "LM" if side == "left" else "RCA"
     members = {inlet}
     for artery in arteries:
@@ -430,8 +436,8 @@ def coronary_tree(arteries: tuple[Artery, ...], side: str) -> CoronaryTree:
     points, radius, healthy, branch = [], [], [], []
     parent: list[int] = []
     for number, artery in enumerate(chosen):
-        skip = 1 if artery.parent else 0  # the shared point belongs to the parent
-        base = len(parent)
+        skip = 1 if artery.parent else _last_in_aorta(heart, artery)
+        base = len(parent)  # the shared point belongs to the parent
         first[artery.name] = base - skip
         for i in range(skip, len(artery.lumen_mm)):
             points.append(artery.centre_mm[i])
@@ -444,8 +450,9 @@ def coronary_tree(arteries: tuple[Artery, ...], side: str) -> CoronaryTree:
                 parent.append(first[artery.parent] + artery.take_off)
             else:
                 parent.append(-1)
+                points[-1] = _on_the_wall(heart, artery, skip)
     tree = VesselTree(floats(points), floats(radius), np.array(parent))
-    names = tuple(a.name for a in chosen)
+    names = _numbered(chosen)
     return CoronaryTree(
         tree,
         side,
@@ -453,25 +460,36 @@ def coronary_tree(arteries: tuple[Artery, ...], side: str) -> CoronaryTree:
         floats(healthy),
         np.array(branch),
         names,
-        _segments(tree, np.array(branch), names),
+        scct_segments(tree, ints(branch), names),
     )
 
 
-SEGMENT_OF = {
-    "LM": 5, "D1": 9, "D2": 10, "OM1": 12, "OM2": 14, "R-PDA": 4, "R-PLB": 16, "RI": 17,
-}  # fmt: skip
+def _last_in_aorta(heart: Heart, artery: Artery) -> int:
+    """Index of the last point before the axis leaves the aorta for the first time."""
+    outside = aortic_distance_mm(heart, artery.centre_mm) > 0
+    return max(0, int(np.argmax(outside)) - 1)
 
 
-def _segments(tree: VesselTree, branch: Ints, names: tuple[str, ...]) -> Ints:
-    """SCCT numbers by vessel; the long vessels are split into thirds of their length."""
-    segment = np.zeros(len(tree), dtype=np.int64)
-    s = path_length_mm(tree)
-    for number, name in enumerate(names):
-        here = np.flatnonzero(branch == number)
-        if name in SEGMENT_OF:
-            segment[here] = SEGMENT_OF[name]
-        elif name in ("LAD", "RCA", "LCx"):
-            third = np.clip(((s[here] - s[here[0]]) / (np.ptp(s[here]) + 1e-9) * 3), 0, 2.99)
-            numbers = {"LAD": (6, 7, 8), "RCA": (1, 2, 3), "LCx": (11, 13, 13)}[name]
-            segment[here] = np.array(numbers)[third.astype(int)]
-    return segment
+def _on_the_wall(heart: Heart, artery: Artery, last: int) -> Floats:
+    """Where the step after the last point in the aorta crosses its wall."""
+    step = artery.centre_mm[last : last + 2]
+    inside, outside = aortic_distance_mm(heart, step)
+    # not onto the next point: a tree's points lie apart
+    share = float(np.clip(inside / (inside - outside), 0.0, 0.9)) if inside < 0 else 0.0
+    return np.asarray(step[0] + share * (step[1] - step[0]))
+
+
+def _numbered(arteries: list[Artery]) -> tuple[str, ...]:
+    """Names with diagonals and marginals counted by take-off, without gaps.
+
+    The generator draws numbered branches and drops those that get too thin.
+    """
+    names = [a.name for a in arteries]
+    for kind in ("D", "OM", "AM"):
+        found = [
+            i for i, n in enumerate(names) if n.startswith(kind) and n[len(kind) :].isdigit()
+        ]
+        found.sort(key=lambda i: arteries[i].take_off)
+        for count, i in enumerate(found):
+            names[i] = f"{kind}{count + 1}"
+    return tuple(names)

@@ -36,7 +36,7 @@ class VirtualPatient:
     veins
         Cardiac veins: contrast-filled and beside the arteries, the main confusion.
     left, right
-        True lumen trees with healthy reference radius and names.
+        True lumen trees with healthy reference radius and names, from the aortic wall on.
     """
 
     seed: int
@@ -72,8 +72,8 @@ def virtual_patient(
         arteries,
         calcium,
         _veins(rng, heart, arteries),
-        coronary_tree(arteries, "left"),
-        coronary_tree(arteries, "right"),
+        coronary_tree(arteries, "left", heart),
+        coronary_tree(arteries, "right", heart),
     )
 
 
@@ -102,6 +102,6 @@ def _veins(
 
 
 def centre_of_heart_mm(patient: VirtualPatient) -> Floats:
-    """Return the middle of the coronary trees: where a technician centres the scan."""
-    points = np.vstack([patient.left.tree.points_mm, patient.right.tree.points_mm])
+    """Return the middle of the coronary arteries: where a technician centres the scan."""
+    points = np.vstack([a.centre_mm for a in patient.arteries])
     return floats(0.5 * (points.min(axis=0) + points.max(axis=0)))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from ffr.segmentation.preprocess import SECTION_STEP_MM, section_input
@@ -14,7 +13,7 @@ from ffr.segmentation.sections import polar_hu, rays
 from ffr.segmentation.weights import Network
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.straighten import frames, sampled
-from meshes.tree import VesselTree, child_count, path_length_mm, path_to, sections
+from meshes.tree import VesselTree, path_length_mm, sections
 from meshes.volume import Volume
 
 FRAME_SMOOTHING_POINTS = 3.0
@@ -23,14 +22,7 @@ RADIUS_SMOOTHING_POINTS = 1.0
 LOG_SD_OFFSET = -2.3  # the network's raw spread is centred on about 0.1 mm
 SMALLEST_MM = 0.15
 BATCH = 256
-THINNEST_MEAN_MM = 0.5
-SHORTEST_BRANCH_MM = 5.0
 OSTIUM_MM = 2.0
-DARK_SHARE = 0.75  # of arterial attenuation: below, it is a vein
-WIDE_VEIN_MM = 0.7  # radius from which the axis shows the blood undimmed by blur
-TIP_MM = 1.0  # sections this close to a tip look past it
-FRAYED_MM = 6.0
-FRAYED_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,82 +175,3 @@ def _apart(points: Floats, parent: Ints) -> Floats:
         if np.linalg.norm(step) < 0.02:
             tree_points[i] = tree_points[i] + np.array([0.0, 0.0, 0.02])
     return tree_points
-
-
-def without_stubs(lumen: MeasuredLumen) -> MeasuredLumen:
-    """Cut off frayed tips, then end branches too thin or too short to be vessels.
-
-    A tip is frayed where the last millimetres are much narrower than what leads there: the
-    path has run past the end of the visible vessel. An end branch goes when its mean radius
-    is under 0.5 mm or it reaches less than 5 mm beyond its parent's lumen; this repeats,
-    since a pruned bifurcation may leave a short end. The longest path always stays.
-    """
-    kept = _subtree(lumen, ~_frayed(lumen.tree))
-    while True:
-        tree = kept.tree
-        s = path_length_mm(tree)
-        longest = set(path_to(tree, int(np.argmax(s))).tolist())
-        drop = np.zeros(len(tree), dtype=bool)
-        ends = child_count(tree) == 0
-        for run in sections(tree):
-            own = run[1:]
-            thin = tree.radius_mm[own].mean() < THINNEST_MEAN_MM
-            short = s[run[-1]] - s[run[0]] - tree.radius_mm[run[0]] < SHORTEST_BRANCH_MM
-            if ends[run[-1]] and run[0] != 0 and (thin or short) and run[-1] not in longest:
-                drop[own] = True
-        if not drop.any():
-            return kept
-        kept = _subtree(kept, ~drop)
-
-
-def without_veins(volume: Volume, lumen: MeasuredLumen, blood_hu: float) -> MeasuredLumen:
-    """Drop branches that are clearly darker than arterial blood, and all that hangs on them.
-
-    Cardiac veins run beside the arteries and may touch them, but fill later. A run of over
-    5 mm goes when the median of its axis is under 0.75 of the local arterial attenuation;
-    narrow lumens, which blur dims, are left alone. The trunk always stays.
-    """
-    tree = lumen.tree
-    share = sampled(volume, tree.points_mm, outside=0.0) / local_blood_hu(
-        volume, tree, blood_hu
-    )
-    s = path_length_mm(tree)
-    drop = np.zeros(len(tree), dtype=bool)
-    for run in sections(tree):  # parents first
-        own = run[1:]
-        wide = tree.radius_mm[own] > WIDE_VEIN_MM
-        dark = wide.mean() > 0.5 and np.median(share[own][wide]) < DARK_SHARE
-        long = s[run[-1]] - s[run[0]] > SHORTEST_BRANCH_MM
-        if drop[run[0]] or (run[0] != 0 and dark and long):
-            drop[own] = True
-    return _subtree(lumen, ~drop)
-
-
-def _frayed(tree: VesselTree) -> NDArray[np.bool_]:
-    """Tell the points at the tips that lie past the visible vessel."""
-    drop = np.zeros(len(tree), dtype=bool)
-    ends = child_count(tree) == 0
-    s = path_length_mm(tree)
-    for run in sections(tree):
-        if not ends[run[-1]] or len(run) < 12:
-            continue
-        back = s[run[-1]] - s[run]
-        before = run[(back > FRAYED_MM) & (back < 3 * FRAYED_MM)]
-        usual = float(np.median(tree.radius_mm[before if before.size else run]))
-        worn = (back < FRAYED_MM) & (tree.radius_mm[run] < FRAYED_SHARE * usual)
-        worn[0] = False
-        if worn.any():
-            drop[run[int(np.argmax(worn)) :]] = True
-        drop[run[(back < TIP_MM) & (np.arange(len(run)) > 1)]] = True
-    return drop
-
-
-def _subtree(lumen: MeasuredLumen, keep: NDArray[np.bool_]) -> MeasuredLumen:
-    """Keep some points; whoever is kept must have a kept parent."""
-    tree = lumen.tree
-    chosen = np.flatnonzero(keep)
-    number = np.full(len(tree), -1)
-    number[chosen] = np.arange(chosen.size)
-    parent = np.where(tree.parent[chosen] < 0, -1, number[tree.parent[chosen]])
-    smaller = VesselTree(tree.points_mm[chosen], tree.radius_mm[chosen], parent)
-    return MeasuredLumen(smaller, floats(lumen.radius_sd_mm[chosen]))

@@ -1,0 +1,194 @@
+"""Which paths through the vessel map make up a tree, and where do they part?"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
+
+from ffr.ostia import GAP_MM, Ground, Ostium
+from meshes.arrays import AnyArray, Floats, Ints, floats
+from meshes.tree import VesselTree
+from meshes.volume import Grid, ijk_to_points_mm
+
+SLIT_MM = 1.0  # two voxels: noise, not worth a flag
+BEYOND_GAP_MM = 12.0  # shortest vessel that is worth bridging a gap for
+BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen
+COURSE_MM = 3.0  # over this length behind its take-off a branch shows where it comes from
+STEP_MM = 0.5
+SMOOTHING_MM = 1.2
+
+
+class Reached:
+    """The voxels that the cheapest paths from one ostium reach.
+
+    Parameters
+    ----------
+    over
+        What the paths run over.
+    parent
+        Flat index of the previous voxel, -1 at the seeds and where not reached, flat.
+    length_mm
+        Length of the path to each voxel, flat.
+    mine
+        Flat indices of the vessel voxels that belong to this ostium.
+    grid
+        The vessel grid.
+    """
+
+    def __init__(
+        self, over: Ground, parent: AnyArray, length_mm: AnyArray, mine: Ints, grid: Grid
+    ) -> None:
+        self.parent, self.length_mm, self.grid = parent, length_mm, grid
+        self.sure = over.sure.ravel()
+        self.shape = over.sure.shape
+        self.spacing = float(grid.spacing_mm[0])
+        self.candidates = mine[np.argsort(-length_mm[mine], kind="stable")]
+        widest = ndimage.maximum_filter(over.depth_mm, 3)  # the axis may run between voxels
+        self.radius_mm = np.asarray(widest, dtype=np.float64).ravel()
+
+    def where(self, voxels: Ints) -> Ints:
+        """Indices k, j, i of flat voxels, shape (n, 3)."""
+        return np.stack(np.unravel_index(voxels, self.shape), axis=1)
+
+
+def grow(reached: Reached, ostium: Ostium) -> tuple[VesselTree | None, int]:
+    """Add the longest uncovered path again and again until only stubs are left.
+
+    Returns
+    -------
+    tree, bridged
+        The tree, None when no path is long enough, and the number of bridged gaps.
+    """
+    covered = np.zeros(reached.sure.size, dtype=bool)
+    on_tree = np.zeros(reached.sure.size, dtype=bool)
+    paths: list[Ints] = []
+    bridged = 0
+    parent, length = reached.parent, reached.length_mm
+    for leaf in reached.candidates:
+        if covered[leaf]:
+            continue
+        path = [int(leaf)]
+        while parent[path[-1]] >= 0 and not on_tree[path[-1]]:
+            path.append(int(parent[path[-1]]))
+        voxels = np.array(path[::-1])
+        gap, last = _longest_gap(reached, voxels)
+        after = length[leaf] - length[voxels[last]]
+        if gap > SLIT_MM and (gap > GAP_MM or after < BEYOND_GAP_MM):
+            _cover(covered, voxels[last:], reached)  # a speck; what leads to it may be vessel
+            continue
+        own = _own_part(reached, voxels, paths) if paths else voxels
+        _cover(covered, own, reached)
+        if length[leaf] - length[own[min(1, len(own) - 1)]] >= BRANCH_MM:
+            bridged += gap > SLIT_MM
+            paths.append(own)
+            on_tree[own] = True
+    if not paths:
+        return None, 0
+    return _joined(paths, ostium.wall_mm, reached), bridged
+
+
+def _own_part(reached: Reached, voxels: Ints, paths: list[Ints]) -> Ints:
+    """The part of a path that is a vessel of its own, from its take-off on the tree.
+
+    In a wide parent two paths run side by side long before the lumens part. The branch
+    begins where it leaves the parent's lumen; its take-off is the point of the parent's
+    axis that the course behind this place points back to.
+    """
+    stem = np.concatenate(paths)
+    stem_mm = reached.where(stem) * reached.spacing
+    here_mm = reached.where(voxels) * reached.spacing
+    off, found = cKDTree(stem_mm).query(here_mm)
+    nearest = np.asarray(found)
+    outside = np.flatnonzero(off > reached.radius_mm[stem[nearest]])
+    if not outside.size:
+        return voxels[-1:]
+    first = max(1, int(outside[0]))
+    ahead = reached.length_mm[voxels] - reached.length_mm[voxels[first]]
+    course = here_mm[min(int(np.searchsorted(ahead, COURSE_MM)), len(voxels) - 1)]
+    course = course - here_mm[first]
+    size = float(np.linalg.norm(course))
+    # a path from another voxel of the same mouth parts from the tree's first point
+    fork = int(voxels[0]) if voxels[0] in stem else int(stem[0])
+    between = _between(reached, stem, fork, int(stem[nearest[first]]))
+    if size == 0.0:
+        return np.concatenate([between[-1:], voxels[first:]])
+    back = here_mm[first] - reached.where(between) * reached.spacing
+    along = np.maximum(back @ (course / size), 0.0)
+    miss = np.linalg.norm(back - along[:, None] * course / size, axis=1)
+    return np.concatenate([between[[int(np.argmin(miss))]], voxels[first:]])
+
+
+def _between(reached: Reached, stem: Ints, fork: int, beside: int) -> Ints:
+    """The tree's voxels from a fork downstream to another voxel; that one alone if not so."""
+    inside = set(stem.tolist())
+    run = [beside]
+    while run[-1] != fork and reached.parent[run[-1]] in inside:
+        run.append(int(reached.parent[run[-1]]))
+    return np.array(run[::-1] if run[-1] == fork else [fork])
+
+
+def _longest_gap(reached: Reached, voxels: Ints) -> tuple[float, int]:
+    """Longest stretch of a path without vessel voxels, in mm, and where in the path it ends."""
+    length = reached.length_mm[voxels]
+    evidence = reached.sure[voxels]
+    evidence[0] = True  # the tree, or the wall of the aorta
+    here = np.flatnonzero(evidence)
+    if here.size < 2:
+        return 0.0, 0
+    gaps = length[here[1:] - 1] - length[here[:-1] + 1]  # negative between neighbours
+    worst = int(np.argmax(gaps))
+    return max(0.0, float(gaps[worst])), int(here[worst + 1])
+
+
+def _cover(covered: AnyArray, voxels: Ints, reached: Reached) -> None:
+    """Mark everything within the lumen (and a little more) of a path as explained."""
+    where = reached.where(voxels)
+    view = covered.reshape(reached.shape)
+    for (k, j, i), r in zip(where[::2], reached.radius_mm[voxels[::2]], strict=True):
+        n = int((1.5 * r + 1.5) / reached.spacing) + 1
+        view[
+            max(0, k - n) : k + n + 1, max(0, j - n) : j + n + 1, max(0, i - n) : i + n + 1
+        ] = True
+
+
+def _joined(paths: list[Ints], wall_mm: Floats, reached: Reached) -> VesselTree:
+    """Smooth every path, thin it to even steps and hang it on its parent."""
+    points: list[Floats] = []
+    radii: list[float] = []
+    parent: list[int] = []
+    index_of: dict[int, int] = {}  # voxel -> nearest tree point
+    for voxels in paths:
+        curve = ijk_to_points_mm(reached.grid, reached.where(voxels)[:, ::-1])
+        first = index_of.get(int(voxels[0]))
+        if first is None:  # the trunk starts at the wall of the aorta
+            curve[0] = wall_mm
+        else:
+            curve[0] = points[first]
+        smooth = gaussian_filter1d(
+            curve, SMOOTHING_MM / (1.2 * STEP_MM), axis=0, mode="nearest", truncate=3.0
+        )
+        smooth[0] = curve[0]
+        s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(smooth, axis=0), axis=1))])
+        keep = np.concatenate([[True], np.diff(s) > 1e-6])
+        n = max(2, round(s[-1] / STEP_MM) + 1)
+        even = np.linspace(0, s[-1], n)
+        fine = np.stack([np.interp(even, s[keep], smooth[keep, c]) for c in range(3)], axis=1)
+        size = np.maximum(np.interp(even, s, reached.radius_mm[voxels]), 0.4)
+        base = len(points)
+        for m in range(0 if first is None else 1, n):
+            points.append(fine[m])
+            radii.append(float(size[m]))
+            last = len(points) - 2
+            if m == 0:
+                parent.append(-1)
+            elif m == 1 and first is not None:
+                parent.append(first)
+            else:
+                parent.append(last)
+        made = np.searchsorted(even, s)
+        offset = 0 if first is None else -1
+        for voxel, m in zip(voxels, np.minimum(made, n - 1), strict=True):
+            index_of.setdefault(int(voxel), max(base, base + int(m) + offset))
+    return VesselTree(floats(points), floats(radii), np.array(parent))

@@ -1,0 +1,165 @@
+"""What of a measured tree is no coronary artery: stubs, frayed tips, veins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ffr.segmentation.lumen import MeasuredLumen
+from meshes.arrays import AnyArray, Floats, floats
+from meshes.straighten import sampled
+from meshes.tree import (
+    VesselTree,
+    child_count,
+    path_length_mm,
+    path_to,
+    sections,
+    segment_length_mm,
+)
+from meshes.volume import Volume
+
+THINNEST_MEAN_MM = 0.5
+SHORTEST_BRANCH_MM = 5.0
+VEIN_SHARE = 0.75  # of arterial attenuation: a branch below it over its length is a vein
+ARTERY_SHARE = 0.5 * (1.0 + VEIN_SHARE)
+LEAST_EVIDENCE_MM = SHORTEST_BRANCH_MM * (ARTERY_SHARE - VEIN_SHARE)  # 5 mm of such a vein
+VEIN_PASSES = 6  # two or three settle it
+UNDIMMED_MM = 1.2  # radius from which the axis shows blood undimmed by blur
+FALL_FROM_MM = 15.0  # behind the ostium
+MOST_FALL_PER_MM = 0.004
+FEWEST_POINTS = 20
+TIP_MM = 1.0  # sections this close to a tip look past it
+FRAYED_MM = 6.0
+FRAYED_SHARE = 0.7
+
+
+def without_stubs(lumen: MeasuredLumen) -> MeasuredLumen:
+    """Cut off frayed tips, then end branches too thin or too short to be vessels.
+
+    A tip is frayed where the last millimetres are much narrower than what leads there: the
+    path has run past the end of the visible vessel. An end branch goes when its mean radius
+    is under 0.5 mm or it reaches less than 5 mm beyond its parent's lumen; this repeats,
+    since a pruned bifurcation may leave a short end. The longest path always stays.
+    """
+    kept = _subtree(lumen, ~_frayed(lumen.tree))
+    while True:
+        tree = kept.tree
+        s = path_length_mm(tree)
+        longest = set(path_to(tree, int(np.argmax(s))).tolist())
+        drop = np.zeros(len(tree), dtype=bool)
+        ends = child_count(tree) == 0
+        for run in sections(tree):
+            own = run[1:]
+            thin = tree.radius_mm[own].mean() < THINNEST_MEAN_MM
+            short = s[run[-1]] - s[run[0]] - tree.radius_mm[run[0]] < SHORTEST_BRANCH_MM
+            if ends[run[-1]] and run[0] != 0 and (thin or short) and run[-1] not in longest:
+                drop[own] = True
+        if not drop.any():
+            return kept
+        kept = _subtree(kept, ~drop)
+
+
+def without_veins(volume: Volume, lumen: MeasuredLumen, blood_hu: float) -> MeasuredLumen:
+    """Cut off what is clearly darker than arterial blood, from where it begins.
+
+    Cardiac veins run beside the arteries and may touch them, but fill later; arteries only
+    fade slowly with distance. Every point's attenuation is compared with that of arterial
+    blood in a lumen of its radius and distance. Lengths over and under `ARTERY_SHARE` are
+    summed from the tips: where more of the rest is too dark than bright enough, it goes.
+    So a lesion stays for the sake of the vessel beyond it, and a vein that continues an
+    artery goes without it. The inlet always stays.
+    """
+    tree = lumen.tree
+    hu = sampled(volume, tree.points_mm, outside=0.0)
+    keep = _worth_keeping(tree, hu / arterial_hu(hu, tree, None, blood_hu))
+    for _ in range(VEIN_PASSES):
+        before, keep = keep, _worth_keeping(tree, hu / arterial_hu(hu, tree, keep, blood_hu))
+        if np.array_equal(keep, before):
+            break
+    return _subtree(lumen, keep)
+
+
+def arterial_hu(
+    hu: Floats, tree: VesselTree, known: AnyArray | None, blood_hu: float
+) -> Floats:
+    """Attenuation expected on the axis of each point if it is an artery, HU.
+
+    The aorta's, falling linearly with path length, and dimmed by blur: the axis of a
+    cylinder of radius r under a Gaussian point spread of standard deviation d shows
+    1 - exp(-r^2 / 2 d^2) of its contrast. Slope and spread are medians over the `known`
+    arterial points, so that they also hold what the radius measurement itself does.
+
+    Parameters
+    ----------
+    hu
+        Attenuation at each point, shape (n,).
+    tree
+        Measured tree.
+    known
+        True at the points to learn from, shape (n,). None where veins may still be among
+        them: these look faded and blurred, so no slope is read and the sharper quarter of
+        the points tells the spread.
+    blood_hu
+        Attenuation in the aorta.
+    """
+    s, radius = path_length_mm(tree), tree.radius_mm
+    share = hu / blood_hu
+    use = np.ones(len(tree), dtype=bool) if known is None else known
+    wide = use & (radius > UNDIMMED_MM) & (s > FALL_FROM_MM)
+    level = np.ones_like(s)
+    if known is not None and wide.sum() > FEWEST_POINTS:
+        fall = float(np.median((1 - share[wide]) / s[wide]))
+        level = np.maximum(1 - np.clip(fall, 0.0, MOST_FALL_PER_MM) * s, 0.5)
+    dimmed = share / level
+    thin = use & (radius <= UNDIMMED_MM) & (dimmed > 0.1) & (dimmed < 0.9)
+    if thin.sum() <= FEWEST_POINTS:
+        return np.asarray(blood_hu * level)
+    spreads = radius[thin] / np.sqrt(-2 * np.log(1 - dimmed[thin]))
+    spread = float(np.quantile(spreads, 0.25 if known is None else 0.5))
+    seen = 1 - np.exp(-0.5 * (radius / spread) ** 2)
+    return np.asarray(blood_hu * level * np.maximum(seen, 0.1))
+
+
+def _worth_keeping(tree: VesselTree, share: Floats) -> AnyArray:
+    """Cut where the sum of (share - threshold) x length over all that lies beyond is negative.
+
+    Bright calcium counts no more than blood, and 5 mm of a vein are not yet evidence.
+    """
+    gain = (np.clip(share, 0.0, 1.0) - ARTERY_SHARE) * segment_length_mm(tree)
+    value = np.array(gain)
+    for i in range(len(tree) - 1, 0, -1):
+        if value[i] > -LEAST_EVIDENCE_MM:
+            value[tree.parent[i]] += value[i]
+    keep = np.ones(len(tree), dtype=bool)
+    for i in range(1, len(tree)):
+        keep[i] = keep[tree.parent[i]] and value[i] > -LEAST_EVIDENCE_MM
+    return keep
+
+
+def _frayed(tree: VesselTree) -> AnyArray:
+    """Tell the points at the tips that lie past the visible vessel."""
+    drop = np.zeros(len(tree), dtype=bool)
+    ends = child_count(tree) == 0
+    s = path_length_mm(tree)
+    for run in sections(tree):
+        if not ends[run[-1]] or len(run) < 12:
+            continue
+        back = s[run[-1]] - s[run]
+        before = run[(back > FRAYED_MM) & (back < 3 * FRAYED_MM)]
+        usual = float(np.median(tree.radius_mm[before if before.size else run]))
+        worn = (back < FRAYED_MM) & (tree.radius_mm[run] < FRAYED_SHARE * usual)
+        worn[0] = False
+        if worn.any():
+            drop[run[int(np.argmax(worn)) :]] = True
+        drop[run[(back < TIP_MM) & (np.arange(len(run)) > 1)]] = True
+    return drop
+
+
+def _subtree(lumen: MeasuredLumen, keep: AnyArray) -> MeasuredLumen:
+    """Keep some points; whoever is kept must have a kept parent."""
+    tree = lumen.tree
+    chosen = np.flatnonzero(keep)
+    number = np.full(len(tree), -1)
+    number[chosen] = np.arange(chosen.size)
+    parent = np.where(tree.parent[chosen] < 0, -1, number[tree.parent[chosen]])
+    smaller = VesselTree(tree.points_mm[chosen], tree.radius_mm[chosen], parent)
+    return MeasuredLumen(smaller, floats(lumen.radius_sd_mm[chosen]))
