@@ -73,11 +73,15 @@ def axis_of(
         span = float(np.linalg.norm(chord))
         for i, side in ((first, -1.0), (last, 1.0)):
             reach = max(2.0 * CHORD_RADII * radius_m[i], CHORD_MM * 1e-3)
-            other = np.clip(s_m[i] + side * reach, s_m[0], s_m[-1])
-            away = np.array([np.interp(other, s_m, points_m[:, c]) for c in range(3)])
-            direction = (away - points_m[i]) * side
-            size = np.linalg.norm(direction)
-            ends.append(direction / size if size > 0.25 * reach else chord / span)
+            at = s_m[i] + side * reach * np.array([0.5, 1.0])
+            if s_m[0] <= at.min() and at.max() <= s_m[-1]:
+                near, far = (
+                    np.array([np.interp(q, s_m, points_m[:, c]) for c in range(3)]) for q in at
+                )
+                direction = side * (4.0 * near - far - 3.0 * points_m[i])  # of a parabola
+                ends.append(direction / np.linalg.norm(direction))
+            else:
+                ends.append(chord / span)
         here = slice(first, last + 1)
         t = ((s_m[here] - s_m[first]) / (s_m[last] - s_m[first]))[:, None]
         axis[here] = (
