@@ -24,38 +24,42 @@ from meshes.arrays import Floats, Ints
 from meshes.compiled import kernel
 
 BETA, OLUFSEN = 0, 1  # tube laws
-A0, STIFFNESS, FRICTION, LINEAR, QUADRATIC = 0, 1, 2, 3, 4  # rows of `cells`; faces: first two
+# rows of `cells`; `faces` has the first four, of which two are inverses: divisions cost most
+A0, STIFFNESS, PER_A0, SOFTNESS, FRICTION, LINEAR, QUADRATIC = 0, 1, 2, 3, 4, 5, 6
 DX, REFERENCE, ALPHA, LOSS_LINEAR, LOSS_QUADRATIC, SCALE = 0, 1, 2, 3, 4, 5  # of `vessels`
-P_STAR, Q_STAR, A_STAR = 0, 1, 2  # rows of `star`
+P_STAR, Q_STAR, PER_A_STAR = 0, 1, 2  # rows of `star`
 RESISTANCE, WINDKESSEL, REFLECTION, CORONARY = 0, 1, 2, 3  # beds
 INLET_PRESSURE, INLET_FLOW = 0, 1
 SMOOTH = 1e-3  # of the wall's stiffness rho c^2: smaller differences are never limited
 NEWTON = 20
+STEADY = 8  # steps for which the longest step is kept: the speeds change slowly
 DONE, FASTER_THAN_WAVES, NO_JUNCTION = 0, 1, 2
 
 
 @kernel
-def area(p: float, a0: float, k: float, law: int) -> float:
-    """Return the lumen area at pressure p above the reference."""
+def widths(p: float, softness: float, law: int) -> tuple[float, float]:
+    """Return w = R/R0 at pressure p above the reference, and 1/w; the area is A0 w^2."""
     if law == BETA:
-        return a0 * (1.0 + p / k) ** 2
-    return a0 / (1.0 - p / k) ** 2
+        w = 1.0 + p * softness
+        return w, 1.0 / w
+    inverse = 1.0 - p * softness
+    return 1.0 / inverse, inverse
 
 
 @kernel
-def compliance(p: float, a0: float, k: float, law: int) -> float:
-    """Return dA/dp at pressure p above the reference."""
+def compliance(w: float, a0: float, softness: float, law: int) -> float:
+    """Return dA/dp."""
     if law == BETA:
-        return 2.0 * a0 * (1.0 + p / k) / k
-    return 2.0 * a0 / (k * (1.0 - p / k) ** 3)
+        return 2.0 * a0 * w * softness
+    return 2.0 * a0 * w * w * w * softness
 
 
 @kernel
-def pressure(a: float, a0: float, k: float, law: int) -> float:
-    """Return the pressure above the reference that opens the lumen to area a."""
+def pressure(w: float, k: float, law: int) -> float:
+    """Return the pressure above the reference at R/R0 = w."""
     if law == BETA:
-        return k * (math.sqrt(a / a0) - 1.0)
-    return k * (1.0 - math.sqrt(a0 / a))
+        return k * (w - 1.0)
+    return k * (1.0 - 1.0 / w)
 
 
 @kernel
@@ -84,10 +88,10 @@ def longest_step(
     for v in range(first.size - 1):
         ref, alpha, fastest = vessels[v, REFERENCE], vessels[v, ALPHA], 0.0
         for i in range(first[v], first[v + 1]):
-            a = area(p[i] - ref, cells[A0, i], cells[STIFFNESS, i], law[v])
-            c = compliance(p[i] - ref, cells[A0, i], cells[STIFFNESS, i], law[v])
-            u = alpha * abs(q[i]) / a
-            fastest = max(fastest, u + math.sqrt(a / (rho * c) + u * u))
+            w, per_w = widths(p[i] - ref, cells[SOFTNESS, i], law[v])
+            u = alpha * abs(q[i]) * cells[PER_A0, i] * per_w * per_w
+            stiff = 0.5 * cells[STIFFNESS, i] / rho * (w if law[v] == BETA else per_w)
+            fastest = max(fastest, u + math.sqrt(stiff + u * u))
         shortest = min(shortest, vessels[v, DX] / fastest)
     return shortest
 
@@ -111,27 +115,28 @@ def predict(
     ref, alpha, dx = vessels[v, REFERENCE], vessels[v, ALPHA], vessels[v, DX]
     start, end = first[v], first[v + 1]
     p_small = (SMOOTH * vessels[v, SCALE]) ** 2
+    h, per_rho = 0.5 * dt / dx, 1.0 / rho
     for i in range(start, end):
-        b, f = max(i - 1, start), min(i + 1, end - 1)
-        pb, pf, qb, qf = p[i] - p[b], p[f] - p[i], q[i] - q[b], q[f] - q[i]
-        a0, k = cells[A0, i], cells[STIFFNESS, i]
-        a = area(p[i] - ref, a0, k, law)
-        c = compliance(p[i] - ref, a0, k, law)
-        if b == i:
-            dp, dq = pf, qf
-        elif f == i:
-            dp, dq = pb, qb
+        w, per_w = widths(p[i] - ref, cells[SOFTNESS, i], law)
+        a, per_a = cells[A0, i] * w * w, cells[PER_A0, i] * per_w * per_w
+        c = compliance(w, cells[A0, i], cells[SOFTNESS, i], law)
+        if i == start:
+            dp, dq = p[i + 1] - p[i], q[i + 1] - q[i]
+        elif i == end - 1:
+            dp, dq = p[i] - p[i - 1], q[i] - q[i - 1]
         else:
-            dp = slope(pb, pf, p_small)
-            dq = slope(qb, qf, p_small * a * c / rho)  # a wave's dQ = dp sqrt(A C / rho)
+            dp = slope(p[i] - p[i - 1], p[i + 1] - p[i], p_small)
+            # a wave's dQ = dp sqrt(A C / rho)
+            dq = slope(q[i] - q[i - 1], q[i + 1] - q[i], p_small * a * c * per_rho)
         g = i + v
-        al = area(p[i] - 0.5 * dp - ref, faces[A0, g], faces[STIFFNESS, g], law)
-        ar = area(p[i] + 0.5 * dp - ref, faces[A0, g + 1], faces[STIFFNESS, g + 1], law)
-        flux = alpha * ((q[i] + 0.5 * dq) ** 2 / ar - (q[i] - 0.5 * dq) ** 2 / al)
-        rate = cells[FRICTION, i] / a
-        rate += a / rho * (cells[LINEAR, i] + cells[QUADRATIC, i] * abs(q[i]))
-        ph = p[i] - 0.5 * dt / dx * dq / c
-        qh = (q[i] - 0.5 * dt / dx * (flux + a / rho * dp)) / (1.0 + 0.5 * dt * rate)
+        _, left = widths(p[i] - 0.5 * dp - ref, faces[SOFTNESS, g], law)
+        _, right = widths(p[i] + 0.5 * dp - ref, faces[SOFTNESS, g + 1], law)
+        flux = (q[i] + 0.5 * dq) ** 2 * faces[PER_A0, g + 1] * right * right
+        flux -= (q[i] - 0.5 * dq) ** 2 * faces[PER_A0, g] * left * left
+        rate = cells[FRICTION, i] * per_a
+        rate += a * per_rho * (cells[LINEAR, i] + cells[QUADRATIC, i] * abs(q[i]))
+        ph = p[i] - h * dq / c
+        qh = (q[i] - h * (alpha * flux + a * per_rho * dp)) / (1.0 + 0.5 * dt * rate)
         half[0, i], half[1, i] = ph, qh
         edges[0, i], edges[1, i] = ph - 0.5 * dp, qh - 0.5 * dq
         edges[2, i], edges[3, i] = ph + 0.5 * dp, qh + 0.5 * dq
@@ -139,13 +144,15 @@ def predict(
 
 @kernel
 def speeds(
-    p: float, q: float, a0: float, k: float, law: int, alpha: float, rho: float
-) -> tuple[float, float]:
+    p: float, q: float, a0: float, per_a0: float, k: float, soft: float, law: int,
+    alpha: float, rho: float,
+) -> tuple[float, float]:  # fmt: skip
     """Return dQ/dp at constant incoming wave: of waves that leave backward, forward."""
-    a = area(p, a0, k, law)
-    c = compliance(p, a0, k, law)
-    u = alpha * q / a
-    root = math.sqrt(max(a / (rho * c) + u * u * (1.0 - 1.0 / alpha), 0.0))
+    w, per_w = widths(p, soft, law)
+    c = compliance(w, a0, soft, law)
+    u = alpha * q * per_a0 * per_w * per_w
+    stiff = 0.5 * k / rho * (w if law == BETA else per_w)
+    root = math.sqrt(max(stiff + u * u * (1.0 - 1.0 / alpha), 0.0))
     return (root - u) * c, (root + u) * c
 
 
@@ -165,14 +172,19 @@ def riemann(
     for i in range(first[v], first[v + 1] - 1):
         g = i + v + 1
         pl, ql, pr, qr = edges[2, i], edges[3, i], edges[0, i + 1], edges[1, i + 1]
-        a0, k = faces[A0, g], faces[STIFFNESS, g]
-        back, ahead = speeds(0.5 * (pl + pr) - ref, 0.5 * (ql + qr), a0, k, law, alpha, rho)
+        per_a0, soft = faces[PER_A0, g], faces[SOFTNESS, g]
+        back, ahead = speeds(
+            0.5 * (pl + pr) - ref, 0.5 * (ql + qr), faces[A0, g], per_a0, faces[STIFFNESS, g],
+            soft, law, alpha, rho,
+        )  # fmt: skip
         if not min(back, ahead) > 0.0:
             trouble = FASTER_THAN_WAVES
+            break
         ps = (ahead * pr + back * pl + ql - qr) / (ahead + back)
         star[P_STAR, g] = ps
         star[Q_STAR, g] = ql + back * (pl - ps)
-        star[A_STAR, g] = area(ps - ref, a0, k, law)
+        _, per_w = widths(ps - ref, soft, law)
+        star[PER_A_STAR, g] = per_a0 * per_w * per_w
     return trouble
 
 
@@ -190,21 +202,25 @@ def update(
     a: Floats,
     p: Floats,
     q: Floats,
-) -> None:
+) -> int:
     """Carry vessel v over the step with the fluxes and pressures at its faces."""
-    ref, alpha, dx = vessels[v, REFERENCE], vessels[v, ALPHA], vessels[v, DX]
+    ref, alpha, h = vessels[v, REFERENCE], vessels[v, ALPHA], dt / vessels[v, DX]
+    per_rho = 1.0 / rho
     for i in range(first[v], first[v + 1]):
         g = i + v
-        ql, qr, al, ar = star[Q_STAR, g], star[Q_STAR, g + 1], star[A_STAR, g], star[A_STAR, g + 1]
-        here = area(half[0, i] - ref, cells[A0, i], cells[STIFFNESS, i], law)
-        mean = 2.0 * al * ar / (al + ar)
-        rate = cells[FRICTION, i] * mean / (here * here)
-        rate += mean / rho * (cells[LINEAR, i] + cells[QUADRATIC, i] * abs(half[1, i]))
-        push = alpha * (qr * qr / ar - ql * ql / al)
-        push += mean / rho * (star[P_STAR, g + 1] - star[P_STAR, g])
-        q[i] = (q[i] * (1.0 - 0.5 * dt * rate) - dt / dx * push) / (1.0 + 0.5 * dt * rate)
-        a[i] -= dt / dx * (qr - ql)
-        p[i] = ref + pressure(a[i], cells[A0, i], cells[STIFFNESS, i], law)
+        ql, qr, al, ar = star[1, g], star[1, g + 1], star[2, g], star[2, g + 1]
+        _, per_w = widths(half[0, i] - ref, cells[SOFTNESS, i], law)
+        mean, here = 2.0 / (al + ar), cells[PER_A0, i] * per_w * per_w
+        rate = cells[FRICTION, i] * mean * here * here
+        rate += mean * per_rho * (cells[LINEAR, i] + cells[QUADRATIC, i] * abs(half[1, i]))
+        push = alpha * (qr * qr * ar - ql * ql * al)
+        push += mean * per_rho * (star[P_STAR, g + 1] - star[P_STAR, g])
+        q[i] = (q[i] * (1.0 - 0.5 * dt * rate) - h * push) / (1.0 + 0.5 * dt * rate)
+        a[i] -= h * (qr - ql)
+        if not a[i] > 0.0:
+            return FASTER_THAN_WAVES
+        p[i] = ref + pressure(math.sqrt(a[i] * cells[PER_A0, i]), cells[STIFFNESS, i], law)
+    return DONE
 
 
 @kernel
@@ -311,21 +327,23 @@ def join(
                 i = first[v + 1] - 1 if side[m] > 0 else first[v]
                 row = 2 if side[m] > 0 else 0
                 g = i + v + (1 if side[m] > 0 else 0)
-                a0, k, ref = faces[A0, g], faces[STIFFNESS, g], vessels[v, REFERENCE]
-                alpha = vessels[v, ALPHA]
+                a0, per_a0, soft = faces[A0, g], faces[PER_A0, g], faces[SOFTNESS, g]
+                ref, alpha = vessels[v, REFERENCE], vessels[v, ALPHA]
                 back, ahead = speeds(
-                    edges[row, i] - ref, edges[row + 1, i], a0, k, law[v], alpha, rho
-                )
+                    edges[row, i] - ref, edges[row + 1, i], a0, per_a0, faces[STIFFNESS, g],
+                    soft, law[v], alpha, rho,
+                )  # fmt: skip
                 if not min(back, ahead) > 0.0:
                     return FASTER_THAN_WAVES
                 dq = -back if side[m] > 0 else ahead
                 ps = star[P_STAR, g]
                 qs = edges[row + 1, i] + dq * (ps - edges[row, i])
-                a = area(ps - ref, a0, k, law[v])
-                c = compliance(ps - ref, a0, k, law[v])
-                u = qs / a
+                w, per_w = widths(ps - ref, soft, law[v])
+                per_a = per_a0 * per_w * per_w
+                c = compliance(w, a0, soft, law[v])
+                u = qs * per_a
                 own = ps + 0.5 * alpha * rho * u * u
-                rise = 1.0 + alpha * rho * u * (dq - u * c) / a
+                rise = 1.0 + alpha * rho * u * (dq - u * c) * per_a
                 if side[m] < 0:
                     lin, quad = vessels[v, LOSS_LINEAR], vessels[v, LOSS_QUADRATIC]
                     own += (lin + quad * abs(qs)) * qs
@@ -337,7 +355,8 @@ def join(
                     move = (head + step - own) / rise
                     star[P_STAR, g] = ps + move
                     star[Q_STAR, g] = qs + dq * move
-                    star[A_STAR, g] = area(ps + move - ref, a0, k, law[v])
+                    _, per_w = widths(ps + move - ref, soft, law[v])
+                    star[PER_A_STAR, g] = per_a0 * per_w * per_w
                     change = max(change, abs(move) / vessels[v, SCALE])
         head += step
         if change < 1e-11:
@@ -368,23 +387,28 @@ def ends(
 ) -> int:
     """Fill `star` at the inlet and the outlets and carry the beds over the step."""
     v = inlet_vessel
-    i, g = first[v], first[v] + v
-    a0, k, ref = faces[A0, g], faces[STIFFNESS, g], vessels[v, REFERENCE]
+    i, g, ref = first[v], first[v] + v, vessels[v, REFERENCE]
     pe, qe = edges[0, i], edges[1, i]
-    back, ahead = speeds(pe - ref, qe, a0, k, law[v], vessels[v, ALPHA], rho)
+    back, ahead = speeds(
+        pe - ref, qe, faces[A0, g], faces[PER_A0, g], faces[STIFFNESS, g], faces[SOFTNESS, g],
+        law[v], vessels[v, ALPHA], rho,
+    )  # fmt: skip
     trouble = DONE if min(back, ahead) > 0.0 else FASTER_THAN_WAVES
     given = at_time(inlet, period, t + 0.5 * dt)
     if inlet_kind == INLET_PRESSURE:
         star[P_STAR, g], star[Q_STAR, g] = given, qe + ahead * (given - pe)
     else:
         star[P_STAR, g], star[Q_STAR, g] = pe + (given - qe) / ahead, given
-    star[A_STAR, g] = area(star[P_STAR, g] - ref, a0, k, law[v])
+    _, per_w = widths(star[P_STAR, g] - ref, faces[SOFTNESS, g], law[v])
+    star[PER_A_STAR, g] = faces[PER_A0, g] * per_w * per_w
     for m in range(outlet_vessel.size):
         v = outlet_vessel[m]
-        i, g = first[v + 1] - 1, first[v + 1] + v
-        a0, k, ref = faces[A0, g], faces[STIFFNESS, g], vessels[v, REFERENCE]
+        i, g, ref = first[v + 1] - 1, first[v + 1] + v, vessels[v, REFERENCE]
         pe, qe = edges[2, i], edges[3, i]
-        back, ahead = speeds(pe - ref, qe, a0, k, law[v], vessels[v, ALPHA], rho)
+        back, ahead = speeds(
+            pe - ref, qe, faces[A0, g], faces[PER_A0, g], faces[STIFFNESS, g],
+            faces[SOFTNESS, g], law[v], vessels[v, ALPHA], rho,
+        )  # fmt: skip
         if not min(back, ahead) > 0.0:
             trouble = FASTER_THAN_WAVES
         old = at_time(muscle[m], period, t)
@@ -395,7 +419,8 @@ def ends(
         ps, qs = outflow(bed_kind[m], value, resistance, behind, pe, qe, back)
         fill_bed(bed_kind[m], value, state, dt, qs, middle, old, new)
         star[P_STAR, g], star[Q_STAR, g] = ps, qs
-        star[A_STAR, g] = area(ps - ref, a0, k, law[v])
+        _, per_w = widths(ps - ref, faces[SOFTNESS, g], law[v])
+        star[PER_A_STAR, g] = faces[PER_A0, g] * per_w * per_w
     return trouble
 
 
@@ -436,12 +461,14 @@ def march(
     n_vessels, n_cells = first.size - 1, a.size
     half, edges = np.zeros((2, n_cells)), np.zeros((4, n_cells))
     star = np.zeros((3, n_cells + n_vessels))
-    t, steps, trouble = times[0], 0, DONE
+    t, steps, trouble, stable = times[0], 0, DONE, 0.0
     for sample in range(1, times.size):
         while t < times[sample]:
-            dt = courant * longest_step(first, law, vessels, cells, rho, p, q)
-            if not dt > 0.0:
-                return steps, FASTER_THAN_WAVES, t
+            if steps % STEADY == 0:
+                stable = courant * longest_step(first, law, vessels, cells, rho, p, q)
+                if not stable > 0.0:
+                    return steps, FASTER_THAN_WAVES, t
+            dt = stable
             left = times[sample] - t
             if dt >= left:
                 dt = left
@@ -471,7 +498,8 @@ def march(
                 v = outlet_vessel[m]
                 passed[m + 1] += dt * star[Q_STAR, first[v + 1] + v]
             for v in range(n_vessels):
-                update(v, first, law[v], vessels, cells, rho, dt, half, star, a, p, q)
+                slow = update(v, first, law[v], vessels, cells, rho, dt, half, star, a, p, q)
+                trouble = max(trouble, slow)
             t = times[sample] if dt == left else t + dt
             steps += 1
         p_out[sample - 1], q_out[sample - 1] = p, q
