@@ -248,7 +248,7 @@ def test_a_wrong_file_is_refused_in_one_line(result, tmp_path, edit, match):
 
 
 def test_a_missing_file_is_refused_in_one_line(tmp_path):
-    with pytest.raises(ConfigError, match="^result file: No such file"):
+    with pytest.raises(ConfigError, match=r"^result file: No such file"):
         load_result(tmp_path / "result.json")
 
 
