@@ -27,7 +27,8 @@ from meshes.tree import VesselTree, outlets, path_length_mm
 from meshes.writing import write_text
 from solvers.blood import Blood
 from solvers.solution import FlowSolution
-from solvers.steady import INLET_PROFILES, solve_prescribed, solve_steady
+from solvers.methods import DEFAULT, METHODS
+from solvers.steady import INLET_PROFILES
 
 INLET_PRESSURE_MMHG = 93.0
 MOST_OUTLETS = 12  # listed in the summary
@@ -55,6 +56,8 @@ class SolveSettings:
         Index of the inlet's point in the file.
     side
         "left" or "right": the usual share of the flow when none is given.
+    solver
+        "resolved" (velocity profiles) or "lumped" (a loss formula per segment, faster).
     """
 
     flow_ml_min: float | None = None
@@ -65,6 +68,7 @@ class SolveSettings:
     inlet_profile: str = "developed"
     inlet: int | None = None
     side: str = "left"
+    solver: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +124,7 @@ def solve_centreline(
         (ends,), (_, *basis) = boundaries(
             [supply], known, None, Physiology(), (pressure, about_pressure)
         )
-        solution = solve_steady(
+        solution = METHODS[settings.solver].with_beds(
             tree,
             pressure,
             ends.outlet_resistance_mmhg_min_ml,
@@ -130,7 +134,7 @@ def solve_centreline(
         )
     else:
         flow, about_flow = _outlet_flow(tree, place, settings)
-        solution = solve_prescribed(
+        solution = METHODS[settings.solver].with_flows(
             tree, pressure, flow, blood, inlet_profile=settings.inlet_profile
         )
         basis = [about_flow]
@@ -205,7 +209,10 @@ def _check(settings: SolveSettings) -> None:
         if value is not None and not (np.isfinite(value) and value > 0):
             message = f"--{name.replace('_', '-')} is {value:g}, must be positive"
             raise ConfigError(message)
-    for name, known in (("inlet_profile", INLET_PROFILES), ("side", ("left", "right"))):
+    choices = {
+        "inlet_profile": INLET_PROFILES, "side": ("left", "right"), "solver": tuple(METHODS),
+    }  # fmt: skip
+    for name, known in choices.items():
         if getattr(settings, name) not in known:
             option = name.replace("_", "-")
             message = f"--{option} is {getattr(settings, name)!r}, must be {' or '.join(known)}"

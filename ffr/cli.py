@@ -218,16 +218,19 @@ def solve(
         int | None, typer.Option(help="Inlet point, if not the first line's first point.")
     ] = None,
     side: Annotated[str, typer.Option(help="left or right: share of the flow.")] = "left",
+    solver: Annotated[
+        str, typer.Option(help="resolved (velocity profiles) or lumped (loss formula).")
+    ] = "resolved",
     patient: Annotated[Path | None, typer.Option(help="Patient file, TOML.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
 ) -> None:
     """Solve a run's trees, or a centreline tree from outside."""
     asked = (
         flow_ml_min, outlet_flows, inlet_pressure_mmhg, viscosity_pa_s, density_kg_m3,
-        inlet_profile, inlet, side,
+        inlet_profile, inlet, side, solver,
     )  # fmt: skip
     if file.is_dir():
-        usual = (*(None,) * 5, "developed", None, "left") == asked and json is None
+        usual = (*(None,) * 5, "developed", None, "left", "resolved") == asked and json is None
         _guarded(file, lambda: _solve_run(file, patient, usual))
         return
 

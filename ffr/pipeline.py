@@ -27,7 +27,8 @@ from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
 from meshes.surface import Surface, lumen_surface, values_in_lumen, values_on_surface
 from meshes.tree import CoronaryTree
 from solvers.solution import FlowSolution
-from solvers.steady import solve_steady
+from solvers.errors import ConvergenceError
+from solvers.methods import METHODS
 
 Progress = Callable[[float], None]
 READ_AT_MM = 20.0  # FFR is read this far distal to a lesion (PMC7977999)
@@ -60,6 +61,7 @@ class Flow:
     solutions: tuple[FlowSolution, ...]
     assumptions: tuple[Assumption, ...]
     physiology: Physiology
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +146,9 @@ def solve(
     lv_mass_g: float | None,
     physiology: Physiology | None = None,
 ) -> Flow:
-    """Solve steady hyperaemic flow in every tree.
+    """Solve steady hyperaemic flow in every tree, velocity profiles resolved.
+
+    A tree in which no laminar flow is found is solved with the lumped closure, and flagged.
 
     Raises
     ------
@@ -154,17 +158,25 @@ def solve(
     physiology = physiology or Physiology()
     blood, about_blood = blood_from_patient(patient)
     beds, assumptions = boundary_from_patient(trees, patient, lv_mass_g, physiology)
-    solutions = tuple(
-        solve_steady(
+    solutions, flags = [], []
+    for c, bed in zip(trees, beds, strict=True):
+        ends = (
             c.tree,
             bed.inlet_pressure_mmhg,
             bed.outlet_resistance_mmhg_min_ml,
             bed.venous_pressure_mmhg,
             blood,
         )
-        for c, bed in zip(trees, beds, strict=True)
-    )
-    return Flow(solutions, (*assumptions, about_blood), physiology)
+        try:
+            solutions.append(METHODS["resolved"].with_beds(*ends))
+        except ConvergenceError:
+            solutions.append(METHODS["lumped"].with_beds(*ends))
+            message = (
+                f"no laminar flow was found in the {c.side} tree; its FFR comes from the "
+                "simpler loss formula, which reads too high close behind a stenosis"
+            )
+            flags.append(Flag("flow-lumped", message))
+    return Flow(tuple(solutions), (*assumptions, about_blood), physiology, tuple(flags))
 
 
 def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -> Findings:

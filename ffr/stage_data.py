@@ -148,6 +148,7 @@ def load_trees(out: Path) -> tuple[tuple[CoronaryTree, ...], dict[str, Any]]:
 def save_flow(
     folder: Path, solutions: tuple[FlowSolution, ...], sides: tuple[str, ...],
     assumptions: tuple[Assumption, ...], settings: dict[str, Any],
+    flags: tuple[Flag, ...] = (),
 ) -> None:  # fmt: skip
     """Write the solve stage."""
     names = ("pressure_mmhg", "total_pressure_mmhg", "flow_ml_min")
@@ -161,13 +162,14 @@ def save_flow(
         "residual_mmhg": {d: s.residual_mmhg for s, d in zip(solutions, sides, strict=True)},
         "assumptions": [asdict(a) for a in assumptions],
         "settings": settings,
+        "flags": flags_as_json(flags),
     }
     save_facts(folder, facts)
 
 
 def load_flow(
     out: Path,
-) -> tuple[tuple[FlowSolution, ...], tuple[Assumption, ...], dict[str, Any]]:
+) -> tuple[tuple[FlowSolution, ...], tuple[Assumption, ...], dict[str, Any], tuple[Flag, ...]]:
     """Read the solve stage."""
     folder = require_stage(out, "solve")
     facts = load_facts(folder)
@@ -183,4 +185,4 @@ def load_flow(
             for side, iterations in facts["iterations"].items()
         )
         assumptions = tuple(Assumption(**row) for row in facts["assumptions"])
-        return solutions, assumptions, facts["settings"]
+        return solutions, assumptions, facts["settings"], flags_from_json(facts["flags"])

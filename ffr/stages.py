@@ -34,7 +34,7 @@ _HOW = {
 _FACTS = {
     "segment": ("lv_mass_g", "blood_hu", "flags", "models"),
     "tree": ("names", "flags", "models"),
-    "solve": ("iterations", "residual_mmhg", "assumptions", "settings"),
+    "solve": ("iterations", "residual_mmhg", "assumptions", "settings", "flags"),
 }
 _DAMAGE = (
     OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError,

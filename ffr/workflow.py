@@ -76,14 +76,16 @@ def solve(out: Path, patient: Patient, progress: Progress) -> None:
         flow = pipeline.solve(trees, patient, heart_facts["lv_mass_g"] or None, physiology)
         stage_data.save_flow(
             folder, flow.solutions, tuple(c.side for c in trees), flow.assumptions,
-            {"physiology": asdict(physiology), "patient": patient.model_dump()},
+            {"physiology": asdict(physiology), "patient": patient.model_dump()}, flow.flags,
         )  # fmt: skip
         progress(1.0)
 
 
 def report(out: Path, progress: Progress) -> Result:
     """Write everything a reader opens: result, trees, meshes, report."""
-    solutions, assumptions, settings = stage_data.load_flow(out)  # the quickest refusal first
+    solutions, assumptions, settings, flow_flags = stage_data.load_flow(
+        out
+    )  # the quickest refusal first
     trees, tree_facts = stage_data.load_trees(out)
     scan = stage_data.load_scan(out)
     segment_facts = stages.load_facts(stages.require_stage(out, "segment"))
@@ -94,6 +96,7 @@ def report(out: Path, progress: Progress) -> Result:
     flags = (
         *stage_data.flags_from_json(segment_facts["flags"]),
         *stage_data.flags_from_json(tree_facts["flags"]),
+        *flow_flags,
     )
     by_side = {c.side: c for c in trees}
     result = build_result(
@@ -177,7 +180,7 @@ def export(out: Path, path: Path) -> None:
     if not path.parent.is_dir():
         raise ConfigError("the folder to write into does not exist; make it first")
     trees, _ = stage_data.load_trees(out)
-    solutions, _, _ = stage_data.load_flow(out)
+    solutions = stage_data.load_flow(out)[0]
     findings = pipeline.find(trees, solutions)
     # written inside the run first: a kill leaves nothing beside `path`
     remarks = io.StringIO()  # of meshio, such as on 64-bit numbers in a .ply

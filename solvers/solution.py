@@ -16,13 +16,14 @@ class FlowSolution:
     pressure_mmhg
         Static (lateral) pressure at each point, what a wire sensor reads, shape (n,).
     total_pressure_mmhg
-        Static plus kinetic head, shape (n,); never rises downstream.
+        Static plus kinetic head, shape (n,); falls downstream, in the profile-resolved solver
+        but for some 0.01 mmHg of interpolation.
     flow_ml_min
         Flow arriving at each point from its parent; at the inlet, the tree's total, (n,).
     iterations
-        Newton steps taken.
+        Newton steps of the lumped network, rounds of the profile-resolved solver.
     residual_mmhg
-        Largest violation of the momentum balance of any segment.
+        Largest mismatch of pressure at an outlet.
     """
 
     pressure_mmhg: Floats

@@ -143,7 +143,7 @@ def test_trees_come_back_bit_by_bit(out, known):
 
 def test_flow_comes_back_bit_by_bit(out, known):
     write_all(out, known)
-    (now,), about, settings = stage_data.load_flow(out)
+    (now,), about, settings, _ = stage_data.load_flow(out)
     (was,), was_about, was_settings = flow_of(known)
     for name in ("pressure_mmhg", "total_pressure_mmhg", "flow_ml_min"):
         np.testing.assert_array_equal(getattr(now, name), getattr(was, name))

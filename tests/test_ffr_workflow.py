@@ -63,7 +63,7 @@ def test_the_report_stage_holds_what_the_solve_found(out, known, no_network):
     result = workflow.report(out, moved.append)
     assert moved == sorted(moved)
     assert moved[-1] == 1.0
-    (flow,), _, _ = stage_data.load_flow(out)
+    (flow,) = stage_data.load_flow(out)[0]
     findings = pipeline.find(known.trees, (flow,))
     line = read_centreline(out / "tree.vtp")
     np.testing.assert_array_equal(line.points_mm, known.trees[0].tree.points_mm)
