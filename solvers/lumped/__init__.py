@@ -1,0 +1,1 @@
+"""Pulsatile flow in networks of lumped elements (0D)."""

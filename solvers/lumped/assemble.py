@@ -1,0 +1,257 @@
+"""How blocks and links become one system of equations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from meshes.arrays import AnyArray, Floats, Ints
+from solvers.kernels.lumped import System
+from solvers.lumped.elements import ANY, KINDS
+from solvers.lumped.network import VESSEL_KINDS, Block, Network, NetworkError, Signal
+from solvers.lumped.stamps import Clock, Group, Sheet, joined
+
+HEART_KIND = "ClosedLoopHeartAndPulmonary"
+BEDS = ("CORONARY", "CORONARY_VAR_RES")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where the variables and equations of a network are.
+
+    Parameters
+    ----------
+    inlets, outlets
+        Links of each block.
+    inner
+        First inner variable of each block.
+    first
+        First equation of each block.
+    size
+        Number of variables.
+    groups
+        Numbers of like blocks, with equal counts of inlets and outlets.
+    """
+
+    inlets: tuple[tuple[int, ...], ...]
+    outlets: tuple[tuple[int, ...], ...]
+    inner: Ints
+    first: Ints
+    size: int
+    groups: tuple[tuple[int, ...], ...]
+
+
+def laid_out(network: Network) -> Layout:
+    """Number variables (flow 2k and pressure 2k+1 of link k, then inner ones) and equations.
+
+    Raises
+    ------
+    NetworkError
+        Unknown element, a wrong count of links, more or fewer equations than variables.
+    """
+    inlets: list[list[int]] = [[] for _ in network.blocks]
+    outlets: list[list[int]] = [[] for _ in network.blocks]
+    for k, (up, down) in enumerate(network.links):
+        outlets[up].append(k)
+        inlets[down].append(k)
+    groups: dict[tuple[str, int, int], list[int]] = {}
+    inner, first = [], []
+    variable, equation = 2 * len(network.links), 0
+    for i, block in enumerate(network.blocks):
+        key = (block.kind, len(inlets[i]), len(outlets[i]))
+        group = groups.get(key)
+        if group is None:
+            _check_links(block, key[1], key[2])
+            group = groups[key] = []
+        group.append(i)
+        kind = KINDS[block.kind]
+        inner.append(variable)
+        first.append(equation)
+        variable += len(kind.inner)
+        equation += kind.equations
+        if kind.equations == ANY:
+            equation += 1 + key[1] + key[2] + (block.kind == "resistive_junction")
+            equation -= block.kind == "BloodVesselJunction"
+    if variable != equation:
+        message = (
+            f"{equation} equations for {variable} unknowns: an end of the network has no "
+            f"boundary condition, or has two"
+        )
+        raise NetworkError(message)
+    return Layout(
+        tuple(map(tuple, inlets)), tuple(map(tuple, outlets)), np.array(inner, dtype=np.int64),
+        np.array(first, dtype=np.int64), variable, tuple(map(tuple, groups.values())),
+    )  # fmt: skip
+
+
+def _check_links(block: Block, inlets: int, outlets: int) -> None:
+    if block.kind not in KINDS:
+        message = (
+            f"element {block.kind!r} of {block.name!r} is unknown; known: {', '.join(KINDS)}"
+        )
+        raise NetworkError(message)
+    kind = KINDS[block.kind]
+    if kind.inlets == kind.outlets == 0:
+        fits, wanted = inlets + outlets == 1, "one end"
+    else:
+        fits = (inlets == kind.inlets or (kind.inlets == ANY and inlets > 0)) and (
+            outlets == kind.outlets or (kind.outlets == ANY and outlets > 0)
+        )
+        wanted = " and ".join(
+            f"{'one' if n == 1 else 'one or more'} {what}"
+            for n, what in ((kind.inlets, "inlet"), (kind.outlets, "outlet"))
+        )
+    if not fits:
+        message = (
+            f"{block.kind} {block.name!r} has {inlets} inlets and {outlets} outlets, needs "
+            f"{wanted}"
+        )
+        raise NetworkError(message)
+
+
+def variable_names(network: Network) -> tuple[str, ...]:
+    """Return the names of all variables, in order."""
+    names = []
+    for up, down in network.links:
+        pair = f"{network.blocks[up].name}:{network.blocks[down].name}"
+        names += [f"flow:{pair}", f"pressure:{pair}"]
+    for block in network.blocks:
+        names += [f"{inner}:{block.name}" for inner in KINDS[block.kind].inner]
+    return tuple(names)
+
+
+def local_variables(network: Network, layout: Layout, group: tuple[int, ...]) -> Ints:
+    """Return the variables of each block of a group of like blocks, shape (g, n)."""
+    ends = np.array([layout.inlets[i] + layout.outlets[i] for i in group], dtype=np.int64)
+    count = len(KINDS[network.blocks[group[0]].kind].inner)
+    n = 2 * ends.shape[1]
+    table = np.empty((len(group), n + count), dtype=np.int64)
+    table[:, 0:n:2] = 2 * ends + 1
+    table[:, 1:n:2] = 2 * ends
+    table[:, n:] = layout.inner[list(group)][:, None] + np.arange(count)
+    return table
+
+
+def assembled(
+    network: Network, layout: Layout, clock: Clock, memory: AnyArray | None = None
+) -> System:
+    """Return the system of equations at the times of `clock`.
+
+    `memory` holds for each block what it remembers of the start (coronary beds: pressure on
+    C_im less the intramyocardial one); None for nothing.
+    """
+    sheet = Sheet()
+    memory = np.zeros(len(network.blocks)) if memory is None else memory
+    heart = None
+    for group in layout.groups:
+        if network.blocks[group[0]].kind == HEART_KIND:
+            if len(group) > 1 or heart is not None:
+                message = f"a network can have one {HEART_KIND}, this one has more"
+                raise NetworkError(message)
+            heart = (network.blocks[group[0]], local_variables(network, layout, group)[0])
+    for group in layout.groups:
+        numbers = list(group)
+        blocks = [network.blocks[i] for i in group]
+        variables = local_variables(network, layout, group)
+        count = int(layout.size)
+        equations = layout.first[numbers][:, None] + np.arange(min(count, variables.shape[1]))
+        stamp = Group(
+            blocks, len(layout.inlets[group[0]]), len(layout.outlets[group[0]]), variables,
+            equations, sheet, clock, memory[numbers], heart,
+        )  # fmt: skip
+        KINDS[blocks[0].kind].stamp(stamp)
+    return System(*joined(sheet, layout.size))
+
+
+def cycle_length_s(network: Network, given: float | None) -> float:
+    """Return the one period of all periodic signals, hearts and the settings; else 1 s.
+
+    Raises
+    ------
+    NetworkError
+        Two of them differ.
+    """
+    period, source = given, "the simulation parameters"
+    for block in network.blocks:
+        for name, value in block.values.items():
+            if isinstance(value, Signal) and value.periodic:
+                here, who = value.period_s, f"{name} of {block.name!r}"
+            elif name == "cardiac_cycle_period" and isinstance(value, float):
+                here, who = value, f"{block.name!r}"
+            else:
+                continue
+            if period is not None and abs(here - period) > 1e-9 * period:
+                message = (
+                    f"the cardiac period is {here:g} s in {who}, {period:g} s in {source}; "
+                    f"they must be the same"
+                )
+                raise NetworkError(message)
+            if period is None:
+                period, source = here, who
+    if period is None:
+        return 1.0
+    if not period > 0:
+        message = f"the cardiac period is {period:g} s, must be positive"
+        raise NetworkError(message)
+    return period
+
+
+def has_endless_signal(network: Network) -> bool:
+    """Whether any signal does not repeat with the cycle."""
+    return any(
+        isinstance(value, Signal) and not value.periodic
+        for block in network.blocks
+        for value in block.values.values()
+    )
+
+
+def bed_memory(
+    network: Network, layout: Layout, y: Floats, rate: Floats, mean: bool
+) -> AnyArray:
+    """Return what coronary beds remember of the start state, per block; 0 elsewhere.
+
+    The pressure on C_im when its volume is counted as 0, less the intramyocardial pressure
+    then (`mean`: that of the steady start).
+    """
+    memory = np.zeros(len(network.blocks))
+    for group in layout.groups:
+        if network.blocks[group[0]].kind not in BEDS:
+            continue
+        variables = local_variables(network, layout, group)
+        for i, (p, q) in zip(group, variables[:, :2], strict=True):
+            v = network.blocks[i].values
+            ra, ca, ram = (
+                _number(v[k]) for k in ("Ra1", "Ca", "Ra2" if "Ra2" in v else "Ra2_min")
+            )
+            into = y[q] - ca * (rate[p] - ra * rate[q])
+            pim = v["Pim"]
+            if isinstance(pim, Signal):
+                start = pim.values.mean() if mean else pim.sampled(np.zeros(1))[0]
+            else:
+                start = _number(pim)
+            memory[i] = y[p] - ra * y[q] - ram * into - start
+    return memory
+
+
+def _number(value: object) -> float:
+    return float(value.values[0]) if isinstance(value, Signal) else float(value)  # type: ignore[arg-type]
+
+
+def caps(network: Network, layout: Layout) -> tuple[tuple[int, int], ...]:
+    """Return flow and pressure variables where vessels meet a boundary condition."""
+    found = []
+    for i, block in enumerate(network.blocks):
+        if block.kind not in VESSEL_KINDS:
+            continue
+        (into,), (out,) = layout.inlets[i], layout.outlets[i]
+        if _is_boundary(network.blocks[network.links[out][1]]):
+            found.append((2 * out, 2 * out + 1))
+        elif _is_boundary(network.blocks[network.links[into][0]]):
+            found.append((2 * into, 2 * into + 1))
+    return tuple(found)
+
+
+def _is_boundary(block: Block) -> bool:
+    kind = KINDS[block.kind]
+    return (kind.inlets == 0 and kind.outlets == 0) or block.kind.startswith("ClosedLoop")

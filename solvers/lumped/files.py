@@ -1,0 +1,441 @@
+"""Which network and settings stand in a svZeroDSolver file; its results as tables.
+
+The format: simvascular.github.io/documentation/rom_simulation.html (svZeroDSolver, BSD-3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from meshes.arrays import AnyArray
+from solvers.lumped.activation import CURVES
+from solvers.lumped.elements import ANY, KINDS
+from solvers.lumped.network import (
+    VESSEL_KINDS,
+    Block,
+    LumpedSolution,
+    Network,
+    NetworkError,
+    Settings,
+    Signal,
+    Value,
+)
+
+HEART = "CLH"
+OTHER_NAMES = {
+    "internal_junction": "NORMAL_JUNCTION",
+    "tanh": "ValveTanh",
+    "PiecewiseCosineChamber": "LinearElastanceChamber",
+}
+OLD_CURVES = ("half_cosine", "piecewise_cosine", "two_hill")  # activation_type 0, 1, 2
+SETTING_NAMES = {
+    "number_of_cardiac_cycles": "cycles",
+    "number_of_time_pts_per_cardiac_cycle": "points_per_cycle",
+    "absolute_tolerance": "tolerance",
+    "maximum_nonlinear_iterations": "newton_steps",
+    "rho_infty": "spectral_radius",
+    "steady_initial": "steady_initial",
+    "output_interval": "every",
+    "output_all_cycles": "all_cycles",
+    "cardiac_period": "period_s",
+}
+MATERIALS = {"mooney_rivlin": ("W1", "W2"), "exponential": ("C0", "C1", "C2", "C3")}
+
+
+def load_case(path: Path) -> tuple[Network, Settings]:
+    """Read a svZeroDSolver file.
+
+    Raises
+    ------
+    NetworkError
+        The file cannot be read, is no JSON or does not describe a network.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"the network file cannot be read: {type(error).__name__}"
+        raise NetworkError(message) from error
+    except json.JSONDecodeError as error:
+        message = f"the network file is no JSON: {error.msg} in line {error.lineno}"
+        raise NetworkError(message) from error
+    return case(data)
+
+
+def case(data: Mapping[str, Any]) -> tuple[Network, Settings]:
+    """Return the network and settings of a svZeroDSolver configuration.
+
+    Raises
+    ------
+    NetworkError
+        An unknown element or value, one that is missing or no number, a name that two
+        elements have or none has.
+    """
+    if not isinstance(data, Mapping):
+        message = f"a network is a JSON object, this is a {type(data).__name__}"
+        raise NetworkError(message)
+    book = _Book(data)
+    book.read()
+    blocks, links = tuple(book.blocks), tuple(book.links)
+    initial = _numbers(data.get("initial_condition", {}), "initial_condition")
+    rates = _numbers(data.get("initial_condition_d", {}), "initial_condition_d")
+    return Network(blocks, links, initial, rates), settings(data)
+
+
+def settings(data: Mapping[str, Any]) -> Settings:
+    """Return the simulation parameters of a configuration."""
+    given = _part(data, "simulation_parameters", Mapping)
+    if not given:
+        message = "simulation_parameters are missing"
+        raise NetworkError(message)
+    values: dict[str, Any] = {}
+    for name, ours in SETTING_NAMES.items():
+        if name in given:
+            values[ours] = _setting(name, given[name])
+    if given.get("coupled_simulation", False):
+        values["cycles"] = 1
+        values["points_per_cycle"] = _setting("number_of_time_pts", given["number_of_time_pts"])
+        values["period_s"] = float(given.get("external_step_size", 0.1))
+    for name in ("number_of_cardiac_cycles", "number_of_time_pts_per_cardiac_cycle"):
+        if SETTING_NAMES[name] not in values:
+            message = f"simulation_parameters need {name}"
+            raise NetworkError(message)
+    if given.get("use_cycle_to_cycle_error", False):
+        percent = given.get("sim_cycle_to_cycle_percent_error", 1.0)
+        values["cycle_error_percent"] = float(percent)
+    if values.get("period_s") == 0.0:  # 0 stands for "not given"
+        del values["period_s"]
+    return Settings(**values)
+
+
+def _setting(name: str, value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    whole = SETTING_NAMES.get(name, "points_per_cycle") in (
+        "cycles", "points_per_cycle", "newton_steps", "every",
+    )  # fmt: skip
+    if isinstance(value, (int, float)) and (not whole or float(value).is_integer()):
+        return int(value) if whole else float(value)
+    message = f"{name} is {value!r}, must be a {'whole ' if whole else ''}number"
+    raise NetworkError(message)
+
+
+def _part(data: Mapping[str, Any], name: str, kind: type) -> Any:
+    found = data.get(name)
+    if found is None:
+        return kind() if kind is list else {}
+    if not isinstance(found, kind):
+        message = f"{name} is a {type(found).__name__}, must be a {kind.__name__.lower()}"
+        raise NetworkError(message)
+    return found
+
+
+def _numbers(data: object, what: str) -> dict[str, float]:
+    if not isinstance(data, Mapping):
+        message = f"{what} is a {type(data).__name__}, must be an object"
+        raise NetworkError(message)
+    return {
+        name: _number(value, f"{name} in {what}")
+        for name, value in data.items()
+        if not name.startswith("_")
+    }
+
+
+def _number(value: object, what: str) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
+        return float(value)
+    message = f"{what} is {value!r}, must be a number"
+    raise NetworkError(message)
+
+
+class _Book:
+    """A configuration being read: blocks and links in the order svZeroDSolver has them."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data = data
+        self.blocks: list[Block] = []
+        self.number: dict[str, int] = {}
+        self.names_linked: list[tuple[str, str]] = []
+        self.vessels: dict[object, str] = {}
+        self.draining: list[str] = []
+
+    @property
+    def links(self) -> list[tuple[int, int]]:
+        """The links as pairs of block numbers."""
+        number = self.number
+        try:
+            return [(number[up], number[down]) for up, down in self.names_linked]
+        except KeyError as error:
+            message = f"no element is named {error.args[0]!r}, yet another is connected to it"
+            raise NetworkError(message) from error
+
+    def read(self) -> None:
+        """Read all parts."""
+        self._read_vessels()
+        self._read_couplings()
+        self._read_boundaries()
+        self._read_junctions()
+        self._read_closed_loop()
+        self._read_valves()
+        self._read_chambers()
+
+    def _add(
+        self,
+        name: str,
+        kind: str,
+        values: object,
+        free: Sequence[str] = (),
+        periodic: bool = True,
+    ) -> None:
+        kind = OTHER_NAMES.get(kind, kind)
+        if name in self.number:
+            message = f"two elements are named {name!r}"
+            raise NetworkError(message)
+        if kind not in KINDS:
+            message = f"element {kind!r} of {name!r} is unknown; known: {', '.join(KINDS)}"
+            raise NetworkError(message)
+        self.number[name] = len(self.blocks)
+        self.blocks.append(Block(name, kind, _values(name, kind, values, free, periodic)))
+
+    def _read_vessels(self) -> None:
+        for entry in _part(self.data, "vessels", list):
+            name = str(_field(entry, "vessel_name", "a vessel"))
+            self.vessels[_field(entry, "vessel_id", f"vessel {name!r}")] = name
+            kind = str(_field(entry, "zero_d_element_type", f"vessel {name!r}"))
+            values = _field(entry, "zero_d_element_values", f"vessel {name!r}")
+            if kind == "ChamberSphere":
+                values = {**values, "activation": "double_tanh"}
+                self._add(
+                    name, kind, values, ("activation", *CURVES["double_tanh"], "W1", "W2")
+                )
+            else:
+                self._add(name, kind, values)
+            ends = entry.get("boundary_conditions") or {}
+            if "inlet" in ends:
+                self.names_linked.append((ends["inlet"], name))
+            if "outlet" in ends:
+                self.names_linked.append((name, ends["outlet"]))
+
+    def _read_couplings(self) -> None:
+        for entry in _part(self.data, "external_solver_coupling_blocks", list):
+            name = str(_field(entry, "name", "a coupling block"))
+            what = f"coupling block {name!r}"
+            kind, values = _field(entry, "type", what), _field(entry, "values", what)
+            self._add(name, str(kind), values, periodic=bool(entry.get("periodic", True)))
+            other = str(_field(entry, "connected_block", what))
+            place = _field(entry, "location", what)
+            if place == "inlet":
+                self.names_linked.append((name, other))
+            elif place == "outlet":
+                if other != "ClosedLoopHeartAndPulmonary":  # that is among its outlet_blocks
+                    self.names_linked.append((other, name))
+            else:
+                message = f"location of {what} is {place!r}, must be 'inlet' or 'outlet'"
+                raise NetworkError(message)
+
+    def _read_boundaries(self) -> None:
+        for entry in _part(self.data, "boundary_conditions", list):
+            name = str(_field(entry, "bc_name", "a boundary condition"))
+            what = f"boundary condition {name!r}"
+            kind = str(_field(entry, "bc_type", what))
+            values = _field(entry, "bc_values", what)
+            self._add(name, kind, values, ("closed_loop_outlet",))
+            drains = kind in ("ClosedLoopCoronaryLeft", "ClosedLoopCoronaryRight")
+            if drains or (kind == "ClosedLoopRCR" and values.get("closed_loop_outlet") is True):
+                self.draining.append(name)
+
+    def _read_junctions(self) -> None:
+        for entry in _part(self.data, "junctions", list):
+            name = str(_field(entry, "junction_name", "a junction"))
+            what = f"junction {name!r}"
+            kind = str(_field(entry, "junction_type", what))
+            self._add(name, kind, entry.get("junction_values") or {})
+            for end in ("inlet", "outlet"):
+                if f"{end}_vessels" in entry:
+                    try:
+                        others = [self.vessels[k] for k in entry[f"{end}_vessels"]]
+                    except (KeyError, TypeError) as error:
+                        message = f"{what} names a vessel_id that no vessel has: {error}"
+                        raise NetworkError(message) from error
+                else:
+                    others = list(_field(entry, f"{end}_blocks", what))
+                for other in others:
+                    self.names_linked.append((other, name) if end == "inlet" else (name, other))
+
+    def _read_closed_loop(self) -> None:
+        for entry in _part(self.data, "closed_loop_blocks", list):
+            kind = str(_field(entry, "closed_loop_type", "a closed loop"))
+            parameters = dict(_field(entry, "parameters", "the closed loop"))
+            parameters["cardiac_cycle_period"] = _field(
+                entry, "cardiac_cycle_period", "the closed loop"
+            )
+            self._add(HEART, kind, parameters, ("cardiac_cycle_period",))
+            self._add("J_heart_inlet", "NORMAL_JUNCTION", {})
+            self._add("J_heart_outlet", "NORMAL_JUNCTION", {})
+            self.names_linked.append(("J_heart_inlet", HEART))
+            self.names_linked += [(name, "J_heart_inlet") for name in self.draining]
+            self.names_linked.append((HEART, "J_heart_outlet"))
+            outlets = _field(entry, "outlet_blocks", "the closed loop")
+            self.names_linked += [("J_heart_outlet", name) for name in outlets]
+
+    def _read_valves(self) -> None:
+        for entry in _part(self.data, "valves", list):
+            name = str(_field(entry, "name", "a valve"))
+            values = entry.get("params", entry.get("values"))
+            values = dict(_field({"params": values}, "params", f"valve {name!r}"))
+            joined = {**entry, **values}
+            ends = ("upstream_block", "downstream_block")
+            before, behind = (str(_field(joined, end, f"valve {name!r}")) for end in ends)
+            self._add(name, str(_field(entry, "type", f"valve {name!r}")), values, ends)
+            self.names_linked += [(before, name), (name, behind)]
+
+    def _read_chambers(self) -> None:
+        for entry in _part(self.data, "chambers", list):
+            name = str(_field(entry, "name", "a chamber"))
+            what = f"chamber {name!r}"
+            kind = str(_field(entry, "type", what))
+            values = dict(_field(entry, "values", what))
+            free = ["activation"]
+            curve = dict(entry.get("activation_function") or _old_activation(kind, values))
+            values["activation"] = str(_field(curve, "type", f"activation function of {what}"))
+            values.pop("activation_type", None)
+            if values["activation"] not in CURVES:
+                message = (
+                    f"activation function {values['activation']!r} of {what} is none of "
+                    f"{', '.join(CURVES)}"
+                )
+                raise NetworkError(message)
+            for item in CURVES[values["activation"]]:
+                values[item] = _field({**values, **curve}, item, f"activation of {what}")
+                free.append(item)
+            material = entry.get("material")
+            if material:
+                names = MATERIALS.get(_field(material, "type", f"material of {what}"))
+                if names is None:
+                    message = f"material of {what} must be one of {', '.join(MATERIALS)}"
+                    raise NetworkError(message)
+                values |= {
+                    item: _field(material, item, f"material of {what}") for item in names
+                }
+                free += names
+            self._add(name, kind, values, free)
+
+
+def _old_activation(kind: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the curve of a chamber whose values hold its times."""
+    if "activation_type" in values:
+        number = values["activation_type"]
+        if number in (0, 1, 2):
+            return {"type": OLD_CURVES[int(number)]}
+        message = f"activation_type is {number!r}, must be 0, 1 or 2"
+        raise NetworkError(message)
+    if kind == "ChamberSphere":
+        return {"type": "double_tanh"}
+    return {"type": "piecewise_cosine" if "contract_start" in values else "half_cosine"}
+
+
+def _field(entry: object, name: str, what: str) -> Any:
+    if not isinstance(entry, Mapping):
+        message = f"{what} is a {type(entry).__name__}, must be an object"
+        raise NetworkError(message)
+    if entry.get(name) is None:
+        message = f"{what} needs {name}"
+        raise NetworkError(message)
+    return entry[name]
+
+
+def _values(
+    name: str, kind: str, given: object, free: Sequence[str], periodic: bool
+) -> dict[str, Value]:
+    """Return the values of a block, checked: all that it needs, nothing unknown."""
+    what = f"{kind} {name!r}"
+    if not isinstance(given, Mapping):
+        message = f"the values of {what} are a {type(given).__name__}, must be an object"
+        raise NetworkError(message)
+    known = KINDS[kind]
+    values: dict[str, Value] = {}
+    for key, value in given.items():
+        if key[0] == "_" or key in ("upstream_block", "downstream_block", "closed_loop_outlet"):
+            continue
+        if key in known.required or key in known.optional or key in free:
+            if type(value) is float:
+                values[key] = value
+            elif isinstance(value, str):
+                values[key] = value
+            elif isinstance(value, (list, tuple)):
+                values[key] = _many(key, value, what, given, known.equations == ANY, periodic)
+            else:
+                values[key] = _number(value, f"{key} of {what}")
+        elif key != "t":
+            message = f"{what} has no value {key!r}; known: {', '.join(_known(kind))}"
+            raise NetworkError(message)
+    for key in known.required:
+        if key not in values:
+            message = f"{what} needs a value {key}"
+            raise NetworkError(message)
+    return values
+
+
+def _known(kind: str) -> tuple[str, ...]:
+    return KINDS[kind].required + KINDS[kind].optional
+
+
+def _many(
+    key: str, value: Sequence[Any], what: str, given: Mapping[str, Any], listed: bool,
+    periodic: bool,
+) -> Value:  # fmt: skip
+    """Return a list of values: of a junction's vessels, or over time."""
+    array = [_number(v, f"{key} of {what}") for v in value]
+    if listed:
+        return tuple(array)
+    if len(array) == 1:
+        return array[0]
+    times = given.get("t")
+    if not isinstance(times, (list, tuple)):
+        message = f"{what} needs a list of times t for {key}"
+        raise NetworkError(message)
+    try:
+        return Signal(
+            np.array([_number(t, f"t of {what}") for t in times]), np.array(array), periodic
+        )
+    except NetworkError as error:
+        message = f"{key} of {what}: {error}"
+        raise NetworkError(message) from error
+
+
+def vessel_table(network: Network, solution: LumpedSolution) -> dict[str, AnyArray]:
+    """Return flow and pressure at both ends of each vessel, one row per vessel and time.
+
+    Columns name, time, flow_in, flow_out, pressure_in, pressure_out and the rates d_*.
+    """
+    into, out = {}, {}
+    for k, (up, down) in enumerate(network.links):
+        out[up], into[down] = k, k
+    vessels = [i for i, b in enumerate(network.blocks) if b.kind in VESSEL_KINDS]
+    names = [network.blocks[i].name for i in vessels]
+    m = len(solution.time_s)
+    table: dict[str, AnyArray] = {
+        "name": np.repeat(names, m),
+        "time": np.tile(solution.time_s, len(vessels)),
+    }
+    for prefix, values in (("", solution.values), ("d_", solution.rates)):
+        for what, shift in (("flow", 0), ("pressure", 1)):
+            for end, link in (("in", into), ("out", out)):
+                columns = [2 * link[i] + shift for i in vessels]
+                table[f"{prefix}{what}_{end}"] = values[:, columns].T.reshape(-1)
+    return table
+
+
+def variable_table(solution: LumpedSolution) -> dict[str, AnyArray]:
+    """Return all variables, one row per variable and time: name, time, y, ydot."""
+    m, n = solution.values.shape
+    return {
+        "name": np.repeat(solution.variables, m),
+        "time": np.tile(solution.time_s, n),
+        "y": solution.values.T.reshape(-1),
+        "ydot": solution.rates.T.reshape(-1),
+    }

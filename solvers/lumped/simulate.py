@@ -1,0 +1,226 @@
+"""How pressure and flow of a lumped network change over cardiac cycles."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+
+from meshes.arrays import Floats
+from solvers.errors import ConvergenceError
+from solvers.kernels.lumped import DONE, SINGULAR, System, march, rest_state
+from solvers.lumped.assemble import (
+    Layout,
+    assembled,
+    bed_memory,
+    caps,
+    cycle_length_s,
+    has_endless_signal,
+    laid_out,
+    variable_names,
+)
+from solvers.lumped.network import LumpedSolution, Network, NetworkError, Settings
+from solvers.lumped.stamps import Clock
+
+log = logging.getLogger(__name__)
+
+STEADY_STEPS, STEADY_PER_CYCLE = 31, 10  # of the steady start, as in svZeroDSolver
+MOST_CYCLES = 1000
+
+
+def simulated(network: Network, settings: Settings | None = None) -> LumpedSolution:
+    """March a network through cardiac cycles.
+
+    Generalised-alpha steps with Newton, as svZeroDSolver takes them, so that the same file
+    gives the same numbers.
+
+    Raises
+    ------
+    NetworkError
+        A network that cannot be solved as described.
+    ConvergenceError
+        A time step, or the periodic state, was not reached; names variable and time.
+    """
+    settings = settings or Settings()
+    layout = laid_out(network)
+    period = cycle_length_s(network, settings.period_s)
+    names = variable_names(network)
+    y, rate = _initial(network, names)
+    if settings.steady_initial:
+        _steady_start(network, layout, settings, period, names, y, rate)
+    memory = bed_memory(network, layout, y, rate, settings.steady_initial)
+    steps = settings.points_per_cycle - 1
+    dt = period / steps
+    cycles = _planned_cycles(network, settings, period)
+    rows = steps * cycles if has_endless_signal(network) else steps
+    times = dt * (np.arange(rows) + 1.0 / (1.0 + settings.spectral_radius))
+    system = assembled(network, layout, Clock(times, period, steady=False), memory)
+    run = _Run(network, system, settings, dt, names, y, rate)
+    watch = settings.cycle_error_percent is not None
+    back = 1 if not watch else min(2, cycles)
+    first = 0 if settings.all_cycles else (cycles - back) * steps
+    values, rates = run.advance(steps * cycles, first, settings.every)
+    if watch and not _has_windkessel(network):
+        values, rates = _until_periodic(run, layout, cycles, values, rates)
+    if not settings.all_cycles and watch:
+        keep = steps // settings.every + 1
+        values, rates = values[-keep:], rates[-keep:]
+    time = np.arange(len(values)) * (dt * settings.every)
+    return LumpedSolution(time, values, rates, names, run.steps // steps, run.newton)
+
+
+def steady_state(
+    network: Network, tolerance: float = 1e-9, newton_steps: int = 50
+) -> LumpedSolution:
+    """Solve for the state in which nothing changes, at the means of all boundary values.
+
+    Newton on F y + c(y) = 0; no time steps.
+
+    Raises
+    ------
+    NetworkError
+        A network that cannot be solved as described.
+    ConvergenceError
+        There is no such state (a chamber that only fills), or it was not found.
+    """
+    layout = laid_out(network)
+    system = assembled(network, layout, Clock(np.zeros(1), 1.0, steady=True))
+    y = np.zeros(layout.size)
+    code, _, newton, where, worst = rest_state(system, y, tolerance, newton_steps)
+    if code != DONE:
+        raise ConvergenceError(_trouble(network, layout, code, where, worst, "in steady state"))
+    names = variable_names(network)
+    return LumpedSolution(np.zeros(1), y[None], np.zeros((1, y.size)), names, 0, newton)
+
+
+class _Run:
+    """A march under way: state and how far it is."""
+
+    def __init__(
+        self,
+        network: Network,
+        system: System,
+        settings: Settings,
+        dt: float,
+        names: tuple[str, ...],
+        y: Floats,
+        rate: Floats,
+    ) -> None:
+        self.network, self.system, self.settings, self.dt = network, system, settings, dt
+        self.names, self.y, self.rate = names, y, rate
+        self.steps = self.newton = 0
+
+    def advance(self, steps: int, first: int, every: int) -> tuple[np.ndarray, np.ndarray]:
+        """March on; return the states after steps first, first + every, ... and their rates."""
+        kept = np.empty(((steps - first) // every + 1, self.y.size))
+        kept_rate = np.empty_like(kept)
+        s = self.settings
+        code, at, newton, where, worst = march(
+            self.system, self.y, self.rate, steps, self.steps % len(self.system.timed), self.dt,
+            s.spectral_radius, s.tolerance, s.newton_steps, first, every, kept, kept_rate,
+        )  # fmt: skip
+        self.steps += at
+        self.newton += newton
+        if code != DONE:
+            when = f"at {self.steps * self.dt:.4g} s"
+            layout = laid_out(self.network)
+            raise ConvergenceError(_trouble(self.network, layout, code, where, worst, when))
+        return kept, kept_rate
+
+
+def _trouble(
+    network: Network, layout: Layout, code: int, where: int, worst: float, when: str
+) -> str:
+    """Say what failed at which block."""
+    block = network.blocks[int(np.searchsorted(layout.first, where, side="right")) - 1]
+    what = f"{block.kind} {block.name!r}"
+    if code == SINGULAR:
+        return (
+            f"the equations of {what} do not determine the network {when}: check its "
+            f"connections and boundary conditions"
+        )
+    return f"Newton did not settle {when}: {worst:.1e} left in {what}; try more time points"
+
+
+def _initial(network: Network, names: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Return the start state; pressure_all and flow_all stand for all of a sort."""
+    y, rate = np.zeros(len(names)), np.zeros(len(names))
+    if network.initial:
+        for i, name in enumerate(names):
+            if name.startswith(("pressure:", "P_c:")):
+                y[i] = network.initial.get("pressure_all", 0.0)
+            elif name.startswith("flow:"):
+                y[i] = network.initial.get("flow_all", 0.0)
+            y[i] = network.initial.get(name, y[i])
+    for i, name in enumerate(names) if network.initial_rate else ():
+        rate[i] = network.initial_rate.get(name, 0.0)
+    return y, rate
+
+
+def _steady_start(
+    network: Network, layout: Layout, settings: Settings, period: float,
+    names: tuple[str, ...], y: Floats, rate: Floats,
+) -> None:  # fmt: skip
+    """Let the network settle under mean boundary values, in place."""
+    dt = period / STEADY_PER_CYCLE
+    times = dt * (np.arange(STEADY_STEPS) + 1.0 / (1.0 + settings.spectral_radius))
+    system = assembled(network, layout, Clock(times, period, steady=True))
+    run = _Run(network, system, settings, dt, names, y, rate)
+    run.advance(STEADY_STEPS, STEADY_STEPS, 1)
+
+
+def _has_windkessel(network: Network) -> bool:
+    return any(block.kind == "RCR" for block in network.blocks)
+
+
+def _planned_cycles(network: Network, settings: Settings, period: float) -> int:
+    """Return how many cycles to run at first; by the slowest Windkessel where asked for."""
+    if settings.cycle_error_percent is None:
+        return settings.cycles
+    beds = [b.values for b in network.blocks if b.kind == "RCR"]
+    if not beds:
+        if settings.cycles < 2:
+            message = "number_of_cardiac_cycles is 1; the cycle-to-cycle error needs two"
+            raise NetworkError(message)
+        return settings.cycles
+    slowest = max(
+        float(np.mean(_values(v["Rd"]))) * float(np.mean(_values(v["C"]))) for v in beds
+    )
+    fraction = math.log(settings.cycle_error_percent / 100.0)
+    return max(1, math.ceil(-slowest / period * fraction))
+
+
+def _values(value: object) -> np.ndarray:
+    return np.asarray(getattr(value, "values", value), dtype=np.float64)
+
+
+def _until_periodic(
+    run: _Run, layout: Layout, cycles: int, values: np.ndarray, rates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add cycles until the means at the ends change by less than asked for."""
+    n = run.settings.points_per_cycle
+    limit = (run.settings.cycle_error_percent or 0.0) / 100.0
+    ends = np.array(caps(run.network, layout), dtype=np.int64).reshape(-1)
+    every = run.settings.every
+    if every > 1:
+        message = "output_interval must be 1 where the cycle-to-cycle error is asked for"
+        raise NetworkError(message)
+    while True:
+        before = values[-2 * n + 1 : -n + 1, ends].mean(axis=0)
+        after = values[-n:, ends].mean(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.abs((after - before) / before)
+        worst = float(np.nanmax(np.where(before == after, 0.0, change), initial=0.0))
+        if worst <= limit:
+            return values, rates
+        if cycles >= MOST_CYCLES:
+            message = (
+                f"not periodic after {cycles} cycles: the mean of "
+                f"{run.names[int(ends[int(np.argmax(change))])]} still changes by "
+                f"{100 * worst:.2g} %"
+            )
+            raise ConvergenceError(message)
+        more, more_rates = run.advance(n - 1, 1, 1)
+        values, rates = np.concatenate([values, more]), np.concatenate([rates, more_rates])
+        cycles += 1
