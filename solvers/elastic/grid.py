@@ -130,7 +130,10 @@ def _cut_vessel(
     dx = max(own, least_cell_mm * M_PER_MM)
     volume = _cell_sums(x, edge, r, lambda a, b, h: np.pi * h * (a * a + a * b + b * b) / 3.0)
     thin = _cell_sums(
-        x, edge, r, lambda a, b, h: h * (a * a + a * b + b * b) / (3.0 * np.pi**2 * (a * b) ** 3)
+        x,
+        edge,
+        r,
+        lambda a, b, h: h * (a * a + a * b + b * b) / (3.0 * np.pi**2 * (a * b) ** 3),
     )
     area = volume / own
     order, nu = vessel.profile_order, blood.viscosity_pa_s / blood.density_kg_m3
@@ -201,6 +204,8 @@ def _bed_row(bed: object, z: float) -> tuple[int, list[float]]:
         row = [bed.reflected_percent / 100.0, bed.rest_mmhg * p]
         return kernels.REFLECTION, row + [0.0] * 4
     if isinstance(bed, Resistance):
-        return kernels.RESISTANCE, [bed.resistance_mmhg_min_ml * r, bed.behind_mmhg * p] + [0.0] * 4
+        return kernels.RESISTANCE, [bed.resistance_mmhg_min_ml * r, bed.behind_mmhg * p] + [
+            0.0
+        ] * 4
     message = f"a bed of type {type(bed).__name__} is not known"
     raise TypeError(message)

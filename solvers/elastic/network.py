@@ -116,7 +116,9 @@ class ElasticNetwork:
             starts.setdefault(vessel.start, []).append(vessel.name)
             stops.setdefault(vessel.end, []).append(vessel.name)
         if len(starts.get(self.inlet_node, [])) != 1 or self.inlet_node in stops:
-            message = f"node {self.inlet_node} is the inlet: one vessel must start, none end there"
+            message = (
+                f"node {self.inlet_node} is the inlet: one vessel must start, none end there"
+            )
             raise GeometryError(message)
         tips = {node for node, names in stops.items() if node not in starts}
         for node in sorted(tips ^ set(self.beds)):

@@ -116,8 +116,8 @@ def run_to_periodicity(
     """Repeat the cycle until two cycles agree everywhere.
 
     Starts from rest at the mean pressure that the beds and the inlet imply. After every
-    second cycle the charge of the beds, which alone remembers for long, is extrapolated
-    (Aitken); a cycle counts as periodic only if nothing was changed before it.
+    third cycle the charge of the beds, which remembers longest, is extrapolated (Aitken).
+    Periodic is a cycle that equals the one before and ends as it began.
 
     Parameters
     ----------
@@ -152,14 +152,24 @@ def run_to_periodicity(
     for cycle in range(1, most_cycles + 1):
         volume = _volume(grid, state)
         start = (state.p.copy(), state.q.copy())
-        p, q, passed, steps = _one_cycle(network, grid, blood, times, kind, table, state, courant)
+        p, q, passed, steps = _one_cycle(
+            network, grid, blood, times, kind, table, state, courant
+        )
         if before is not None:
-            change, worst = _change(network, grid, before, (p, q))
+            ends = (np.vstack([p[-1:], before[0]]), np.vstack([q[-1:], before[1]]))
+            now = (np.vstack([start[0], p]), np.vstack([start[1], q]))
+            change, worst = _change(network, grid, ends, now)
             log.debug("cycle %d: %.3g %% at %s", cycle, change, worst)
             if change <= tolerance_percent and cycle >= least_cycles:
                 stored = _volume(grid, state) - volume
                 return _solution(
-                    network, grid, times, start, (p, q), (passed, stored), (cycle, change, steps)
+                    network,
+                    grid,
+                    times,
+                    start,
+                    (p, q),
+                    (passed, stored),
+                    (cycle, change, steps),
                 )
         before = (p, q)
         charges.append(state.bed.copy())

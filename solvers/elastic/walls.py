@@ -9,7 +9,11 @@ from meshes.arrays import Floats, floats
 from solvers.units import M_PER_MM, PA_PER_MMHG
 
 POISSON = 0.5  # incompressible wall
-OLUFSEN_CORONARY = (1.48e6, -2252.67, 8.65e4)  # k1 Pa, k2 1/m, k3 Pa: svOneDSolver coronary deck
+OLUFSEN_CORONARY = (
+    1.48e6,
+    -2252.67,
+    8.65e4,
+)  # k1 Pa, k2 1/m, k3 Pa: svOneDSolver coronary deck
 OLUFSEN_SYSTEMIC = (2.0e6, -2253.0, 8.65e4)  # Olufsen, Am J Physiol 1999;276:H257
 
 
