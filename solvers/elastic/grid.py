@@ -18,6 +18,7 @@ from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG, PA_S_M3_PER_MM
 M3_PA_PER_ML_MMHG = 1e-6 / PA_PER_MMHG
 JET_FLOW_ML_MIN = 100.0  # at which `jet_loss_mmhg` is told
 PA_S2_M6_PER_JET_MMHG = PA_PER_MMHG / (JET_FLOW_ML_MIN * M3_S_PER_ML_MIN) ** 2
+FACE_FACTOR = 1.25  # how much wider or narrower than its cells a face may be
 TABLE = 2000  # steps of a periodic waveform per cycle
 
 
@@ -32,7 +33,7 @@ class Grid:
     law
         Tube law of each vessel, (v,).
     vessels, cells, faces
-        Properties in SI, shapes (v, 6), (7, n), (4, n + v).
+        Properties in SI, shapes (v, 6), (8, n), (4, n + v).
     junction, member, side
         Junction j joins members junction[j] to junction[j + 1] - 1; side +1: ends there.
     inlet_vessel
@@ -122,7 +123,7 @@ def impedance(face: Floats, law: int, density_kg_m3: float) -> float:
 def _cut_vessel(
     vessel: ElasticVessel, blood: Blood, cell_mm: float, least_cell_mm: float
 ) -> tuple[list[float], np.ndarray, np.ndarray]:
-    """Return the vessel's row, its cells (7, n) and its faces (4, n + 1), SI."""
+    """Return the vessel's row, its cells (8, n) and its faces (4, n + 1), SI."""
     x, r = vessel.position_mm * M_PER_MM, vessel.radius_mm * M_PER_MM
     n = max(2, math.ceil(vessel.length_mm / cell_mm - 1e-9))
     edge = np.linspace(0.0, x[-1], n + 1)
@@ -137,7 +138,7 @@ def _cut_vessel(
     )
     area = volume / own
     order, nu = vessel.profile_order, blood.viscosity_pa_s / blood.density_kg_m3
-    cells = np.zeros((7, n))
+    cells = np.zeros((8, n))
     cells[kernels.A0], cells[kernels.PER_A0] = area, 1.0 / area
     stiffness = vessel.stiffness_mmhg * PA_PER_MMHG
     cells[kernels.STIFFNESS] = np.interp(0.5 * (edge[1:] + edge[:-1]), x, stiffness)
@@ -150,14 +151,41 @@ def _cut_vessel(
     ):
         gathered = np.concatenate([[0.0], np.cumsum(losses)]) * unit
         cells[row] = np.diff(np.interp(edge, x, gathered)) / dx
-    mouth, stiff = np.pi * np.interp(edge, x, r) ** 2, np.interp(edge, x, stiffness)
-    faces = np.stack([mouth, stiff, 1.0 / mouth, 1.0 / stiff])
+    faces = _faces(cells, np.pi * np.interp(edge, x, r) ** 2)
+    cells[kernels.CROWDING] = _crowding(cells, faces)
     alpha = (order + 2) / (order + 1) if vessel.momentum == "profile" else 1.0
     scale = 0.5 * float(stiffness.mean())  # rho c0^2 of either law
     inlet_viscous = vessel.inlet_viscous_loss_mmhg_min_ml * PA_S_M3_PER_MMHG_MIN_ML
     inlet_jet = vessel.inlet_jet_loss_mmhg * PA_S2_M6_PER_JET_MMHG
     reference = vessel.reference_pressure_mmhg * PA_PER_MMHG
     return [dx, reference, alpha, inlet_viscous, inlet_jet, scale], cells, faces
+
+
+def _faces(cells: np.ndarray, true: Floats) -> np.ndarray:
+    """Return the faces' rows: true areas, but near those of the cells on both sides.
+
+    A step of the lumen inside a cell would make its face much wider or narrower than the
+    cell itself, which an explicit scheme answers with growing waves. Heads and friction of
+    the cells do not depend on it.
+    """
+    mean = np.pad(cells[kernels.A0], 1, mode="edge")
+    low = np.maximum(mean[1:], mean[:-1]) / FACE_FACTOR
+    high = np.minimum(mean[1:], mean[:-1]) * FACE_FACTOR
+    area = np.where(low < high, np.clip(true, low, high), np.sqrt(mean[1:] * mean[:-1]))
+    k = np.pad(cells[kernels.STIFFNESS], 1, mode="edge")
+    stiff = 0.5 * (k[1:] + k[:-1])
+    return np.stack([area, stiff, 1.0 / area, 1.0 / stiff])
+
+
+def _crowding(cells: np.ndarray, faces: np.ndarray) -> Floats:
+    """Return by how much a cell shortens the stable step because its faces differ from it."""
+    area, soft = faces[kernels.A0], faces[kernels.A0] * faces[kernels.SOFTNESS]
+    left, right = area[:-1], area[1:]
+    mean = 2.0 * left * right / (left + right)
+    own = cells[kernels.A0] * cells[kernels.SOFTNESS]
+    fill = np.maximum(soft[:-1], soft[1:]) / own
+    push = mean / np.minimum(left, right)
+    return np.maximum(1.0, np.sqrt(fill * push) * np.sqrt(np.maximum(fill, push)))
 
 
 def _cell_sums(x: Floats, edge: Floats, r: Floats, integral: object) -> Floats:

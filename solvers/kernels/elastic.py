@@ -25,7 +25,7 @@ from meshes.compiled import kernel
 
 BETA, OLUFSEN = 0, 1  # tube laws
 # rows of `cells`; `faces` has the first four, of which two are inverses: divisions cost most
-A0, STIFFNESS, PER_A0, SOFTNESS, FRICTION, LINEAR, QUADRATIC = 0, 1, 2, 3, 4, 5, 6
+A0, STIFFNESS, PER_A0, SOFTNESS, FRICTION, LINEAR, QUADRATIC, CROWDING = range(8)
 DX, REFERENCE, ALPHA, LOSS_LINEAR, LOSS_QUADRATIC, SCALE = 0, 1, 2, 3, 4, 5  # of `vessels`
 P_STAR, Q_STAR, PER_A_STAR = 0, 1, 2  # rows of `star`
 RESISTANCE, WINDKESSEL, REFLECTION, CORONARY = 0, 1, 2, 3  # beds
@@ -91,7 +91,7 @@ def longest_step(
             w, per_w = widths(p[i] - ref, cells[SOFTNESS, i], law[v])
             u = alpha * abs(q[i]) * cells[PER_A0, i] * per_w * per_w
             stiff = 0.5 * cells[STIFFNESS, i] / rho * (w if law[v] == BETA else per_w)
-            fastest = max(fastest, u + math.sqrt(stiff + u * u))
+            fastest = max(fastest, cells[CROWDING, i] * (u + math.sqrt(stiff + u * u)))
         shortest = min(shortest, vessels[v, DX] / fastest)
     return shortest
 
@@ -239,7 +239,14 @@ def bed(
         keep = 1.0 / (c + h / r2)
         return r1 + h * keep, (c * state[0] + h * behind / r2) * keep
     if kind == CORONARY:
-        ra, ca, ram, cim, rv, behind = value[0], value[1], value[2], value[3], value[4], value[5]
+        ra, ca, ram, cim, rv, behind = (
+            value[0],
+            value[1],
+            value[2],
+            value[3],
+            value[4],
+            value[5],
+        )
         deep = 1.0 / (cim + h / ram + h / rv)
         push = cim * (state[1] + p_im - p_im_old) + h * behind / rv
         keep = 1.0 / (ca + h / ram - h / ram * deep * h / ram)
