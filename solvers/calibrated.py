@@ -1,0 +1,80 @@
+"""A lumped network that repeats a profile-resolved solution, and how it scales.
+
+Between two points of the tree the total head falls by a Q + b Q|Q| (a: Poiseuille; b: what
+the resolved solution loses or regains besides). When radii change, a goes with its own
+radius^-4 and b with the jet of the narrowest lumen shortly upstream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from meshes.arrays import Floats, Ints, floats, ints
+from meshes.tree import VesselTree, child_count, path_length_mm
+from solvers.blood import Blood
+from solvers.kernels.calibrated import throats
+from solvers.losses import poiseuille
+from solvers.solution import FlowSolution
+from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
+
+JET_REACH = 20.0  # throat diameters downstream over which a jet is felt
+STAGNANT = 1e-6  # of the inlet's flow
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """Loss coefficients at the solved geometry, and which lumens they scale with.
+
+    Parameters
+    ----------
+    tree, blood
+        What was solved.
+    viscous, quadratic
+        a [Pa s/m3] and b [Pa s2/m6] of the way from each point's parent, shape (n,).
+    throat, wide
+        Points whose radii set the jet that is felt at each point: its narrowest lumen
+        upstream, and the widest one around that, shape (n,).
+    """
+
+    tree: VesselTree
+    blood: Blood
+    viscous: Floats
+    quadratic: Floats
+    throat: Ints
+    wide: Ints
+
+    def __post_init__(self) -> None:
+        for name in ("viscous", "quadratic"):
+            object.__setattr__(self, name, floats(getattr(self, name)))
+        for name in ("throat", "wide"):
+            object.__setattr__(self, name, ints(getattr(self, name)))
+
+    def closure(self, tree: VesselTree, blood: Blood) -> tuple[Floats, Floats]:
+        """Serve `solvers.steady.solve_steady` as a closure; both arguments are known."""
+        del tree, blood
+        return self.viscous, self.quadratic
+
+
+def calibrate(tree: VesselTree, solution: FlowSolution, blood: Blood) -> Calibrated:
+    """Return the network that gives `solution` again at the same flows.
+
+    Parameters
+    ----------
+    tree, solution, blood
+        A solved tree.
+    """
+    flow = solution.flow_ml_min * M3_S_PER_ML_MIN
+    area = np.pi * (tree.radius_mm * M_PER_MM) ** 2
+    head = solution.pressure_mmhg * PA_PER_MMHG
+    head = head + blood.density_kg_m3 / 2.0 * (flow / area) ** 2
+    a, _ = poiseuille(tree, blood)
+    b = np.zeros(len(tree))
+    moving = np.flatnonzero(flow > STAGNANT * flow[0])[1:]
+    fall = head[tree.parent[moving]] - head[moving]
+    b[moving] = (fall - a[moving] * flow[moving]) / flow[moving] ** 2
+    throat, wide = np.zeros(len(tree), dtype=np.int64), np.zeros(len(tree), dtype=np.int64)
+    s = path_length_mm(tree)
+    throats(tree.parent, child_count(tree), s, tree.radius_mm, JET_REACH, throat, wide)
+    return Calibrated(tree, blood, a, b, throat, wide)

@@ -1,0 +1,158 @@
+"""Many steady solves of one tree with other radii, beds and pressures. SI units."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from meshes.arrays import AnyArray, Floats, Ints
+from meshes.compiled import kernel, parallel_kernel
+
+NARROWING = 0.95  # of the wide radius: above, there is no jet to scale with
+
+
+@kernel
+def throats(
+    parent: Ints, branches: Ints, s: Floats, radius: Floats, reach: float, throat: Ints,
+    wide: Ints,
+) -> None:  # fmt: skip
+    """Fill, for each point, its narrowest lumen upstream within reach, and the widest.
+
+    A lumen is forgotten after `reach` of its diameters, and at a bifurcation that the flow
+    passes into a wider or equal vessel nothing changes: the jet goes on.
+    """
+    n = parent.size
+    throat[0], wide[0] = 0, 0
+    for i in range(1, n):
+        best, widest = i, i
+        j = i
+        limit = 0.0
+        while j >= 0:
+            far = s[i] - s[j]
+            if radius[j] < radius[best] and far <= reach * 2.0 * radius[j]:
+                best = j
+            limit = max(limit, 2.0 * radius[j])
+            if far > reach * limit:
+                break
+            j = parent[j]
+        j = best
+        while j >= 0 and s[best] - s[j] <= 10.0 * radius[widest]:
+            if radius[j] > radius[widest]:
+                widest = j
+            j = parent[j]
+        throat[i], wide[i] = best, widest
+
+
+@kernel
+def _scaled(
+    parent: Ints, radius: Floats, new: Floats, throat: Ints, wide: Ints, thickness: float,
+    loss: float, density: float, viscous: Floats, quadratic: Floats,
+    a: Floats, b: Floats, h: Floats,
+) -> None:  # fmt: skip
+    """Fill the coefficients of a tree whose radii have changed from `radius` to `new`."""
+    for i in range(parent.size):
+        p = max(parent[i], 0)
+        r0, r1, n0, n1 = radius[p], radius[i], new[p], new[i]
+        old = (r0 * r0 + r0 * r1 + r1 * r1) / (r0 * r1) ** 3
+        now = (n0 * n0 + n0 * n1 + n1 * n1) / (n0 * n1) ** 3
+        a[i] = viscous[i] * thickness * now / old
+        t, w = throat[i], wide[i]
+        if radius[t] < NARROWING * radius[w]:
+            jet = 1.0 / radius[t] ** 2 - 1.0 / radius[w] ** 2
+            fresh = 1.0 / new[t] ** 2 - 1.0 / new[w] ** 2
+            scale = (fresh / jet) ** 2 if fresh > 0.0 else 0.0
+        else:
+            scale = (radius[t] / new[t]) ** 4
+        b[i] = quadratic[i] * scale * (loss if quadratic[i] > 0.0 else 1.0)
+        h[i] = density / 2.0 / (math.pi * new[i] * new[i]) ** 2
+
+
+@kernel
+def _steady(
+    parent: Ints, outlet: Ints, a: Floats, b: Floats, h: Floats, resistance: Floats,
+    inlet: float, venous: float, tolerance: float, limit: int,
+    flow: Floats, total: Floats, work: Floats,
+) -> bool:  # fmt: skip
+    """Newton as in `solvers.kernels.steady`, without checks on the way. True if it settled.
+
+    `work` is (4, n); `flow` holds the guess.
+    """
+    n = parent.size
+    slope, shift, own, rest = work[0], work[1], work[2], work[3]
+    for _ in range(limit):
+        for i in range(n):
+            slope[i] = 0.0
+            shift[i] = 0.0
+        for i in range(n - 1, -1, -1):
+            size = abs(flow[i])
+            if outlet[i]:
+                slope[i] = 1.0 / (resistance[i] + 2.0 * h[i] * size)
+                shift[i] = slope[i] * (venous - h[i] * flow[i] * size)
+            if i > 0:
+                scale = 1.0 + slope[i] * (a[i] + 2.0 * b[i] * size)
+                own[i] = slope[i] / scale
+                rest[i] = (shift[i] - slope[i] * b[i] * flow[i] * size) / scale
+                slope[parent[i]] += own[i]
+                shift[parent[i]] += rest[i]
+        size = abs(flow[0])
+        total[0] = inlet + h[0] * flow[0] * size
+        change = 0.0
+        fresh = slope[0] * total[0] - shift[0]
+        largest = abs(fresh)
+        change = abs(fresh - flow[0])
+        flow[0] = fresh
+        for i in range(1, n):
+            size = abs(flow[i])
+            old = flow[i]
+            above = total[parent[i]]
+            fresh = own[i] * above - rest[i]
+            total[i] = above - (a[i] + 2.0 * b[i] * size) * fresh + b[i] * old * size
+            if outlet[i]:
+                change = max(change, abs(fresh - old))
+            flow[i] = fresh
+        if change <= tolerance * largest:
+            return True
+    return False
+
+
+@parallel_kernel
+def sampled(
+    parent: Ints, outlet: Ints, s: Floats, radius: Floats, throat: Ints, wide: Ints,
+    viscous: Floats, quadratic: Floats, density: float, shift: Floats, wiggle: AnyArray,
+    shared: Floats, own: Floats, memory: float, least: float, resistance: Floats, bed: Floats,
+    thickness: Floats, loss: Floats, inlet: Floats, venous: Floats, flow: Floats,
+    ffr: AnyArray, settled: AnyArray,
+) -> None:  # fmt: skip
+    """Fill FFR (m, n) of m samples of one tree.
+
+    Radii: the solved ones, plus `shared` [m] times the standard normal `shift` (m,), plus
+    `own` [m] times the white noise `wiggle` (m, n), made an autoregressive process along
+    the vessels of correlation length `memory` [m]; not below `least` of themselves.
+    resistance (n,) of the outlets times bed (m,); viscosity times thickness, losses times
+    loss, inlet and venous pressure (m,).
+    """
+    n, m = parent.size, inlet.size
+    for k in numba.prange(m):
+        new, walk, total = np.empty(n), np.empty(n), np.empty(n)
+        a, b, h, q = np.empty(n), np.empty(n), np.empty(n), flow.copy()
+        work, ends = np.empty((4, n)), np.empty(n)
+        for i in range(n):
+            if i == 0:
+                walk[i] = wiggle[k, i]
+            else:
+                rho = math.exp(-(s[i] - s[parent[i]]) / memory)
+                walk[i] = rho * walk[parent[i]] + math.sqrt(1.0 - rho * rho) * wiggle[k, i]
+            error = shared[i] * shift[k] + own[i] * walk[i]
+            new[i] = max(least * radius[i], radius[i] + error)
+            ends[i] = resistance[i] * bed[k]
+        _scaled(
+            parent, radius, new, throat, wide, thickness[k], loss[k], density, viscous,
+            quadratic, a, b, h,
+        )  # fmt: skip
+        settled[k] = _steady(
+            parent, outlet, a, b, h, ends, inlet[k], venous[k], 1e-6, 40, q, total, work
+        )
+        for i in range(n):
+            ffr[k, i] = (total[i] - h[i] * q[i] * abs(q[i])) / inlet[k]

@@ -1,0 +1,104 @@
+"""What FFR could be, given what is uncertain: many fast solves of one tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from meshes.arrays import AnyArray, Floats, floats
+from meshes.tree import child_count, outlets, path_length_mm
+from solvers.calibrated import Calibrated
+from solvers.errors import ConvergenceError
+from solvers.kernels.calibrated import sampled
+from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG, PA_S_M3_PER_MMHG_MIN_ML
+
+LEAST_RADIUS = 0.2  # of the measured radius: a sampled lumen does not close
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """m samples of what is uncertain about one tree; all of shape (m,) but `noise`.
+
+    Parameters
+    ----------
+    radius_shift
+        Standard normal: error of the radius that the whole tree shares.
+    noise
+        White standard normal noise (m, n): its error that changes along the vessels.
+    bed_factor
+        Microvascular resistance over the expected one.
+    viscosity_factor, loss_factor
+        Viscosity and jet losses over the expected ones.
+    inlet_pressure_mmhg, venous_pressure_mmhg
+        At the two ends.
+    """
+
+    radius_shift: Floats
+    noise: AnyArray
+    bed_factor: Floats
+    viscosity_factor: Floats
+    loss_factor: Floats
+    inlet_pressure_mmhg: Floats
+    venous_pressure_mmhg: Floats
+
+    def __post_init__(self) -> None:
+        for name in (
+            "radius_shift", "bed_factor", "viscosity_factor", "loss_factor",
+            "inlet_pressure_mmhg", "venous_pressure_mmhg",
+        ):  # fmt: skip
+            object.__setattr__(self, name, floats(getattr(self, name)))
+
+
+def sample_ffr(
+    calibrated: Calibrated,
+    outlet_resistance_mmhg_min_ml: Floats,
+    flow_ml_min: Floats,
+    radius_sd_mm: tuple[Floats, Floats],
+    correlation_mm: float,
+    draws: Draws,
+) -> AnyArray:
+    """Return FFR at every point for every sample, shape (m, n), float32.
+
+    Parameters
+    ----------
+    calibrated
+        The tree and its losses at the expected geometry.
+    outlet_resistance_mmhg_min_ml
+        Expected resistances, in the order of `outlets`.
+    flow_ml_min
+        Expected flow at the points, where Newton starts, (n,).
+    radius_sd_mm
+        Standard deviation of the radius, shared by the tree and along the vessels, (n,).
+    correlation_mm
+        Length over which the second kind is correlated.
+    draws
+        The samples.
+
+    Raises
+    ------
+    ConvergenceError
+        More than one sample in a thousand has no steady flow.
+    """
+    tree = calibrated.tree
+    m, n = draws.inlet_pressure_mmhg.size, len(tree)
+    shared, own = (np.asarray(sd, dtype=np.float64) * M_PER_MM for sd in radius_sd_mm)
+    resistance = np.ones(n)
+    resistance[outlets(tree)] = outlet_resistance_mmhg_min_ml
+    ffr, settled = np.empty((m, n), dtype=np.float32), np.empty(m, dtype=np.bool_)
+    sampled(
+        tree.parent, (child_count(tree) == 0).astype(np.int64),
+        path_length_mm(tree) * M_PER_MM, tree.radius_mm * M_PER_MM, calibrated.throat,
+        calibrated.wide, calibrated.viscous, calibrated.quadratic,
+        calibrated.blood.density_kg_m3, draws.radius_shift, draws.noise, shared, own,
+        correlation_mm * M_PER_MM, LEAST_RADIUS, resistance * PA_S_M3_PER_MMHG_MIN_ML,
+        draws.bed_factor, draws.viscosity_factor, draws.loss_factor,
+        draws.inlet_pressure_mmhg * PA_PER_MMHG, draws.venous_pressure_mmhg * PA_PER_MMHG,
+        flow_ml_min * M3_S_PER_ML_MIN, ffr, settled,
+    )  # fmt: skip
+    lost = int(m - settled.sum())
+    if lost > m / 1000:
+        message = f"{lost} of {m} samples have no steady flow; check the narrowest lumen"
+        raise ConvergenceError(message)
+    ffr[~settled] = np.nan
+    return ffr
