@@ -278,10 +278,10 @@ def sphere(
     by_y[slot[2]] += thick * a / r0**2
     s = (a / r0) ** 2
     ds = 2.0 * a / r0**2
-    viscous = 4.0 * eta * a / r0**2 * (1.0 - 2.0 * s**-6)  # 2 eta C' (1 - 2 C^-6) / r'
+    viscous = 2.0 * eta * a / r0**2 * (1.0 + 2.0 * s**-6)  # eta C' (1 + 2 C^-6) / r'
     c[at[1]] += 4.0 * (1.0 - s**-3) * (w1 + s * w2) + viscous * drdt
     slope = 12.0 * s**-4 * (w1 + s * w2) + 4.0 * (1.0 - s**-3) * w2
-    by_y[slot[3]] += slope * ds + 4.0 * eta / r0**2 * (1.0 + 22.0 * s**-6) * drdt
+    by_y[slot[3]] += slope * ds + 2.0 * eta / r0**2 * (1.0 - 22.0 * s**-6) * drdt
     by_rate[slot[3]] += viscous
     if c0 != 0.0 or c2 != 0.0:  # exponential material, by the invariants of a thin sphere
         j1 = 2.0 * s + s**-2 - 3.0
@@ -320,10 +320,11 @@ def nonlinear(
             sign = 1.0 if q > 0.0 else (-1.0 if q < 0.0 else 0.0)
             by_y[slot[0]] += 2.0 * number[0] * sign * dq
             by_rate[slot[0]] += 2.0 * number[0] * abs(q)
-        elif kind == TANH_VALVE:  # - (Rmax - Rmin)/2 q tanh(k (p_out - p_in))
-            q, half, steep = y[at[1]], 0.5 * (number[1] - number[0]), number[2]
-            bend = math.tanh(steep * (y[at[3]] - y[at[2]]))
+        elif kind == TANH_VALVE:  # - (Rmax - Rmin)/2 q tanh(k (p_out - p_in)); how far shut
+            q, half, steep = y[at[2]], 0.5 * (number[1] - number[0]), number[2]
+            bend = math.tanh(steep * (y[at[4]] - y[at[3]]))
             c[at[0]] -= half * q * bend
+            c[at[1]] -= 0.5 * (1.0 + bend)
             tilt = half * q * steep * (1.0 - bend * bend)
             by_y[slot[0]] -= half * bend
             by_y[slot[1]] += tilt

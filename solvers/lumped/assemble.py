@@ -72,7 +72,6 @@ def laid_out(network: Network) -> Layout:
         equation += kind.equations
         if kind.equations == ANY:
             equation += 1 + key[1] + key[2] + (block.kind == "resistive_junction")
-            equation -= block.kind == "BloodVesselJunction"
     if variable != equation:
         message = (
             f"{equation} equations for {variable} unknowns: an end of the network has no "

@@ -303,15 +303,19 @@ HEART_INNER = (
 
 
 def valve_tanh(g: Group) -> None:
-    """A resistance that goes smoothly from Rmin to Rmax with the pressure difference."""
+    """A resistance that goes smoothly from Rmin to Rmax with the pressure difference.
+
+    Inner variable: how far it is shut, 0 to 1.
+    """
     low, high = g["Rmin"], g["Rmax"]
     g.f(0, 0, 1.0)
     g.f(0, 1, -0.5 * (high + low))
     g.f(0, 2, -1.0)
     g.f(1, 1, 1.0)
     g.f(1, 3, -1.0)
+    g.f(2, 4, 1.0)
     slots = [(0, 1), (0, 0), (0, 2)]
-    g.term(TANH_VALVE, 0, [1, 0, 2], slots, [low, high, g["Steepness"]])
+    g.term(TANH_VALVE, 0, [1, 0, 2], slots, [low, high, g["Steepness"]], more=(2,))
 
 
 def valve_step(g: Group) -> None:
@@ -438,7 +442,7 @@ KINDS: dict[str, Kind] = {
     "ClosedLoopCoronaryLeft": Kind(closed_coronary, 1, 1, 3, ("volume_im",), _CLOSED_BED),
     "ClosedLoopCoronaryRight": Kind(closed_coronary, 1, 1, 3, ("volume_im",), _CLOSED_BED),
     "ClosedLoopHeartAndPulmonary": Kind(heart, 1, 1, 14, HEART_INNER, HEART),
-    "ValveTanh": Kind(valve_tanh, 1, 1, 2, (), ("Rmin", "Rmax", "Steepness")),
+    "ValveTanh": Kind(valve_tanh, 1, 1, 3, ("valve_status",), ("Rmin", "Rmax", "Steepness")),
     "PiecewiseValve": Kind(valve_step, 1, 1, 2, (), ("Rmin", "Rmax")),
     "ChamberElastanceInductor": Kind(
         chamber_inductor, 1, 1, 3, ("Vc",), ("Emax", "Emin", "Vrd", "Vrs", "Impedance")
