@@ -18,8 +18,8 @@ from solvers.stations import Line
 
 SHORTEST = 8  # steps; two profiles at each end are given
 GENTLE_RE = 60.0  # Reynolds number at which Newton starts from Poiseuille profiles
-THINNER, LEAST_THINNER = 2.5, 1.02  # factors by which the viscosity then falls
-ATTEMPTS = 20  # then the laminar flow asked for is taken not to exist
+THINNER, LEAST_THINNER = 2.5, 1.05  # factors by which the viscosity then falls
+ATTEMPTS = 12  # then the laminar flow asked for is taken not to exist
 TAIL = 8  # stations at the end of a stretch that must flow forward
 NEWTON_STEPS = 15
 NEAR, SETTLED = 0.05, 1e-4  # last Newton step, of the flow: on the way, and in the end

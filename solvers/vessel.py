@@ -17,11 +17,14 @@ from meshes.arrays import Floats, floats
 from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.kernels.thin_layer import march
-from solvers.stations import Line, place_stations, radial_faces
+from solvers.stations import Line, gentle, place_stations, radial_faces, steep_samples
 from solvers.stretch import solve_stretch, stretch_pressure
 
-CELLS, MORE_CELLS = 24, 36  # across the radius; the second where Newton fails on the first
+CELLS = 24  # across the radius
+# steepest opening and closing of the lumen, in turn where Newton finds no steady flow
+SLOPES = ((2.0, 3.0), (1.0, 2.0), (0.5, 1.0))
 REVERSE = 0.02  # backflow, in mean velocities, from which all terms are solved
+PLATEAU_RADII = 30.0  # length of a narrow lumen whose entry still matters
 BEFORE_RADII = 2.0  # a stretch starts this far above the narrowing
 BEHIND_DIAMETERS = 6.0  # and first reaches this far behind the place of reversal
 COPIED = 3  # profiles at the end of a stretch that its outflow condition has made alike
@@ -104,24 +107,34 @@ def solve_vessel(
     ConvergenceError
         No steady flow was found; names the place by its path length.
     """
-    x = place_stations(s_m, radius_m)
-    # what side branches drain leaves with its own momentum: the same velocities in a wider
-    # vessel that nothing leaves, with friction as in the true one
-    drained = flow_m3_s[0] / np.interp(x, s_m, flow_m3_s)
-    radius = np.interp(x, s_m, radius_m) * np.sqrt(drained)
+    for slopes in SLOPES:
+        line = _line(s_m, radius_m, flow_m3_s, blood, slopes)
+        if guess is not None and guess.x_m.size != line.x_m.size:
+            guess = None
+        try:
+            return _solve(line, blood, entry, guess)
+        except ConvergenceError:
+            guess = None
+            if slopes == SLOPES[-1]:
+                raise
+    raise AssertionError  # the loop returns or raises
+
+
+def _line(
+    s: Floats, radius: Floats, flow: Floats, blood: Blood, slopes: tuple[float, float]
+) -> Line:
+    """Stations of a vessel.
+
+    What side branches drain leaves with its own momentum: the same velocities in a wider
+    vessel that nothing leaves, with friction as in the true one.
+    """
+    at = steep_samples(s, radius, min(slopes))
+    size = gentle(at, np.interp(at, s, radius), *slopes)
+    x = place_stations(at, size)
+    drained = flow[0] / np.interp(x, s, flow)
     viscosity = blood.viscosity_pa_s / blood.density_kg_m3 * drained
-    flow = float(flow_m3_s[0]) / np.pi
-    if guess is not None and guess.x_m.size != x.size:
-        guess = None
-    cells = CELLS if guess is None else guess.face.size - 1
-    line = Line(x, radius, viscosity, flow, radial_faces(cells))
-    try:
-        return _solve(line, blood, entry, guess)
-    except ConvergenceError:
-        if cells == MORE_CELLS:
-            raise
-    line = Line(x, radius, viscosity, flow, radial_faces(MORE_CELLS))
-    return _solve(line, blood, entry, None)
+    wide = np.interp(x, at, size) * np.sqrt(drained)
+    return Line(x, wide, viscosity, float(flow[0]) / np.pi, radial_faces(CELLS))
 
 
 def _solve(line: Line, blood: Blood, entry: Entry, guess: Profiles | None) -> Profiles:
@@ -172,6 +185,9 @@ def _above_narrowing(line: Line, last: int) -> int:
     x, radius = line.x_m, line.radius_m
     near = int(np.searchsorted(x, x[last] - 6.0 * radius[last]))
     throat = near + int(np.argmin(radius[near : last + 1]))
+    plateau = x[throat] - PLATEAU_RADII * radius[throat]  # a long one begins with a shoulder
+    while throat > 0 and x[throat] > plateau and radius[throat - 1] <= 1.05 * radius[throat]:
+        throat -= 1
     near = int(np.searchsorted(x, x[throat] - 10.0 * radius[last]))
     wide = np.flatnonzero(radius[near : throat + 1] >= 0.98 * radius[near : throat + 1].max())
     first = near + int(wide[-1])
