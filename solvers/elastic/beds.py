@@ -143,8 +143,11 @@ def coronary_beds(
     muscle = MUSCLE_SHARE[side] * np.asarray(ventricle_mmhg, dtype=float)
     return tuple(
         CoronaryBed(
-            *(float(r * share) for share in RESISTANCE_SHARES),
-            *(float(c * share) for share in COMPLIANCE_SHARES),
+            float(r * RESISTANCE_SHARES[0]),
+            float(r * RESISTANCE_SHARES[1]),
+            float(r * RESISTANCE_SHARES[2]),
+            float(c * COMPLIANCE_SHARES[0]),
+            float(c * COMPLIANCE_SHARES[1]),
             time_s=floats(time_s),
             muscle_mmhg=floats(muscle),
             behind_mmhg=venous_pressure_mmhg,

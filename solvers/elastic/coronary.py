@@ -14,8 +14,9 @@ from meshes.tree import VesselTree, outlets, path_length_mm, sections
 from solvers.blood import Blood
 from solvers.elastic.beds import Bed
 from solvers.elastic.grid import PA_S2_M6_PER_JET_MMHG
+from solvers.elastic.inlet import Inlet
 from solvers.elastic.network import ElasticNetwork, ElasticVessel
-from solvers.elastic.pulse import CELL_MM, Inlet, PulsatileSolution, run_to_periodicity
+from solvers.elastic.pulse import CELL_MM, PulsatileSolution, run_to_periodicity
 from solvers.elastic.walls import olufsen_stiffness_mmhg
 from solvers.losses import Closure, borda_carnot, poiseuille
 from solvers.units import M3_S_PER_ML_MIN, PA_PER_MMHG, PA_S_M3_PER_MMHG_MIN_ML
@@ -156,7 +157,7 @@ def mean_pressure_ratio(pulse: CoronaryPulse) -> Floats:
     With hyperaemic beds this is FFR (Pijls et al., New England Journal of Medicine
     1996;334:1703), with resting beds resting Pd/Pa.
     """
-    mean = np.trapezoid(pulse.pressure_mmhg, pulse.time_s, axis=0)
+    mean = np.asarray(np.trapezoid(pulse.pressure_mmhg, pulse.time_s, axis=0))
     return floats(mean / mean[0])
 
 
@@ -203,7 +204,9 @@ def _at(
         for values in (solution.position_mm, solution.pressure_mmhg, solution.flow_ml_min)
     )
     head = p + _kinetic_mmhg(vessel, x, p, q, blood)
-    between = [np.apply_along_axis(lambda row: np.interp(place, x, row), 1, w) for w in (head, q, p)]
+    between = [
+        np.apply_along_axis(lambda row: np.interp(place, x, row), 1, w) for w in (head, q, p)
+    ]
     head, flow, first = between
     return head - _kinetic_mmhg(vessel, place, first, flow, blood), flow
 

@@ -1,8 +1,9 @@
-"""How is a network cut into cells, and which numbers do the kernels need of it? SI from here."""
+"""How is a network cut into cells, and which numbers do the kernels need? SI from here."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,14 +189,17 @@ def _crowding(cells: np.ndarray, faces: np.ndarray) -> Floats:
     return np.maximum(1.0, np.sqrt(fill * push) * np.sqrt(np.maximum(fill, push)))
 
 
-def _cell_sums(x: Floats, edge: Floats, r: Floats, integral: object) -> Floats:
+def _cell_sums(
+    x: Floats, edge: Floats, r: Floats, integral: Callable[[Floats, Floats, Floats], Floats]
+) -> Floats:
     """Integrate over each cell a quantity known in closed form where the radius is linear."""
     every = np.union1d(x, edge)
     every = every[np.concatenate([[True], np.diff(every) > 1e-12 * x[-1]])]
     radius = np.interp(every, x, r)
-    pieces = integral(radius[:-1], radius[1:], np.diff(every))  # type: ignore[operator]
+    pieces = integral(radius[:-1], radius[1:], np.diff(every))
     cell = np.searchsorted(edge, 0.5 * (every[1:] + every[:-1])) - 1
-    return np.bincount(cell, weights=pieces, minlength=edge.size - 1)
+    sums = np.bincount(cell, weights=pieces, minlength=edge.size - 1)
+    return sums.astype(np.float64)
 
 
 def _junctions(network: ElasticNetwork) -> tuple[Ints, Ints, Ints]:

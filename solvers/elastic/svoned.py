@@ -10,8 +10,8 @@ from meshes.errors import GeometryError
 from solvers.blood import Blood
 from solvers.elastic.beds import Bed, CoronaryBed, Resistance, Windkessel
 from solvers.elastic.grid import PA_S2_M6_PER_JET_MMHG
+from solvers.elastic.inlet import Inlet
 from solvers.elastic.network import ElasticNetwork, ElasticVessel
-from solvers.elastic.pulse import Inlet
 from solvers.elastic.walls import olufsen_stiffness_mmhg
 from solvers.losses import YOUNG_TSAI_EXPANSION
 from solvers.units import M3_S_PER_ML_MIN, PA_PER_MMHG, PA_S_M3_PER_MMHG_MIN_ML
@@ -166,9 +166,7 @@ def _vessel(
     )
 
 
-def _stenosis(
-    row: list[str], blood: Blood, wide_cm2: float, order: int
-) -> tuple[float, float]:
+def _stenosis(row: list[str], blood: Blood, wide_cm2: float, order: int) -> tuple[float, float]:
     """Return the loss at the inlet of a stenosed segment, its own friction taken off.
 
     Seeley & Young, Journal of Biomechanics 1976;9:439, as svOneDSolver has it:
