@@ -26,8 +26,9 @@ from meshes.rooting import rooted
 from meshes.tree import VesselTree, outlets, path_length_mm
 from meshes.writing import write_text
 from solvers.blood import Blood
-from solvers.solution import FlowSolution
 from solvers.methods import DEFAULT, METHODS
+from solvers.occlusion import occluded
+from solvers.solution import FlowSolution
 from solvers.steady import INLET_PROFILES
 
 INLET_PRESSURE_MMHG = 93.0
@@ -146,8 +147,11 @@ def ffr_of(solution: FlowSolution) -> Floats:
     return floats(solution.pressure_mmhg / solution.pressure_mmhg[0])
 
 
-def columns(solved: SolvedCentreline) -> dict[str, list[float]]:
-    """Return the result as equally long lists, one entry per point of the file, in order."""
+def columns(solved: SolvedCentreline) -> dict[str, list[float | None]]:
+    """Return the result as equally long lists, one entry per point of the file, in order.
+
+    None where there is no pressure, behind an occlusion.
+    """
     tree, at = solved.tree, solved.place
     table = {
         "x_mm": tree.points_mm[:, 0],
@@ -159,7 +163,10 @@ def columns(solved: SolvedCentreline) -> dict[str, list[float]]:
         "flow_ml_min": solved.solution.flow_ml_min,
         "ffr": ffr_of(solved.solution),
     }
-    return {name: values[at].tolist() for name, values in table.items()}
+    return {
+        name: [value if np.isfinite(value) else None for value in values[at].tolist()]
+        for name, values in table.items()
+    }
 
 
 def write_columns(path: Path, solved: SolvedCentreline) -> None:
@@ -173,7 +180,8 @@ def summary(solved: SolvedCentreline) -> list[str]:
     ffr = ffr_of(solution)
     first = np.full(len(tree), solved.place.size)
     np.minimum.at(first, solved.place, np.arange(solved.place.size))
-    low = int(np.argmin(ffr))
+    low = int(np.nanargmin(ffr))
+    shut = np.flatnonzero(np.isnan(ffr))
     lines = [f"{a.name}: {a.value} ({a.source})" for a in solved.assumptions]
     lines.append(
         f"{len(tree)} points, inlet pressure {solution.pressure_mmhg[0]:.1f} mmHg, "
@@ -181,14 +189,19 @@ def summary(solved: SolvedCentreline) -> list[str]:
     )
     ends = outlets(tree)
     for k in ends[:MOST_OUTLETS]:
+        value = "occluded" if np.isnan(ffr[k]) else f"FFR {ffr[k]:.3f}"
         lines.append(
-            f"outlet at point {first[k]}: FFR {ffr[k]:.3f}, "
-            f"flow {solution.flow_ml_min[k]:.1f} mL/min"
+            f"outlet at point {first[k]}: {value}, flow {solution.flow_ml_min[k]:.1f} mL/min"
         )
     if ends.size > MOST_OUTLETS:
         lines.append(f"... and {ends.size - MOST_OUTLETS} more outlets")
     lines.append(f"minimum FFR {ffr[low]:.3f} at point {first[low]}")
-    if solution.pressure_mmhg.min() < 0:
+    if shut.size:
+        lines.append(
+            f"occluded at point {first[shut[0]]}: no FFR at {shut.size} points at and "
+            "behind it (no collateral flow is known)"
+        )
+    if np.nanmin(solution.pressure_mmhg) < 0:
         lines.append(
             "pressure falls below zero: the prescribed flow cannot pass the narrowest lumen"
         )
@@ -248,7 +261,9 @@ def _outlet_flow(
 ) -> tuple[Floats, Assumption]:
     total = settings.flow_ml_min
     if settings.outlet_flows is None:
-        flow = split_flow(tree, tree.radius_mm, total or 0.0)
+        flow = split_flow(tree, tree.radius_mm, 1.0)
+        flow = np.where(occluded(tree)[outlets(tree)], 0.0, flow)
+        flow = floats((total or 0.0) * flow / (flow.sum() or 1.0))
         rule = "given total, split by radius^(7/3) (Kassab 2006)"
     else:
         flow = _read_flows(settings.outlet_flows, tree, place)

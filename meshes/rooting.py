@@ -69,6 +69,8 @@ def _check_values(line: Centreline) -> None:
     if not good.all():
         bad = int(np.argmin(good))
         message = f"the radius at point {bad} is {line.radius_mm[bad]:g}, must be positive"
+        if line.radius_mm[bad] == 0:
+            message += "; give an occlusion a lumen of 0.001 mm"
         raise GeometryError(message)
 
 

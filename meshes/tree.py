@@ -124,6 +124,8 @@ def _check_tree(tree: VesselTree) -> None:
     if not np.all(np.isfinite(tree.radius_mm) & (tree.radius_mm > 0)):
         bad = int(np.flatnonzero(~(np.isfinite(tree.radius_mm) & (tree.radius_mm > 0)))[0])
         message = f"radius_mm at point {bad} is {tree.radius_mm[bad]:g}, must be positive"
+        if tree.radius_mm[bad] == 0:
+            message += "; give an occlusion a lumen of 0.001 mm"
         raise GeometryError(message)
     if tree.parent[0] != -1:
         message = (

@@ -1,20 +1,85 @@
-"""The two steady solvers, by the names a user gives them."""
+"""The two steady solvers, by the names a user gives them; occlusions are cut off first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from meshes.tree import VesselTree
+from solvers.blood import Blood
+from solvers.occlusion import closed_beds, open_flows, without_beyond
 from solvers.resolved import prescribe_resolved, solve_resolved
 from solvers.solution import FlowSolution
 from solvers.steady import solve_prescribed, solve_steady
 
+Solver = Callable[..., FlowSolution]
 
-class Method(NamedTuple):
-    """One solver: with beds at the outlets, and with known outlet flows."""
 
-    with_beds: Callable[..., FlowSolution]
-    with_flows: Callable[..., FlowSolution]
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One solver.
+
+    Parameters
+    ----------
+    beds, flows
+        Its functions for outlets with a microvascular bed, and with a known flow.
+    """
+
+    beds: Solver
+    flows: Solver
+
+    def with_beds(
+        self,
+        tree: VesselTree,
+        inlet_pressure_mmhg: float,
+        outlet_resistance_mmhg_min_ml: ArrayLike,
+        venous_pressure_mmhg: float,
+        blood: Blood,
+        inlet_profile: str = "developed",
+    ) -> FlowSolution:
+        """Solve a tree as `solvers.steady.solve_steady` says.
+
+        Behind an occlusion nothing flows and the pressure is not a number.
+        """
+        resistance = closed_beds(tree, outlet_resistance_mmhg_min_ml)
+        if np.all(np.isinf(resistance)):
+            solution = self.flows(
+                tree,
+                inlet_pressure_mmhg,
+                np.zeros(resistance.size),
+                blood,
+                inlet_profile=inlet_profile,
+            )
+        else:
+            solution = self.beds(
+                tree, inlet_pressure_mmhg, resistance, venous_pressure_mmhg, blood,
+                inlet_profile=inlet_profile,
+            )  # fmt: skip
+        return without_beyond(tree, solution)
+
+    def with_flows(
+        self,
+        tree: VesselTree,
+        inlet_pressure_mmhg: float,
+        outlet_flow_ml_min: ArrayLike,
+        blood: Blood,
+        inlet_profile: str = "developed",
+    ) -> FlowSolution:
+        """Find the pressure as `solvers.steady.solve_prescribed` says.
+
+        Raises
+        ------
+        ValueError
+            A flow behind an occlusion.
+        """
+        flow = open_flows(tree, outlet_flow_ml_min)
+        solution = self.flows(
+            tree, inlet_pressure_mmhg, flow, blood, inlet_profile=inlet_profile
+        )
+        return without_beyond(tree, solution)
 
 
 METHODS = {

@@ -1,0 +1,64 @@
+"""Which part of a tree lies behind a closed lumen: it has no flow and no FFR."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from meshes.arrays import AnyArray, Floats
+from meshes.tree import VesselTree, outlets
+from solvers.solution import FlowSolution
+
+OCCLUDED_RADIUS_MM = 0.05  # a lumen of 0.1 mm passes less than 0.1 % of a healthy vessel's flow
+
+
+def occluded(tree: VesselTree) -> AnyArray:
+    """Return True at and behind lumens of at most OCCLUDED_RADIUS_MM, shape (n,).
+
+    No collateral is known, so what pressure is there cannot be said.
+    """
+    shut = tree.radius_mm <= OCCLUDED_RADIUS_MM
+    for i in range(1, len(tree)):
+        shut[i] |= shut[tree.parent[i]]
+    return np.asarray(shut)
+
+
+def closed_beds(tree: VesselTree, resistance: ArrayLike) -> Floats:
+    """Return the outlet resistances with infinity behind occlusions."""
+    return np.where(occluded(tree)[outlets(tree)], np.inf, np.asarray(resistance, dtype=float))
+
+
+def open_flows(tree: VesselTree, flow_ml_min: ArrayLike) -> Floats:
+    """Return the outlet flows.
+
+    Raises
+    ------
+    ValueError
+        A flow behind an occlusion.
+    """
+    flow = np.asarray(flow_ml_min, dtype=np.float64)
+    ends = outlets(tree)
+    wrong = (
+        np.flatnonzero(occluded(tree)[ends] & (flow != 0)) if flow.shape == ends.shape else []
+    )
+    if len(wrong):
+        message = (
+            f"the outlet at point {ends[wrong[0]]} lies behind an occlusion, its flow is "
+            f"{flow[wrong[0]]:g} mL/min, must be 0"
+        )
+        raise ValueError(message)
+    return flow
+
+
+def without_beyond(tree: VesselTree, solution: FlowSolution) -> FlowSolution:
+    """Return the solution with no pressure behind occlusions (not a number)."""
+    shut = occluded(tree)
+    if not shut.any():
+        return solution
+    return dataclasses.replace(
+        solution,
+        pressure_mmhg=np.where(shut, np.nan, solution.pressure_mmhg),
+        total_pressure_mmhg=np.where(shut, np.nan, solution.total_pressure_mmhg),
+    )

@@ -1,0 +1,69 @@
+"""Closed lumens: nothing flows behind them, and nobody is told a number there."""
+
+import numpy as np
+import pytest
+
+from meshes.errors import GeometryError
+from meshes.tree import VesselTree, outlets
+from solvers.blood import Blood
+from solvers.methods import METHODS
+from solvers.occlusion import occluded
+
+BLOOD = Blood()
+
+
+def fork(narrow_mm=1.2):
+    """A trunk with two daughters; the first has one point of another radius."""
+    s = np.arange(1, 21.0)
+    trunk = np.column_stack([s, 0 * s, 0 * s])
+    limbs = [trunk[-1] + np.outer(s, [0.8, side, 0]) for side in (0.6, -0.6)]
+    points = np.vstack([[[0.0, 0, 0]], trunk, *limbs])
+    radius = np.r_[np.full(21, 1.5), np.full(40, 1.2)]
+    radius[30] = narrow_mm
+    parent = np.r_[np.arange(-1, 40), 20, np.arange(41, 60)]
+    return VesselTree(points, radius, parent)
+
+
+@pytest.mark.parametrize("name", ["resolved", "lumped"])
+def test_behind_an_occlusion_nothing_flows_and_pressure_is_not_a_number(name):
+    tree = fork(0.001)
+    shut, (first, second) = occluded(tree), outlets(tree)
+    assert shut.sum() == 11 and shut[30:41].all()
+    solution = METHODS[name].with_beds(tree, 93.0, [1.0, 1.0], 5.0, BLOOD)
+    assert np.isnan(solution.pressure_mmhg[shut]).all()
+    assert not np.isnan(solution.pressure_mmhg[~shut]).any()
+    assert solution.flow_ml_min[first] == 0.0
+    assert solution.flow_ml_min[second] == pytest.approx(solution.flow_ml_min[0])
+    # the stump before it has the pressure of the bifurcation
+    assert solution.pressure_mmhg[29] == pytest.approx(solution.pressure_mmhg[20], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["resolved", "lumped"])
+def test_a_wholly_closed_tree_has_the_inlet_pressure_up_to_the_occlusion(name):
+    s = np.arange(10.0)
+    radius = np.full(10, 1.5)
+    radius[5] = 0.01
+    tree = VesselTree(np.column_stack([s, 0 * s, 0 * s]), radius, np.arange(-1, 9))
+    solution = METHODS[name].with_beds(tree, 93.0, [1.0], 5.0, BLOOD)
+    assert solution.pressure_mmhg[:5] == pytest.approx(93.0)
+    assert np.isnan(solution.pressure_mmhg[5:]).all()
+    assert not solution.flow_ml_min.any()
+
+
+def test_an_open_tree_is_solved_as_it_is():
+    tree = fork()
+    assert not occluded(tree).any()
+    one = METHODS["lumped"].with_beds(tree, 93.0, [1.0, 1.0], 5.0, BLOOD)
+    assert np.isfinite(one.pressure_mmhg).all()
+
+
+def test_a_flow_behind_an_occlusion_is_refused():
+    with pytest.raises(ValueError, match="outlet at point 40 lies behind an occlusion"):
+        METHODS["resolved"].with_flows(fork(0.001), 93.0, [10.0, 20.0], BLOOD)
+    kept = METHODS["resolved"].with_flows(fork(0.001), 93.0, [0.0, 20.0], BLOOD)
+    assert kept.flow_ml_min[0] == pytest.approx(20.0)
+
+
+def test_a_radius_of_zero_is_an_error_that_says_how_to_give_an_occlusion():
+    with pytest.raises(GeometryError, match=r"is 0, must be positive; give an occlusion"):
+        fork(0.0)
