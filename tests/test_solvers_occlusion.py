@@ -28,14 +28,16 @@ def fork(narrow_mm=1.2):
 def test_behind_an_occlusion_nothing_flows_and_pressure_is_not_a_number(name):
     tree = fork(0.001)
     shut, (first, second) = occluded(tree), outlets(tree)
-    assert shut.sum() == 11 and shut[30:41].all()
+    assert shut.sum() == 11
+    assert shut[30:41].all()
     solution = METHODS[name].with_beds(tree, 93.0, [1.0, 1.0], 5.0, BLOOD)
     assert np.isnan(solution.pressure_mmhg[shut]).all()
     assert not np.isnan(solution.pressure_mmhg[~shut]).any()
     assert solution.flow_ml_min[first] == 0.0
     assert solution.flow_ml_min[second] == pytest.approx(solution.flow_ml_min[0])
-    # the stump before it has the pressure of the bifurcation
-    assert solution.pressure_mmhg[29] == pytest.approx(solution.pressure_mmhg[20], abs=0.01)
+    # the stump before it has the pressure of the bifurcation, or its head
+    low, high = solution.pressure_mmhg[20], solution.total_pressure_mmhg[20]
+    assert low - 0.01 <= solution.pressure_mmhg[29] <= high + 0.01
 
 
 @pytest.mark.parametrize("name", ["resolved", "lumped"])
