@@ -2,9 +2,6 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -242,28 +239,3 @@ def test_an_offset_throat_is_told_from_a_bend():
     assert offset_share(off[40], 1.5e-3, r[40]) == pytest.approx(1.0, abs=0.05)
     assert offset_share(0.0, 1.5e-3, 0.75e-3) == 0.0
     assert offset_share(1e-3, 1.5e-3, 1.45e-3) == 0.0  # no lesion to speak of
-
-
-def test_the_kernels_say_the_same_without_the_compiler():
-    code = (
-        "import numpy as np\n"
-        "from solvers.blood import Blood\n"
-        "from solvers import vessel\n"
-        "vessel.CELLS = 6\n"
-        "s = np.array([0.0, 3.0, 4.0, 5.0, 9.0]) * 1e-3\n"
-        "r = np.array([1.0, 1.0, 0.6, 1.0, 1.0]) * 1e-3\n"
-        "solved = vessel.solve_vessel(s, r, np.full(5, 5e-7), Blood())\n"
-        "print(len(solved.stretches), repr(float(solved.pressure_pa[-1])))\n"
-    )
-    answers = []
-    for off in ("0", "1"):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "NUMBA_DISABLE_JIT": off},
-            cwd=Path(__file__).parent.parent,
-            capture_output=True, text=True, check=True, timeout=240,
-        )  # fmt: skip
-        count, value = done.stdout.split()
-        answers.append(float(value))
-        assert count == "1"
-    assert answers[1] == pytest.approx(answers[0], rel=1e-6)
