@@ -28,7 +28,7 @@ class System(NamedTuple):
 
     `start`, `column` are the rows of one sparse pattern, of which `e`, `f` hold the
     coefficients; `c` is the constant part. Row k of `timed` holds at step k the coefficients
-    named by `where` (IN_E, IN_F, IN_C, IN_P) and `index`. A nonlinear term has a `kind`,
+    named by `where` (IN_E, IN_F, IN_C, IN_P) and `place`. A nonlinear term has a `kind`,
     variables and equations `at`, places in the pattern `slot` and numbers `number`. `gates`
     are ideal valves: pressures before and behind, flow.
     """
@@ -40,7 +40,7 @@ class System(NamedTuple):
     c: Floats
     timed: Floats
     where: Ints
-    index: Ints
+    place: Ints
     kind: Ints
     at: Ints
     slot: Ints
@@ -105,13 +105,16 @@ def pivots(start: Ints, column: Ints, value: Floats) -> tuple[Ints, Ints, int]:
             held[j] += 1
     rows, columns = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     gone = np.zeros(n, dtype=np.bool_)
+    least, begin = 1, 0  # no row is shorter; where the search for one so short goes on
     for step in range(n):
         best = -1
-        for i in range(n):
+        for k in range(n):
+            i = begin + k if begin + k < n else begin + k - n
             if not gone[i] and (best < 0 or count[i] < count[best]):
                 best = i
-                if count[i] == 1:
+                if count[i] <= least:
                     break
+        least, begin = max(1, count[best]), best
         largest = 0.0
         for k in range(count[best]):
             largest = max(largest, abs(number[best, k]))
@@ -141,6 +144,7 @@ def pivots(start: Ints, column: Ints, value: Floats) -> tuple[Ints, Ints, int]:
                 continue
             factor = number[i, here] / pivot
             count[i] -= 1
+            least = min(least, max(1, count[i]))
             inside[i, here], number[i, here] = inside[i, count[i]], number[i, count[i]]
             for k in range(count[best]):
                 j = inside[best, k]
@@ -207,10 +211,15 @@ def filled(start: Ints, column: Ints, rows: Ints, columns: Ints) -> Factors:
             longer = np.empty(2 * pivot.size + size, dtype=np.int64)
             longer[: begin[i]] = pivot[: begin[i]]
             pivot = longer
-        ordered = np.sort(line[:size])
+        for k in range(1, size):  # rows are short: insertion sort
+            j, m = line[k], k
+            while m > 0 and line[m - 1] > j:
+                line[m] = line[m - 1]
+                m -= 1
+            line[m] = j
         for k in range(size):
-            pivot[begin[i] + k] = ordered[k]
-            if ordered[k] == i:
+            pivot[begin[i] + k] = line[k]
+            if line[k] == i:
                 split[i] = begin[i] + k
         begin[i + 1] = begin[i] + size
     return Factors(rows, columns, position, begin, split, pivot[: begin[n]].copy())
@@ -247,18 +256,19 @@ def factored(
 @kernel
 def substituted(lu: Factors, entries: Floats, right: Floats, work: Floats, x: Floats) -> None:
     """Solve with L and U: x from `right`, both in the order of the matrix."""
-    n = lu.row.size
+    row, order, start, split, pivot = lu.row, lu.order, lu.start, lu.split, lu.pivot
+    n = row.size
     for i in range(n):
-        rest = right[lu.row[i]]
-        for k in range(lu.start[i], lu.split[i]):
-            rest -= entries[k] * work[lu.pivot[k]]
+        rest = right[row[i]]
+        for k in range(start[i], split[i]):
+            rest -= entries[k] * work[pivot[k]]
         work[i] = rest
     for i in range(n - 1, -1, -1):
         rest = work[i]
-        for k in range(lu.split[i] + 1, lu.start[i + 1]):
-            rest -= entries[k] * work[lu.pivot[k]]
-        work[i] = rest * entries[lu.split[i]]
-        x[lu.order[i]] = work[i]
+        for k in range(split[i] + 1, start[i + 1]):
+            rest -= entries[k] * work[pivot[k]]
+        work[i] = rest * entries[split[i]]
+        x[order[i]] = work[i]
 
 
 @kernel
@@ -351,8 +361,8 @@ def nonlinear(
 def set_time(system: System, row: int) -> None:
     """Put the coefficients of this step in place."""
     numbers = system.number.reshape(-1)
-    for k in range(system.index.size):
-        value, where, index = system.timed[row, k], system.where[k], system.index[k]
+    for k in range(system.place.size):
+        value, where, index = system.timed[row, k], system.where[k], system.place[k]
         if where == IN_C:
             system.c[index] = value
         elif where == IN_F:
@@ -388,7 +398,7 @@ def march(
     n = y.size
     alpha_m, alpha_f = 0.5 * (3.0 - rho) / (1.0 + rho), 1.0 / (1.0 + rho)
     gamma = 0.5 + alpha_m - alpha_f
-    start, column = system.start, system.column
+    start, column, e, f = system.start, system.column, system.e, system.f
     value, by_y, by_rate = np.empty(column.size), np.zeros(column.size), np.zeros(column.size)
     new, new_rate, middle, middle_rate = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     c, right, work, change = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
@@ -420,7 +430,7 @@ def march(
                 rest = c[i]
                 for k in range(start[i], start[i + 1]):
                     j = column[k]
-                    rest += system.e[k] * middle_rate[j] + system.f[k] * middle[j]
+                    rest += e[k] * middle_rate[j] + f[k] * middle[j]
                 right[i] = -rest
                 if not abs(rest) <= worst:
                     worst, where = abs(rest), i
@@ -430,8 +440,8 @@ def march(
                 return NO_STEP, step, total, where, worst
             if not (fixed and known):
                 for k in range(column.size):
-                    value[k] = alpha_m * (system.e[k] + by_rate[k])
-                    value[k] += alpha_f * gamma * dt * (system.f[k] + by_y[k])
+                    value[k] = alpha_m * (e[k] + by_rate[k])
+                    value[k] += alpha_f * gamma * dt * (f[k] + by_y[k])
                 if known:
                     known = factored(start, column, value, lu, entries, work)
                 if not known:

@@ -62,7 +62,7 @@ def activation(curve: str, values: Mapping[str, float], t: Floats, period: float
     if curve == "wrapping_cosine":
         return wrapping_cosine(np.mod(t, period), period, *v)
     raw = elastance(np.mod(t, period), period)
-    all_day = elastance(np.arange(10000) * (period / 10000), period)
+    all_day = elastance(np.linspace(0.0, period, 10000, endpoint=False), period)
     return np.asarray((raw - all_day.min()) / (all_day.max() - all_day.min()))
 
 

@@ -22,8 +22,10 @@ class Layout:
 
     Parameters
     ----------
-    inlets, outlets
-        Links of each block.
+    into, out
+        Links sorted by the block they end in, or start from, shape (m,).
+    into_start, out_start
+        Where in these the links of each block begin, shape (blocks + 1,).
     inner
         First inner variable of each block.
     first
@@ -34,12 +36,14 @@ class Layout:
         Numbers of like blocks, with equal counts of inlets and outlets.
     """
 
-    inlets: tuple[tuple[int, ...], ...]
-    outlets: tuple[tuple[int, ...], ...]
+    into: Ints
+    out: Ints
+    into_start: Ints
+    out_start: Ints
     inner: Ints
     first: Ints
     size: int
-    groups: tuple[tuple[int, ...], ...]
+    groups: tuple[Ints, ...]
 
 
 def laid_out(network: Network) -> Layout:
@@ -50,28 +54,31 @@ def laid_out(network: Network) -> Layout:
     NetworkError
         Unknown element, a wrong count of links, more or fewer equations than variables.
     """
-    inlets: list[list[int]] = [[] for _ in network.blocks]
-    outlets: list[list[int]] = [[] for _ in network.blocks]
-    for k, (up, down) in enumerate(network.links):
-        outlets[up].append(k)
-        inlets[down].append(k)
-    groups: dict[tuple[str, int, int], list[int]] = {}
-    inner, first = [], []
-    variable, equation = 2 * len(network.links), 0
-    for i, block in enumerate(network.blocks):
-        key = (block.kind, len(inlets[i]), len(outlets[i]))
-        group = groups.get(key)
-        if group is None:
-            _check_links(block, key[1], key[2])
-            group = groups[key] = []
-        group.append(i)
-        kind = KINDS[block.kind]
-        inner.append(variable)
-        first.append(equation)
-        variable += len(kind.inner)
-        equation += kind.equations
-        if kind.equations == ANY:
-            equation += 1 + key[1] + key[2] + (block.kind == "resistive_junction")
+    blocks, count = network.blocks, len(network.blocks)
+    up, down = network.links[:, 0], network.links[:, 1]
+    into_start, out_start = (
+        np.zeros(count + 1, dtype=np.int64),
+        np.zeros(count + 1, dtype=np.int64),
+    )
+    into_start[1:] = np.cumsum(np.bincount(down, minlength=count))
+    out_start[1:] = np.cumsum(np.bincount(up, minlength=count))
+    arity = zip(np.diff(into_start).tolist(), np.diff(out_start).tolist(), strict=True)
+    like: dict[tuple[str, tuple[int, int]], list[int]] = {}
+    for i, (block, ends) in enumerate(zip(blocks, arity, strict=True)):
+        like.setdefault((block.kind, ends), []).append(i)
+    inner, first = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    groups = []
+    for (name, (inlets, outlets)), members in like.items():
+        _check_links(blocks[members[0]], inlets, outlets)
+        group = np.array(members, dtype=np.int64)
+        kind = KINDS[name]
+        equations = kind.equations
+        if equations == ANY:
+            equations = inlets + outlets + (name == "resistive_junction")
+        inner[group], first[group] = len(kind.inner), equations
+        groups.append(group)
+    variable = 2 * len(network.links) + int(inner.sum())
+    equation = int(first.sum())
     if variable != equation:
         message = (
             f"{equation} equations for {variable} unknowns: an end of the network has no "
@@ -79,8 +86,9 @@ def laid_out(network: Network) -> Layout:
         )
         raise NetworkError(message)
     return Layout(
-        tuple(map(tuple, inlets)), tuple(map(tuple, outlets)), np.array(inner, dtype=np.int64),
-        np.array(first, dtype=np.int64), variable, tuple(map(tuple, groups.values())),
+        np.argsort(down, kind="stable"), np.argsort(up, kind="stable"), into_start, out_start,
+        2 * len(network.links) + np.cumsum(inner) - inner, np.cumsum(first) - first,
+        variable, tuple(groups),
     )  # fmt: skip
 
 
@@ -120,15 +128,24 @@ def variable_names(network: Network) -> tuple[str, ...]:
     return tuple(names)
 
 
-def local_variables(network: Network, layout: Layout, group: tuple[int, ...]) -> Ints:
+def ends_of(layout: Layout, group: Ints) -> tuple[Ints, int, int]:
+    """Return the links of each block of a group, inlets first, (g, n); how many of each."""
+    inlets = int(layout.into_start[group[0] + 1] - layout.into_start[group[0]])
+    outlets = int(layout.out_start[group[0] + 1] - layout.out_start[group[0]])
+    into = layout.into[layout.into_start[group][:, None] + np.arange(inlets)]
+    out = layout.out[layout.out_start[group][:, None] + np.arange(outlets)]
+    return np.concatenate([into, out], axis=1), inlets, outlets
+
+
+def local_variables(network: Network, layout: Layout, group: Ints) -> Ints:
     """Return the variables of each block of a group of like blocks, shape (g, n)."""
-    ends = np.array([layout.inlets[i] + layout.outlets[i] for i in group], dtype=np.int64)
+    ends, _, _ = ends_of(layout, group)
     count = len(KINDS[network.blocks[group[0]].kind].inner)
     n = 2 * ends.shape[1]
     table = np.empty((len(group), n + count), dtype=np.int64)
     table[:, 0:n:2] = 2 * ends + 1
     table[:, 1:n:2] = 2 * ends
-    table[:, n:] = layout.inner[list(group)][:, None] + np.arange(count)
+    table[:, n:] = layout.inner[group][:, None] + np.arange(count)
     return table
 
 
@@ -150,15 +167,13 @@ def assembled(
                 raise NetworkError(message)
             heart = (network.blocks[group[0]], local_variables(network, layout, group)[0])
     for group in layout.groups:
-        numbers = list(group)
         blocks = [network.blocks[i] for i in group]
         variables = local_variables(network, layout, group)
-        count = int(layout.size)
-        equations = layout.first[numbers][:, None] + np.arange(min(count, variables.shape[1]))
+        _, inlets, outlets = ends_of(layout, group)
+        equations = layout.first[group][:, None] + np.arange(variables.shape[1])
         stamp = Group(
-            blocks, len(layout.inlets[group[0]]), len(layout.outlets[group[0]]), variables,
-            equations, sheet, clock, memory[numbers], heart,
-        )  # fmt: skip
+            blocks, inlets, outlets, variables, equations, sheet, clock, memory[group], heart
+        )
         KINDS[blocks[0].kind].stamp(stamp)
     return System(*joined(sheet, layout.size))
 
@@ -240,14 +255,13 @@ def _number(value: object) -> float:
 def caps(network: Network, layout: Layout) -> tuple[tuple[int, int], ...]:
     """Return flow and pressure variables where vessels meet a boundary condition."""
     found = []
-    for i, block in enumerate(network.blocks):
-        if block.kind not in VESSEL_KINDS:
-            continue
-        (into,), (out,) = layout.inlets[i], layout.outlets[i]
-        if _is_boundary(network.blocks[network.links[out][1]]):
-            found.append((2 * out, 2 * out + 1))
-        elif _is_boundary(network.blocks[network.links[into][0]]):
-            found.append((2 * into, 2 * into + 1))
+    for group in layout.groups:
+        if network.blocks[group[0]].kind in VESSEL_KINDS:
+            for into, out in ends_of(layout, group)[0]:
+                if _is_boundary(network.blocks[network.links[out, 1]]):
+                    found.append((2 * out, 2 * out + 1))
+                elif _is_boundary(network.blocks[network.links[into, 0]]):
+                    found.append((2 * into, 2 * into + 1))
     return tuple(found)
 
 

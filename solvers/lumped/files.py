@@ -44,6 +44,10 @@ SETTING_NAMES = {
     "output_all_cycles": "all_cycles",
     "cardiac_period": "period_s",
 }
+PLAIN = {
+    name: (frozenset(kind.required), frozenset(kind.required + kind.optional))
+    for name, kind in KINDS.items()
+}
 MATERIALS = {"mooney_rivlin": ("W1", "W2"), "exponential": ("C0", "C1", "C2", "C3")}
 
 
@@ -80,7 +84,7 @@ def case(data: Mapping[str, Any]) -> tuple[Network, Settings]:
         raise NetworkError(message)
     book = _Book(data)
     book.read()
-    blocks, links = tuple(book.blocks), tuple(book.links)
+    blocks, links = tuple(book.blocks), np.array(book.links, dtype=np.int64)
     initial = _numbers(data.get("initial_condition", {}), "initial_condition")
     rates = _numbers(data.get("initial_condition_d", {}), "initial_condition_d")
     return Network(blocks, links, initial, rates), settings(data)
@@ -191,12 +195,13 @@ class _Book:
         free: Sequence[str] = (),
         periodic: bool = True,
     ) -> None:
-        kind = OTHER_NAMES.get(kind, kind)
+        if kind not in KINDS:
+            kind = OTHER_NAMES.get(kind, kind)
+            if kind not in KINDS:
+                message = f"element {kind!r} of {name!r} is unknown; known: {', '.join(KINDS)}"
+                raise NetworkError(message)
         if name in self.number:
             message = f"two elements are named {name!r}"
-            raise NetworkError(message)
-        if kind not in KINDS:
-            message = f"element {kind!r} of {name!r} is unknown; known: {', '.join(KINDS)}"
             raise NetworkError(message)
         self.number[name] = len(self.blocks)
         self.blocks.append(Block(name, kind, _values(name, kind, values, free, periodic)))
@@ -204,9 +209,9 @@ class _Book:
     def _read_vessels(self) -> None:
         for entry in _part(self.data, "vessels", list):
             name = str(_field(entry, "vessel_name", "a vessel"))
-            self.vessels[_field(entry, "vessel_id", f"vessel {name!r}")] = name
-            kind = str(_field(entry, "zero_d_element_type", f"vessel {name!r}"))
-            values = _field(entry, "zero_d_element_values", f"vessel {name!r}")
+            self.vessels[_field(entry, "vessel_id", name)] = name
+            kind = str(_field(entry, "zero_d_element_type", name))
+            values = _field(entry, "zero_d_element_values", name)
             if kind == "ChamberSphere":
                 values = {**values, "activation": "double_tanh"}
                 self._add(
@@ -214,11 +219,12 @@ class _Book:
                 )
             else:
                 self._add(name, kind, values)
-            ends = entry.get("boundary_conditions") or {}
-            if "inlet" in ends:
-                self.names_linked.append((ends["inlet"], name))
-            if "outlet" in ends:
-                self.names_linked.append((name, ends["outlet"]))
+            ends = entry.get("boundary_conditions")
+            if ends:
+                if "inlet" in ends:
+                    self.names_linked.append((ends["inlet"], name))
+                if "outlet" in ends:
+                    self.names_linked.append((name, ends["outlet"]))
 
     def _read_couplings(self) -> None:
         for entry in _part(self.data, "external_solver_coupling_blocks", list):
@@ -251,20 +257,23 @@ class _Book:
     def _read_junctions(self) -> None:
         for entry in _part(self.data, "junctions", list):
             name = str(_field(entry, "junction_name", "a junction"))
-            what = f"junction {name!r}"
-            kind = str(_field(entry, "junction_type", what))
-            self._add(name, kind, entry.get("junction_values") or {})
-            for end in ("inlet", "outlet"):
-                if f"{end}_vessels" in entry:
-                    try:
-                        others = [self.vessels[k] for k in entry[f"{end}_vessels"]]
-                    except (KeyError, TypeError) as error:
-                        message = f"{what} names a vessel_id that no vessel has: {error}"
-                        raise NetworkError(message) from error
-                else:
-                    others = list(_field(entry, f"{end}_blocks", what))
-                for other in others:
-                    self.names_linked.append((other, name) if end == "inlet" else (name, other))
+            self._add(
+                name,
+                str(_field(entry, "junction_type", name)),
+                entry.get("junction_values") or {},
+            )
+            self.names_linked += [(other, name) for other in self._ends(entry, "inlet", name)]
+            self.names_linked += [(name, other) for other in self._ends(entry, "outlet", name)]
+
+    def _ends(self, entry: Mapping[str, Any], end: str, name: str) -> list[str]:
+        """Return the names of what a junction connects, given by vessel_id or by name."""
+        if f"{end}_vessels" not in entry:
+            return list(_field(entry, f"{end}_blocks", f"junction {name!r}"))
+        try:
+            return [self.vessels[k] for k in entry[f"{end}_vessels"]]
+        except (KeyError, TypeError) as error:
+            message = f"junction {name!r} names a vessel_id that no vessel has: {error}"
+            raise NetworkError(message) from error
 
     def _read_closed_loop(self) -> None:
         for entry in _part(self.data, "closed_loop_blocks", list):
@@ -338,31 +347,44 @@ def _old_activation(kind: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "piecewise_cosine" if "contract_start" in values else "half_cosine"}
 
 
-def _field(entry: object, name: str, what: str) -> Any:
+def _field(entry: Any, name: str, what: str) -> Any:
+    try:
+        value = entry[name]
+    except (KeyError, TypeError, IndexError):
+        value = None
+    if value is not None:
+        return value
     if not isinstance(entry, Mapping):
         message = f"{what} is a {type(entry).__name__}, must be an object"
         raise NetworkError(message)
-    if entry.get(name) is None:
-        message = f"{what} needs {name}"
-        raise NetworkError(message)
-    return entry[name]
+    message = f"{what} needs {name}"
+    raise NetworkError(message)
 
 
 def _values(
     name: str, kind: str, given: object, free: Sequence[str], periodic: bool
 ) -> dict[str, Value]:
     """Return the values of a block, checked: all that it needs, nothing unknown."""
+    required, allowed = PLAIN[kind]
+    if not given and not required:
+        return {}
     what = f"{kind} {name!r}"
     if not isinstance(given, Mapping):
         message = f"the values of {what} are a {type(given).__name__}, must be an object"
         raise NetworkError(message)
     known = KINDS[kind]
+    if required <= given.keys() <= allowed:
+        for value in given.values():
+            if type(value) is not float or value - value != 0.0:
+                break
+        else:  # most blocks of a large network: finite numbers only
+            return dict(given)
     values: dict[str, Value] = {}
     for key, value in given.items():
         if key[0] == "_" or key in ("upstream_block", "downstream_block", "closed_loop_outlet"):
             continue
         if key in known.required or key in known.optional or key in free:
-            if type(value) is float or isinstance(value, str):
+            if isinstance(value, str):
                 values[key] = value
             elif isinstance(value, (list, tuple)):
                 values[key] = _many(key, value, what, given, known.equations == ANY, periodic)
@@ -405,26 +427,28 @@ def _many(
         raise NetworkError(message) from error
 
 
-def vessel_table(network: Network, solution: LumpedSolution) -> dict[str, AnyArray]:
+def vessel_table(
+    network: Network, solution: LumpedSolution, rates: bool = False
+) -> dict[str, AnyArray]:
     """Return flow and pressure at both ends of each vessel, one row per vessel and time.
 
-    Columns name, time, flow_in, flow_out, pressure_in, pressure_out and the rates d_*.
+    Columns name, time, flow_in, flow_out, pressure_in, pressure_out; with `rates` also d_*.
     """
-    into, out = {}, {}
-    for k, (up, down) in enumerate(network.links):
-        out[up], into[down] = k, k
     vessels = [i for i, b in enumerate(network.blocks) if b.kind in VESSEL_KINDS]
-    names = [network.blocks[i].name for i in vessels]
+    link_of = np.empty((2, len(network.blocks)), dtype=np.int64)
+    numbers = np.arange(len(network.links))
+    link_of[0, network.links[:, 1]], link_of[1, network.links[:, 0]] = numbers, numbers
+    ends = link_of[:, vessels]
     m = len(solution.time_s)
+    names = np.array([network.blocks[i].name for i in vessels], dtype=object)
     table: dict[str, AnyArray] = {
         "name": np.repeat(names, m),
         "time": np.tile(solution.time_s, len(vessels)),
     }
-    for prefix, values in (("", solution.values), ("d_", solution.rates)):
+    for prefix, values in (("", solution.values), ("d_", solution.rates))[: 1 + rates]:
         for what, shift in (("flow", 0), ("pressure", 1)):
-            for end, link in (("in", into), ("out", out)):
-                columns = [2 * link[i] + shift for i in vessels]
-                table[f"{prefix}{what}_{end}"] = values[:, columns].T.reshape(-1)
+            for end, link in zip(("in", "out"), ends, strict=True):
+                table[f"{prefix}{what}_{end}"] = values[:, 2 * link + shift].T.reshape(-1)
     return table
 
 
@@ -432,7 +456,7 @@ def variable_table(solution: LumpedSolution) -> dict[str, AnyArray]:
     """Return all variables, one row per variable and time: name, time, y, ydot."""
     m, n = solution.values.shape
     return {
-        "name": np.repeat(solution.variables, m),
+        "name": np.repeat(np.array(solution.variables, dtype=object), m),
         "time": np.tile(solution.time_s, n),
         "y": solution.values.T.reshape(-1),
         "ydot": solution.rates.T.reshape(-1),

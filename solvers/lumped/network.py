@@ -5,13 +5,13 @@ Values carry the units of the file or tree the network comes from; only time is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
 
-from meshes.arrays import AnyArray, Floats, floats
+from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
 VESSEL_KINDS = ("BloodVessel", "BloodVesselCRL", "BloodVesselRC", "ChamberSphere")
@@ -143,16 +143,19 @@ class Network:
     blocks
         The elements.
     links
-        Pairs of block numbers, upstream first. The inlets of a block are the links that end
-        in it, in this order; its outlets those that start in it.
+        Pairs of block numbers, upstream first, shape (m, 2). The inlets of a block are the
+        links that end in it, in this order; its outlets those that start in it.
     initial, initial_rate
         Values and rates of change by variable name ("pressure:A:B", "Vc:heart") at the start.
     """
 
     blocks: tuple[Block, ...]
-    links: tuple[tuple[int, int], ...]
+    links: Ints
     initial: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     initial_rate: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "links", ints(np.reshape(self.links, (-1, 2))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,8 +168,8 @@ class LumpedSolution:
         Time points, from 0, shape (m,).
     values, rates
         Variables and their rates of change in the network's units, shape (m, n).
-    variables
-        Names of the n variables: flow and pressure of each link, then inner ones.
+    naming
+        Gives the names of the n variables: flow and pressure of each link, then inner ones.
     cycles
         Cardiac cycles that were run.
     newton_steps
@@ -176,7 +179,7 @@ class LumpedSolution:
     time_s: Floats
     values: AnyArray
     rates: AnyArray
-    variables: tuple[str, ...]
+    naming: Callable[[], tuple[str, ...]]
     cycles: int
     newton_steps: int
 
@@ -186,6 +189,11 @@ class LumpedSolution:
             array = np.asarray(getattr(self, name))
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the n variables."""
+        return self.naming()
 
     def of(self, variable: str) -> Floats:
         """Return one variable over time, shape (m,)."""

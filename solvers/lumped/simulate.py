@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from meshes.arrays import Floats
+from meshes.arrays import Floats, floats
 from solvers.errors import ConvergenceError
 from solvers.kernels.lumped import DONE, SINGULAR, System, march, rest_state
 from solvers.lumped.assemble import (
@@ -45,18 +47,18 @@ def simulated(network: Network, settings: Settings | None = None) -> LumpedSolut
     settings = settings or Settings()
     layout = laid_out(network)
     period = cycle_length_s(network, settings.period_s)
-    names = variable_names(network)
-    y, rate = _initial(network, names)
+    naming = partial(variable_names, network)
+    y, rate = _initial(network, layout)
     if settings.steady_initial:
-        _steady_start(network, layout, settings, period, names, y, rate)
+        _steady_start(network, layout, settings, period, y, rate)
     memory = bed_memory(network, layout, y, rate, settings.steady_initial)
     steps = settings.points_per_cycle - 1
     dt = period / steps
     cycles = _planned_cycles(network, settings, period)
     rows = steps * cycles if has_endless_signal(network) else steps
-    times = dt * (np.arange(rows) + 1.0 / (1.0 + settings.spectral_radius))
+    times = floats(dt * (np.arange(rows) + 1.0 / (1.0 + settings.spectral_radius)))
     system = assembled(network, layout, Clock(times, period, steady=False), memory)
-    run = _Run(network, system, settings, dt, names, y, rate)
+    run = _Run(network, layout, system, settings, dt, y, rate)
     watch = settings.cycle_error_percent is not None
     back = 1 if not watch else min(2, cycles)
     first = 0 if settings.all_cycles else (cycles - back) * steps
@@ -66,12 +68,34 @@ def simulated(network: Network, settings: Settings | None = None) -> LumpedSolut
     if not settings.all_cycles and watch:
         keep = steps // settings.every + 1
         values, rates = values[-keep:], rates[-keep:]
-    time = np.arange(len(values)) * (dt * settings.every)
-    return LumpedSolution(time, values, rates, names, run.steps // steps, run.newton)
+    time = floats(np.arange(len(values)) * (dt * settings.every))
+    return LumpedSolution(time, values, rates, naming, run.steps // steps, run.newton)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SteadyProblem:
+    """A network and its equations at the means of all boundary values."""
+
+    network: Network
+    layout: Layout
+    system: System
+
+
+def steady_problem(network: Network) -> SteadyProblem:
+    """Assemble what `steady_state` solves, to solve it more than once.
+
+    Raises
+    ------
+    NetworkError
+        A network that cannot be solved as described.
+    """
+    layout = laid_out(network)
+    clock = Clock(np.zeros(1), 1.0, steady=True)
+    return SteadyProblem(network, layout, assembled(network, layout, clock))
 
 
 def steady_state(
-    network: Network, tolerance: float = 1e-9, newton_steps: int = 50
+    network: Network | SteadyProblem, tolerance: float = 1e-9, newton_steps: int = 50
 ) -> LumpedSolution:
     """Solve for the state in which nothing changes, at the means of all boundary values.
 
@@ -84,14 +108,14 @@ def steady_state(
     ConvergenceError
         There is no such state (a chamber that only fills), or it was not found.
     """
-    layout = laid_out(network)
-    system = assembled(network, layout, Clock(np.zeros(1), 1.0, steady=True))
-    y = np.zeros(layout.size)
-    code, _, newton, where, worst = rest_state(system, y, tolerance, newton_steps)
+    problem = steady_problem(network) if isinstance(network, Network) else network
+    y = np.zeros(problem.layout.size)
+    code, _, newton, where, worst = rest_state(problem.system, y, tolerance, newton_steps)
     if code != DONE:
-        raise ConvergenceError(_trouble(network, layout, code, where, worst, "in steady state"))
-    names = variable_names(network)
-    return LumpedSolution(np.zeros(1), y[None], np.zeros((1, y.size)), names, 0, newton)
+        what = (problem.network, problem.layout, code, where, worst)
+        raise ConvergenceError(_trouble(*what, "in steady state"))
+    naming = partial(variable_names, problem.network)
+    return LumpedSolution(np.zeros(1), y[None], np.zeros((1, y.size)), naming, 0, newton)
 
 
 class _Run:
@@ -100,15 +124,15 @@ class _Run:
     def __init__(
         self,
         network: Network,
+        layout: Layout,
         system: System,
         settings: Settings,
         dt: float,
-        names: tuple[str, ...],
         y: Floats,
         rate: Floats,
     ) -> None:
-        self.network, self.system, self.settings, self.dt = network, system, settings, dt
-        self.names, self.y, self.rate = names, y, rate
+        self.network, self.layout, self.system = network, layout, system
+        self.settings, self.dt, self.y, self.rate = settings, dt, y, rate
         self.steps = self.newton = 0
 
     def advance(self, steps: int, first: int, every: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,8 +148,8 @@ class _Run:
         self.newton += newton
         if code != DONE:
             when = f"at {self.steps * self.dt:.4g} s"
-            layout = laid_out(self.network)
-            raise ConvergenceError(_trouble(self.network, layout, code, where, worst, when))
+            message = _trouble(self.network, self.layout, code, where, worst, when)
+            raise ConvergenceError(message)
         return kept, kept_rate
 
 
@@ -143,9 +167,12 @@ def _trouble(
     return f"Newton did not settle {when}: {worst:.1e} left in {what}; try more time points"
 
 
-def _initial(network: Network, names: tuple[str, ...]) -> tuple[Floats, Floats]:
+def _initial(network: Network, layout: Layout) -> tuple[Floats, Floats]:
     """Return the start state; pressure_all and flow_all stand for all of a sort."""
-    y, rate = np.zeros(len(names)), np.zeros(len(names))
+    y, rate = np.zeros(layout.size), np.zeros(layout.size)
+    if not (network.initial or network.initial_rate):
+        return y, rate
+    names = variable_names(network)
     if network.initial:
         for i, name in enumerate(names):
             if name.startswith(("pressure:", "P_c:")):
@@ -153,20 +180,20 @@ def _initial(network: Network, names: tuple[str, ...]) -> tuple[Floats, Floats]:
             elif name.startswith("flow:"):
                 y[i] = network.initial.get("flow_all", 0.0)
             y[i] = network.initial.get(name, y[i])
-    for i, name in enumerate(names) if network.initial_rate else ():
+    for i, name in enumerate(names):
         rate[i] = network.initial_rate.get(name, 0.0)
     return y, rate
 
 
 def _steady_start(
     network: Network, layout: Layout, settings: Settings, period: float,
-    names: tuple[str, ...], y: Floats, rate: Floats,
+    y: Floats, rate: Floats,
 ) -> None:  # fmt: skip
     """Let the network settle under mean boundary values, in place."""
     dt = period / STEADY_PER_CYCLE
-    times = dt * (np.arange(STEADY_STEPS) + 1.0 / (1.0 + settings.spectral_radius))
+    times = floats(dt * (np.arange(STEADY_STEPS) + 1.0 / (1.0 + settings.spectral_radius)))
     system = assembled(network, layout, Clock(times, period, steady=True))
-    run = _Run(network, system, settings, dt, names, y, rate)
+    run = _Run(network, layout, system, settings, dt, y, rate)
     run.advance(STEADY_STEPS, STEADY_STEPS, 1)
 
 
@@ -217,7 +244,7 @@ def _until_periodic(
         if cycles >= MOST_CYCLES:
             message = (
                 f"not periodic after {cycles} cycles: the mean of "
-                f"{run.names[int(ends[int(np.argmax(change))])]} still changes by "
+                f"{variable_names(run.network)[int(ends[int(np.nanargmax(change))])]} still changes by "
                 f"{100 * worst:.2g} %"
             )
             raise ConvergenceError(message)

@@ -100,8 +100,10 @@ class Group:
             block = self.blocks[raw.index(None)]
             message = f"{block.kind} {block.name!r} needs a value {name}"
             raise NetworkError(message)
-        if not any(isinstance(v, Signal) for v in raw):
+        try:
             return np.array(raw, dtype=np.float64)
+        except TypeError:  # a signal among them
+            pass
         if self.clock.steady:
             return np.array([v.values.mean() if isinstance(v, Signal) else v for v in raw])
         size = self.clock.time_s.size
@@ -198,100 +200,99 @@ class Group:
 
     def _spread(self, value: AnyArray | float) -> AnyArray:
         array = np.asarray(value, dtype=np.float64)
-        if array.ndim == 2:
-            return array
-        return np.broadcast_to(array, (len(self.blocks),))
+        return array if array.ndim > 0 else np.full(len(self.blocks), array)
 
 
 def joined(sheet: Sheet, size: int) -> tuple[AnyArray, ...]:
-    """Return the arrays of `solvers.kernels.lumped.System` for `size` equations.
-
-    Raises
-    ------
-    NetworkError
-        An equation or a variable that nothing is stamped on.
-    """
-    fixed: dict[int, list[tuple[Ints, Ints, AnyArray]]] = {IN_E: [], IN_F: []}
-    moving: list[tuple[int, Ints, Ints, AnyArray]] = []
-    for where, list_ in sheet.entries.items():
-        for rows, columns, value in list_:
-            if value.ndim == 2:
-                moving.append((where, rows, columns, value))
-            else:
-                keep = value != 0.0
-                if keep.all():
-                    fixed[where].append((rows, columns, value))
-                elif keep.any():
-                    fixed[where].append((rows[keep], columns[keep], value[keep]))
-    pieces = [r * size + k for part in fixed.values() for r, k, _ in part]
-    counts = [p.size for p in pieces]
-    pieces += [r * size + k for _, r, k, _ in moving]
-    pieces += [r * size + k for term in sheet.terms for r, k in term.slots]
-    keys = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int64)
+    """Return the arrays of `solvers.kernels.lumped.System` for `size` equations."""
+    keys, counts, weights, moving = _keys(sheet, size)
     unique, place = np.unique(keys, return_inverse=True)
     row, column = np.divmod(unique, size)
     start = np.zeros(size + 1, dtype=np.int64)
     start[1:] = np.cumsum(np.bincount(row, minlength=size))
-    table: dict[int, AnyArray] = {}
-    done, number = 0, 0
-    for where in (IN_E, IN_F):
-        parts = fixed[where]
-        length = sum(counts[number : number + len(parts)])
-        weights = np.concatenate([v for _, _, v in parts]) if parts else np.zeros(0)
-        table[where] = np.bincount(
-            place[done : done + length], weights=weights, minlength=unique.size
-        )
-        done, number = done + length, number + len(parts)
+    done, tables = 0, []
+    for count, weight in zip(counts, weights, strict=True):
+        here = place[done : done + count]
+        tables.append(np.bincount(here, weights=weight, minlength=unique.size))
+        done += count
     constant = np.zeros(size)
-    timed, places, index = [], [], []
-    for where, rows, _, value in moving:
+    timed, kind_of_place, places = [], [], []
+    for where, rows, value in moving:
         timed.append(value)
-        places.append(np.full(rows.size, where))
-        index.append(place[done : done + rows.size])
+        kind_of_place.append(np.full(rows.size, where))
+        places.append(place[done : done + rows.size])
         done += rows.size
     for rows, value in sheet.constants:
         if value.ndim == 2:
             timed.append(value)
-            places.append(np.full(rows.size, IN_C))
-            index.append(rows)
+            kind_of_place.append(np.full(rows.size, IN_C))
+            places.append(rows)
         else:
             np.add.at(constant, rows, value)
     kinds, ats, slots, numbers = [], [], [], []
     total = 0
     for term in sheet.terms:
         g = len(term.at)
-        slot = np.zeros((g, SLOTS), dtype=np.int64)
+        slot, number = np.zeros((g, SLOTS), dtype=np.int64), np.zeros((g, NUMBERS))
         for k in range(len(term.slots)):
             slot[:, k] = place[done : done + g]
             done += g
-        number_ = np.zeros((g, NUMBERS))
         for k, value in enumerate(term.numbers):
             if value.ndim == 2:
                 timed.append(value)
-                places.append(np.full(g, IN_P))
-                index.append((total + np.arange(g)) * NUMBERS + k)
+                kind_of_place.append(np.full(g, IN_P))
+                places.append((total + np.arange(g)) * NUMBERS + k)
             else:
-                number_[:, k] = value
+                number[:, k] = value
         total += g
         kinds.append(np.full(g, term.kind))
         ats.append(term.at)
         slots.append(slot)
-        numbers.append(number_)
+        numbers.append(number)
     return (
         start,
         column,
-        table[IN_E],
-        table[IN_F],
+        *tables,
         constant,
         np.ascontiguousarray(np.concatenate(timed, axis=1)) if timed else np.zeros((1, 0)),
+        _flat(kind_of_place),
         _flat(places),
-        _flat(index),
         _flat(kinds),
         np.concatenate(ats) if ats else np.zeros((0, PLACES), dtype=np.int64),
         np.concatenate(slots) if slots else np.zeros((0, SLOTS), dtype=np.int64),
         np.concatenate(numbers) if numbers else np.zeros((0, NUMBERS)),
         np.array(sheet.gates, dtype=np.int64).reshape(-1, 3),
     )
+
+
+def _keys(
+    sheet: Sheet, size: int
+) -> tuple[Ints, list[int], list[Floats], list[tuple[int, Ints, AnyArray]]]:
+    """Return row * size + column of all entries: E, F, those that move, derivatives.
+
+    Constant entries that are zero are left out. With them: how many E and F are, their
+    values, and of the moving ones where they belong, rows and values.
+    """
+    pieces, counts, weights, moving = [], [], [], []
+    later = []
+    for where in (IN_E, IN_F):
+        fixed = [entry for entry in sheet.entries[where] if entry[2].ndim == 1]
+        for rows, columns, value in sheet.entries[where]:
+            if value.ndim == 2:
+                moving.append((where, rows, value))
+                later.append(rows * size + columns)
+        if not fixed:
+            counts.append(0)
+            weights.append(np.zeros(0))
+            continue
+        rows, columns, values = (np.concatenate(part) for part in zip(*fixed, strict=True))
+        keep = np.flatnonzero(values)
+        pieces.append(rows[keep] * size + columns[keep])
+        counts.append(keep.size)
+        weights.append(values[keep])
+    later += [rows * size + columns for term in sheet.terms for rows, columns in term.slots]
+    keys = np.concatenate(pieces + later) if pieces or later else np.zeros(0, dtype=np.int64)
+    return keys, counts, weights, moving
 
 
 def _flat(parts: list[AnyArray]) -> Ints:
