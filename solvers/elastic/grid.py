@@ -80,7 +80,20 @@ def cut(
     A vessel shorter than two least cells is given their length with its own resistance:
     that changes its volume and inertia by a fraction of a millimetre and keeps the time
     step of the whole network from being dictated by it.
+
+    Raises
+    ------
+    ValueError
+        A period or a cell that is not positive.
     """
+    for name, value in (
+        ("period_s", period_s),
+        ("cell_mm", cell_mm),
+        ("least_cell_mm", least_cell_mm),
+    ):
+        if not (math.isfinite(value) and value > 0):
+            message = f"{name} is {value:g}, must be positive"
+            raise ValueError(message)
     parts = [_cut_vessel(v, blood, cell_mm, least_cell_mm) for v in network.vessels]
     first = np.cumsum([0] + [cells.shape[1] for _, cells, _ in parts])
     junction, member, side = _junctions(network)
