@@ -14,6 +14,7 @@ from solvers.kernels.axisymmetric import (
     newton_matrix,
     residual,
 )
+from solvers.kernels.thin_layer import march
 from solvers.stations import Line
 
 SHORTEST = 8  # steps; two profiles at each end are given
@@ -22,15 +23,15 @@ THINNER, LEAST_THINNER = 2.5, 1.05  # factors by which the viscosity then falls
 ATTEMPTS = 12  # then the laminar flow asked for is taken not to exist
 TAIL = 8  # stations at the end of a stretch that must flow forward
 NEWTON_STEPS = 15
-NEAR, SETTLED = 0.05, 1e-4  # last Newton step, of the flow: on the way, and in the end
+NEAR, SETTLED = 0.05, 1e-3  # last Newton step, of the flow: on the way, and in the end
 SURE = 1e-3  # Newton steps below this need no check
 
 
 def solve_stretch(line: Line, psi: Floats, first: int, end: int, warm: bool) -> tuple[int, int]:
     """Solve all terms from station `first` as far as the flow reverses, `end` at least.
 
-    A poor guess is approached by way of higher viscosities; the stretch grows with the
-    recirculation.
+    From the guess given or a march through the stretch; if that is too poor, by way of
+    higher viscosities. The stretch grows with the recirculation.
 
     Parameters
     ----------
@@ -53,40 +54,67 @@ def solve_stretch(line: Line, psi: Floats, first: int, end: int, warm: bool) -> 
     last = line.x_m.size - 1
     first = max(0, min(first, last - SHORTEST))
     end = min(max(end, first + SHORTEST), last)
+    if warm or _marched(line.part(first, end), psi[first : end + 1]):
+        reached = _grow(line, psi, first, end, 1.0)
+        if reached:
+            return first, reached
+    return first, _thinned(line, psi, first, end)
+
+
+def _marched(part: Line, psi: Floats) -> bool:
+    """Fill psi by a march that does not stop where the flow reverses; True if it arrived."""
+    gradient = np.zeros(part.x_m.size)
+    last, done = march(
+        part.x_m, part.radius_m, part.face, part.viscosity_m2_s, part.flow_m3_s, 0, np.inf,
+        psi, gradient,
+    )  # fmt: skip
+    return bool(done) and last == part.x_m.size - 1 and bool(np.isfinite(psi).all())
+
+
+def _thinned(line: Line, psi: Floats, first: int, end: int) -> int:
+    """Solve by way of higher viscosities, from Poiseuille profiles; return the last station."""
     part = line.part(first, end)
     reynolds = 2.0 * part.flow_m3_s / (part.radius_m * part.viscosity_m2_s)
-    thick, reached, factor, attempts = 1.0, np.inf, THINNER, 0
-    if not warm:
-        thick = max(1.0, float(reynolds.max()) / GENTLE_RE)
-        psi[first + 1] = psi[first]
-        psi[first + 2 : end + 1] = part.flow_m3_s * part.face * (2.0 - part.face)
-    while True:
-        part = line.part(first, end)
-        attempts += 1
-        solved, done = _newton(part, psi[first : end + 1], thick)
-        if done:
-            psi[first : end + 1] = solved
-            more = _grown(psi, first, end)
-            if more > end:
-                psi[end + 1 : more + 1] = psi[end]
-                end = more
-                continue
-            if thick == 1.0:
-                return first, end
-            reached = thick
-        elif warm:
-            return solve_stretch(line, psi, first, end, warm=False)
-        elif factor < LEAST_THINNER or reached == np.inf or attempts > ATTEMPTS:
-            throat = int(np.argmin(part.radius_m))
-            message = (
-                f"no steady flow was found around {part.x_m[throat] * 1e3:.1f} mm from the "
-                f"vessel's start (lumen radius {part.radius_m[throat] * 1e3:.3g} mm, Reynolds "
-                f"number {reynolds.max():.0f})"
-            )
-            raise ConvergenceError(message)
-        else:
+    psi[first + 1] = psi[first]
+    psi[first + 2 : end + 1] = part.flow_m3_s * part.face * (2.0 - part.face)
+    thick, solved, factor = max(1.0, float(reynolds.max()) / GENTLE_RE), np.inf, THINNER
+    for _ in range(ATTEMPTS):
+        reached = _grow(line, psi, first, end, thick)
+        if reached and thick == 1.0:
+            return reached
+        if reached:
+            end, solved = reached, thick
+        elif solved < np.inf:
             factor = float(np.sqrt(factor))
-        thick = max(1.0, reached / factor)
+        if solved == np.inf or factor < LEAST_THINNER:
+            break
+        thick = max(1.0, solved / factor)
+    throat = int(np.argmin(part.radius_m))
+    message = (
+        f"no steady flow was found around {part.x_m[throat] * 1e3:.1f} mm from the vessel's "
+        f"start (lumen radius {part.radius_m[throat] * 1e3:.3g} mm, Reynolds number "
+        f"{reynolds.max():.0f})"
+    )
+    raise ConvergenceError(message)
+
+
+def _grow(line: Line, psi: Floats, first: int, end: int, thick: float) -> int:
+    """Solve at `thick` times the viscosity, further down as long as the flow reverses there.
+
+    Returns the last station, 0 if Newton failed (then psi is as it was, but for a part that
+    was added).
+    """
+    while True:
+        solved, done = _newton(line.part(first, end), psi[first : end + 1], thick)
+        if not done:
+            return 0
+        psi[first : end + 1] = solved
+        tail = max(first + 2, end - TAIL)
+        if end == len(psi) - 1 or not (np.diff(psi[tail : end + 1], axis=1) < 0).any():
+            return end
+        more = min(len(psi) - 1, end + max(20, (end - first) // 3))
+        psi[end + 1 : more + 1] = psi[end]
+        end = more
 
 
 def stretch_pressure(line: Line, psi: Floats) -> Floats:
@@ -104,14 +132,6 @@ def stretch_pressure(line: Line, psi: Floats) -> Floats:
     slope = (between[-1] - between[-2]) / (middle[-1] - middle[-2])
     final = between[-1] + slope * (x[-1] - middle[-1])
     return np.concatenate([[0.0], inner - begin, [final - begin]])
-
-
-def _grown(psi: Floats, first: int, end: int) -> int:
-    """Return where a stretch must end so that its last profiles do not reverse."""
-    tail = max(first + 2, end - TAIL)
-    if not (np.diff(psi[tail : end + 1], axis=1) < 0).any():
-        return end
-    return min(len(psi) - 1, end + max(20, (end - first) // 3))
 
 
 def _newton(line: Line, guess: Floats, thick: float) -> tuple[Floats, bool]:
