@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from meshes.arrays import AnyArray
+from meshes.arrays import AnyArray, Ints
 from solvers.lumped.activation import CURVES
 from solvers.lumped.elements import ANY, KINDS
 from solvers.lumped.network import (
@@ -84,7 +84,7 @@ def case(data: Mapping[str, Any]) -> tuple[Network, Settings]:
         raise NetworkError(message)
     book = _Book(data)
     book.read()
-    blocks, links = tuple(book.blocks), np.array(book.links, dtype=np.int64)
+    blocks, links = tuple(book.blocks), book.links
     initial = _numbers(data.get("initial_condition", {}), "initial_condition")
     rates = _numbers(data.get("initial_condition_d", {}), "initial_condition_d")
     return Network(blocks, links, initial, rates), settings(data)
@@ -168,14 +168,15 @@ class _Book:
         self.draining: list[str] = []
 
     @property
-    def links(self) -> list[tuple[int, int]]:
-        """The links as pairs of block numbers."""
+    def links(self) -> Ints:
+        """The links as pairs of block numbers, shape (m, 2)."""
         number = self.number
         try:
-            return [(number[up], number[down]) for up, down in self.names_linked]
+            flat = [number[name] for pair in self.names_linked for name in pair]
         except KeyError as error:
             message = f"no element is named {error.args[0]!r}, yet another is connected to it"
             raise NetworkError(message) from error
+        return np.array(flat, dtype=np.int64).reshape(-1, 2)
 
     def read(self) -> None:
         """Read all parts."""
@@ -207,11 +208,15 @@ class _Book:
         self.blocks.append(Block(name, kind, _values(name, kind, values, free, periodic)))
 
     def _read_vessels(self) -> None:
+        link, number_of = self.names_linked.append, self.vessels
         for entry in _part(self.data, "vessels", list):
-            name = str(_field(entry, "vessel_name", "a vessel"))
-            self.vessels[_field(entry, "vessel_id", name)] = name
-            kind = str(_field(entry, "zero_d_element_type", name))
-            values = _field(entry, "zero_d_element_values", name)
+            try:
+                name, kind = entry["vessel_name"], entry["zero_d_element_type"]
+                values, number_of[entry["vessel_id"]] = entry["zero_d_element_values"], name
+                ends = entry.get("boundary_conditions")
+            except (KeyError, TypeError) as error:
+                message = f"a vessel has no {error}: {str(entry)[:60]}"
+                raise NetworkError(message) from error
             if kind == "ChamberSphere":
                 values = {**values, "activation": "double_tanh"}
                 self._add(
@@ -219,12 +224,11 @@ class _Book:
                 )
             else:
                 self._add(name, kind, values)
-            ends = entry.get("boundary_conditions")
             if ends:
                 if "inlet" in ends:
-                    self.names_linked.append((ends["inlet"], name))
+                    link((ends["inlet"], name))
                 if "outlet" in ends:
-                    self.names_linked.append((name, ends["outlet"]))
+                    link((name, ends["outlet"]))
 
     def _read_couplings(self) -> None:
         for entry in _part(self.data, "external_solver_coupling_blocks", list):
@@ -255,22 +259,26 @@ class _Book:
                 self.draining.append(name)
 
     def _read_junctions(self) -> None:
+        link = self.names_linked.append
         for entry in _part(self.data, "junctions", list):
-            name = str(_field(entry, "junction_name", "a junction"))
-            self._add(
-                name,
-                str(_field(entry, "junction_type", name)),
-                entry.get("junction_values") or {},
-            )
-            self.names_linked += [(other, name) for other in self._ends(entry, "inlet", name)]
-            self.names_linked += [(name, other) for other in self._ends(entry, "outlet", name)]
+            try:
+                name, kind = entry["junction_name"], entry["junction_type"]
+            except (KeyError, TypeError) as error:
+                message = f"a junction has no {error}: {str(entry)[:60]}"
+                raise NetworkError(message) from error
+            self._add(name, kind, entry.get("junction_values") or {})
+            for other in self._ends(entry, "inlet", name):
+                link((other, name))
+            for other in self._ends(entry, "outlet", name):
+                link((name, other))
 
     def _ends(self, entry: Mapping[str, Any], end: str, name: str) -> list[str]:
         """Return the names of what a junction connects, given by vessel_id or by name."""
-        if f"{end}_vessels" not in entry:
-            return list(_field(entry, f"{end}_blocks", f"junction {name!r}"))
+        numbers = entry.get(end + "_vessels")
+        if numbers is None:
+            return list(_field(entry, end + "_blocks", f"junction {name!r}"))
         try:
-            return [self.vessels[k] for k in entry[f"{end}_vessels"]]
+            return [self.vessels[k] for k in numbers]
         except (KeyError, TypeError) as error:
             message = f"junction {name!r} names a vessel_id that no vessel has: {error}"
             raise NetworkError(message) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -73,8 +74,7 @@ class Signal:
 Value = float | Signal | tuple[float, ...] | str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(NamedTuple):
     """One element: its name, its kind (see `solvers.lumped.elements`) and its values."""
 
     name: str

@@ -45,20 +45,9 @@ def simulated(network: Network, settings: Settings | None = None) -> LumpedSolut
         A time step, or the periodic state, was not reached; names variable and time.
     """
     settings = settings or Settings()
-    layout = laid_out(network)
-    period = cycle_length_s(network, settings.period_s)
     naming = partial(variable_names, network)
-    y, rate = _initial(network, layout)
-    if settings.steady_initial:
-        _steady_start(network, layout, settings, period, y, rate)
-    memory = bed_memory(network, layout, y, rate, settings.steady_initial)
-    steps = settings.points_per_cycle - 1
-    dt = period / steps
-    cycles = _planned_cycles(network, settings, period)
-    rows = steps * cycles if has_endless_signal(network) else steps
-    times = floats(dt * (np.arange(rows) + 1.0 / (1.0 + settings.spectral_radius)))
-    system = assembled(network, layout, Clock(times, period, steady=False), memory)
-    run = _Run(network, layout, system, settings, dt, y, rate)
+    run, steps, cycles = _started(network, settings)
+    layout, dt = run.layout, run.dt
     watch = settings.cycle_error_percent is not None
     back = 1 if not watch else min(2, cycles)
     first = 0 if settings.all_cycles else (cycles - back) * steps
@@ -118,6 +107,35 @@ def steady_state(
     return LumpedSolution(np.zeros(1), y[None], np.zeros((1, y.size)), naming, 0, newton)
 
 
+class Beats:
+    """A network that goes on from cycle to cycle.
+
+    Raises
+    ------
+    NetworkError
+        A network that cannot be solved as described.
+    ConvergenceError
+        The steady start was not reached.
+    """
+
+    def __init__(self, network: Network, settings: Settings) -> None:
+        self._run, self._steps, _ = _started(network, settings)
+        self._network = network
+
+    def next(self) -> tuple[np.ndarray, np.ndarray]:
+        """March one cycle on; return states and rates at its points, both ends included."""
+        return self._run.advance(self._steps, 0, 1)
+
+    @property
+    def cycles(self) -> int:
+        """How many cycles have been marched."""
+        return self._run.steps // self._steps
+
+    def name(self, variable: int) -> str:
+        """Return the name of a variable."""
+        return variable_names(self._network)[variable]
+
+
 class _Run:
     """A march under way: state and how far it is."""
 
@@ -165,6 +183,23 @@ def _trouble(
             f"connections and boundary conditions"
         )
     return f"Newton did not settle {when}: {worst:.1e} left in {what}; try more time points"
+
+
+def _started(network: Network, settings: Settings) -> tuple[_Run, int, int]:
+    """Return the march at its start, steps per cycle and how many cycles are planned."""
+    layout = laid_out(network)
+    period = cycle_length_s(network, settings.period_s)
+    y, rate = _initial(network, layout)
+    if settings.steady_initial:
+        _steady_start(network, layout, settings, period, y, rate)
+    memory = bed_memory(network, layout, y, rate, settings.steady_initial)
+    steps = settings.points_per_cycle - 1
+    dt = period / steps
+    cycles = _planned_cycles(network, settings, period)
+    rows = steps * cycles if has_endless_signal(network) else steps
+    times = floats(dt * (np.arange(rows) + 1.0 / (1.0 + settings.spectral_radius)))
+    system = assembled(network, layout, Clock(times, period, steady=False), memory)
+    return _Run(network, layout, system, settings, dt, y, rate), steps, cycles
 
 
 def _initial(network: Network, layout: Layout) -> tuple[Floats, Floats]:
@@ -242,9 +277,9 @@ def _until_periodic(
         if worst <= limit:
             return values, rates
         if cycles >= MOST_CYCLES:
+            name = variable_names(run.network)[int(ends[int(np.nanargmax(change))])]
             message = (
-                f"not periodic after {cycles} cycles: the mean of "
-                f"{variable_names(run.network)[int(ends[int(np.nanargmax(change))])]} still changes by "
+                f"not periodic after {cycles} cycles: the mean of {name} still changes by "
                 f"{100 * worst:.2g} %"
             )
             raise ConvergenceError(message)
