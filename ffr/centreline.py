@@ -9,17 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ffr.boundary import Supply, boundaries, split_flow
 from ffr.errors import ConfigError
+from ffr.estimates import blood_from_patient, mean_aortic_pressure_mmhg
 from ffr.patient import Patient
-from ffr.physiology import (
-    Assumption,
-    Physiology,
-    Supply,
-    blood_from_patient,
-    boundaries,
-    mean_aortic_pressure_mmhg,
-    split_flow,
-)
+from ffr.physiology import Assumption, Physiology
 from meshes.arrays import Floats, Ints, floats, ints
 from meshes.io import read_centreline
 from meshes.rooting import rooted
@@ -250,7 +244,7 @@ def _inlet_pressure(
     if settings.inlet_pressure_mmhg is not None:
         value = settings.inlet_pressure_mmhg
         return value, Assumption(name, f"{value:.1f} mmHg", "given", False)
-    if patient is not None and patient.systolic_mmhg is not None:
+    if patient is not None and (patient.systolic_mmhg or patient.mean_aortic_pressure_mmhg):
         return mean_aortic_pressure_mmhg(patient)
     text = f"{INLET_PRESSURE_MMHG:.1f} mmHg"
     return INLET_PRESSURE_MMHG, Assumption(name, text, "default", True)

@@ -51,6 +51,23 @@ HeartRate = Annotated[
 LvMass = Annotated[float | None, typer.Option(help="Myocardial mass of the left ventricle, g.")]
 Haematocrit = Annotated[float | None, typer.Option(help="As a fraction, such as 0.45.")]
 Sex = Annotated[str | None, typer.Option(help="female or male.")]
+Dominance = Annotated[str | None, typer.Option(help="right, left or codominant.")]
+MeanPressure = Annotated[
+    float | None, typer.Option(help="Measured mean aortic pressure, mmHg; before the cuff.")
+]
+MapRule = Annotated[
+    str | None, typer.Option(help="Mean from the cuff: third, form-factor or third-plus-5.")
+]
+Venous = Annotated[float | None, typer.Option(help="Right atrial pressure, mmHg.")]
+RestingFlow = Annotated[
+    float | None, typer.Option(help="Measured flow of both trees at rest; before the mass.")
+]
+FlowRule = Annotated[str | None, typer.Option(help="Flow from mass or morphometry.")]
+Response = Annotated[
+    float | None, typer.Option(help="Flow reserve of the beds, such as by PET.")
+]
+SplitExponent = Annotated[float | None, typer.Option(help="Flow divides as radius to this.")]
+Viscosity = Annotated[float | None, typer.Option(help="Pa s; before the haematocrit.")]
 
 
 def _version(wanted: bool) -> None:
@@ -101,12 +118,26 @@ def run(
     lv_mass_g: LvMass = None,
     haematocrit: Haematocrit = None,
     sex: Sex = None,
+    dominance: Dominance = None,
+    mean_aortic_pressure_mmhg: MeanPressure = None,
+    map_rule: MapRule = None,
+    venous_pressure_mmhg: Venous = None,
+    resting_flow_ml_min: RestingFlow = None,
+    flow_rule: FlowRule = None,
+    hyperaemic_response: Response = None,
+    split_exponent: SplitExponent = None,
+    viscosity_pa_s: Viscosity = None,
 ) -> None:
     """From a CT study to an FFR map: all stages in one command."""
     flags: dict[str, object] = {
         "systolic_mmhg": systolic_mmhg, "diastolic_mmhg": diastolic_mmhg,
         "heart_rate_bpm": heart_rate_bpm, "lv_mass_g": lv_mass_g,
-        "haematocrit": haematocrit, "sex": sex,
+        "haematocrit": haematocrit, "sex": sex, "dominance": dominance,
+        "mean_aortic_pressure_mmhg": mean_aortic_pressure_mmhg, "map_rule": map_rule,
+        "venous_pressure_mmhg": venous_pressure_mmhg,
+        "resting_flow_ml_min": resting_flow_ml_min, "flow_rule": flow_rule,
+        "hyperaemic_response": hyperaemic_response, "split_exponent": split_exponent,
+        "viscosity_pa_s": viscosity_pa_s,
     }  # fmt: skip
 
     def work() -> None:

@@ -6,12 +6,14 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ffr.errors import ConfigError
+from ffr.physiology import Dominance, FlowRule, MapRule
 
+Sex = Literal["female", "male"]
 Range = tuple[float, float]
 SOURCE = "the patient file"  # never its name: it may be called after the patient
 PLAUSIBLE: dict[str, Range] = {
@@ -20,6 +22,18 @@ PLAUSIBLE: dict[str, Range] = {
     "heart_rate_bpm": (30.0, 220.0),
     "lv_mass_g": (30.0, 600.0),
     "haematocrit": (0.15, 0.70),
+    "mean_aortic_pressure_mmhg": (40.0, 180.0),
+    "venous_pressure_mmhg": (0.0, 25.0),
+    "resting_flow_ml_min": (50.0, 1000.0),
+    "hyperaemic_response": (1.0, 6.0),
+    "split_exponent": (1.5, 3.5),
+    "viscosity_pa_s": (0.001, 0.010),
+}
+CHOICES = {
+    "sex": get_args(Sex),
+    "dominance": get_args(Dominance),
+    "flow_rule": get_args(FlowRule),
+    "map_rule": get_args(MapRule),
 }
 
 
@@ -43,6 +57,24 @@ class Patient(BaseModel):
         Volume fraction of red cells, such as 0.45.
     sex
         "female" or "male".
+    dominance
+        "right", "left" or "codominant"; used where only one tree is found.
+    mean_aortic_pressure_mmhg
+        Measured, such as by catheter; stands in for the cuff.
+    map_rule
+        How mean pressure follows from the cuff; see `ffr.physiology.Physiology`.
+    venous_pressure_mmhg
+        Right atrial pressure.
+    resting_flow_ml_min
+        Of both trees, such as by PET; stands in for the mass.
+    flow_rule
+        How resting flow is estimated; see `ffr.physiology.Physiology`.
+    hyperaemic_response
+        Flow reserve of the beds, such as by PET.
+    split_exponent
+        Flow divides as radius to this power.
+    viscosity_pa_s
+        Of the blood; stands in for the haematocrit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -52,7 +84,18 @@ class Patient(BaseModel):
     heart_rate_bpm: Annotated[float | None, _within("heart_rate_bpm")] = None
     lv_mass_g: Annotated[float | None, _within("lv_mass_g")] = None
     haematocrit: Annotated[float | None, _within("haematocrit")] = None
-    sex: Literal["female", "male"] | None = None
+    sex: Sex | None = None
+    dominance: Dominance | None = None
+    mean_aortic_pressure_mmhg: Annotated[float | None, _within("mean_aortic_pressure_mmhg")] = (
+        None
+    )
+    map_rule: MapRule | None = None
+    venous_pressure_mmhg: Annotated[float | None, _within("venous_pressure_mmhg")] = None
+    resting_flow_ml_min: Annotated[float | None, _within("resting_flow_ml_min")] = None
+    flow_rule: FlowRule | None = None
+    hyperaemic_response: Annotated[float | None, _within("hyperaemic_response")] = None
+    split_exponent: Annotated[float | None, _within("split_exponent")] = None
+    viscosity_pa_s: Annotated[float | None, _within("viscosity_pa_s")] = None
 
 
 def load_patient(path: Path) -> Patient:
@@ -106,8 +149,9 @@ def _problem(settings: Mapping[str, object], name: str, kind: str) -> str:
             return f"no setting {name!r}; did you mean {near[0]!r}?"
         # not repeated: it may be a name, as in a section called after the patient
         return f"entry {list(settings).index(name) + 1} is no setting; known are {known}"
-    if name == "sex":
-        return f"sex is {value!r}, must be 'female' or 'male'"
+    if name in CHOICES:
+        *most, last = map(repr, CHOICES[name])
+        return f"{name} is {value!r}, must be {', '.join(most)} or {last}"
     low, high = PLAUSIBLE[name]
     unit = ", a fraction" if name == "haematocrit" else ""
     return f"{name} is {value!r}, must be a number from {low:g} to {high:g}{unit}"

@@ -1,28 +1,17 @@
-"""What the body does at the ends of the tree: from a patient to boundary conditions."""
+"""Which numbers describe a patient's circulation, how uncertain are they, and who says so?
+
+Every constant of the flow model stands here once, with its spread and its source. What is
+known of one patient replaces them in `ffr.boundary`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from ffr.errors import ConfigError
-from ffr.patient import Patient
-from meshes.arrays import Floats, floats
-from meshes.tree import CoronaryTree, VesselTree, outlets
-from solvers.blood import Blood
-from solvers.split import SPLIT_EXPONENT, flow_shares, inlet_radius_mm
-
-RESTING_ML_S_PER_G = 0.0328  # times M^0.75; public coronary deck, arXiv 2501.08340 (2025)
-MASS_POWER = 0.75  # Choy & Kassab, Journal of Applied Physiology 2008;104:1281
-MASS_G = {"male": 155.0, "female": 109.0}  # MESA, Natori et al., AJR 2006;186:S357, see docs
-CUFF_MMHG = (120.0, 80.0)
-VENOUS_MMHG = 5.0
-RESISTANCE_RATIO = 0.24  # Wilson et al., Circulation 1990;82:1595
-LEFT_SHARE = 0.606  # of the total flow, arXiv 2501.08340, where only one tree is known
-HAEMATOCRIT = 0.45
+FlowRule = Literal["mass", "morphometry"]
+MapRule = Literal["third", "form-factor", "third-plus-5"]
+Dominance = Literal["right", "left", "codominant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,243 +32,175 @@ class Assumption:
     assumed: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Boundary:
-    """What the ends of one tree see under hyperaemia.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One number, how far the truth may be from it, and where both come from.
 
     Parameters
     ----------
-    inlet_pressure_mmhg
-        Mean aortic pressure.
-    venous_pressure_mmhg
-        Pressure behind the microvascular bed.
-    outlet_resistance_mmhg_min_ml
-        Hyperaemic resistance of the bed behind each outlet, in the order of `outlets`.
-    resting_flow_ml_min
-        Flow of each outlet at rest that the resistances come from.
+    typical
+        Mean of a normal, median of a log-normal distribution; the unit stands in the name
+        of the field that holds this.
+    spread
+        Standard deviation: in the same unit when normal, of the natural logarithm when
+        log-normal.
+    law
+        "normal" or "log-normal".
+    source
+        Publication, or the reasoning.
     """
 
-    inlet_pressure_mmhg: float
-    venous_pressure_mmhg: float
-    outlet_resistance_mmhg_min_ml: Floats
-    resting_flow_ml_min: Floats
-
-    def __post_init__(self) -> None:
-        for name in ("outlet_resistance_mmhg_min_ml", "resting_flow_ml_min"):
-            object.__setattr__(self, name, floats(getattr(self, name)))
+    typical: float
+    spread: float
+    law: Literal["normal", "log-normal"]
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Physiology:
-    """Settings of the microvascular model.
+    """The constants of the flow model.
+
+    Rest times response is the flow that the microvascular beds would let through if the
+    epicardial vessels had no resistance: 250 mL/min x 2.78 = 695 mL/min for a heart of
+    132 g. Fournier et al. (EuroIntervention 2021;17:e309) measured 668 +- 185 mL/min in
+    controls and 582 +- 138 mL/min in patients, behind an epicardial resistance that costs
+    some 10 to 15 %; the spread of rest given the mass (0.15) and of response (0.25) together
+    is theirs (24 to 28 %) and a little more.
 
     Parameters
     ----------
-    exponent
-        Flow divides in proportion to radius^exponent; 7/3 (Kassab 2006).
-    resistance_ratio
-        Hyperaemic over resting resistance; 0.24 (Wilson 1990, healthy beds). Patients with
-        coronary disease reach less hyperaemia: flow reserve 2 to 2.9, a ratio of 0.35-0.5.
+    flow_rule
+        Where resting flow comes from: "mass" of the left ventricle, or "morphometry", the
+        healthy calibre of the coronary inlets.
+    map_rule
+        Mean pressure from a cuff: "third" DAP + PP/3; "form-factor" DAP + 0.45 PP;
+        "third-plus-5" DAP + PP/3 + 5 mmHg.
+    rest_ml_min, rest_mass_g, mass_power
+        Resting flow of both trees at a left ventricular mass, and how it grows with mass.
+    rest_ml_min_per_calibre
+        Resting flow over the sum of inlet diameter^(7/3), diameters in mm.
+    response
+        Hyperaemic over resting flow of a bed at equal pressure: resting over hyperaemic
+        resistance.
+    male_mass_g, female_mass_g
+        Left ventricular mass where none is measured.
+    measured_mass_log_sd, given_mass_log_sd
+        Spread of the logarithm of a mass measured in the scan, given by the user.
+    cuff_mmhg
+        Systolic and diastolic where no cuff pressure is given.
+    cuff_sd_mmhg, no_cuff_sd_mmhg, given_pressure_sd_mmhg
+        Spread of mean pressure in hyperaemia: from a cuff, without one, given as such.
     venous_pressure_mmhg
-        Pressure behind the bed; 5 mmHg, the usual right atrial pressure.
+        Behind the beds.
+    split_exponent, bifurcation
+        Flow divides as radius^exponent; spread of the logarithm of the ratio of flows at a
+        bifurcation that calibres do not explain.
+    male_haematocrit, female_haematocrit
+        Where none is given (of unknown sex: the male one).
+    viscosity_pa_s
+        At 45 % haematocrit.
+    left_share
+        Of the heart's flow, by dominance, where only one tree is found.
     """
 
-    exponent: float = SPLIT_EXPONENT
-    resistance_ratio: float = RESISTANCE_RATIO
-    venous_pressure_mmhg: float = VENOUS_MMHG
+    flow_rule: FlowRule = "mass"
+    map_rule: MapRule = "third"
+    rest_ml_min: Known = Known(
+        250.0,
+        0.15,
+        "log-normal",
+        "5 % of cardiac output; spread: see the docstring of Physiology",
+    )
+    rest_mass_g: Known = Known(132.0, 0.0, "normal", "mean of both sexes, MESA, Natori 2006")
+    mass_power: Known = Known(
+        0.75, 0.0, "normal", "Choy & Kassab, J Appl Physiol 2008;104:1281"
+    )
+    rest_ml_min_per_calibre: Known = Known(
+        4.36,
+        0.25,
+        "log-normal",
+        "250 mL/min over 4.5^(7/3) + 3.9^(7/3), healthy left main and RCA of Dodge, "
+        "Circulation 1992;86:232; spread: 11 % of diameter to the power 7/3",
+    )
+    response: Known = Known(
+        2.78,
+        0.25,
+        "log-normal",
+        "Gallinoro, EuroIntervention 2021, 2.78 +- 0.91 (by PET patients 1.99 +- 0.47, "
+        "controls 2.91 +- 0.78, PMC3069313; healthy beds up to 4.2-4.8, Wilson 1990)",
+    )
+    male_mass_g: Known = Known(
+        155.0, 0.20, "log-normal", "MESA, Natori et al., AJR 2006;186:S357"
+    )
+    female_mass_g: Known = Known(
+        109.0, 0.20, "log-normal", "MESA, Natori et al., AJR 2006;186:S357"
+    )
+    measured_mass_log_sd: Known = Known(
+        0.15, 0.0, "normal", "held-out virtual scans, model card"
+    )
+    given_mass_log_sd: Known = Known(
+        0.05, 0.0, "normal", "reproducibility of magnetic resonance"
+    )
+    cuff_mmhg: tuple[float, float] = (120.0, 80.0)
+    cuff_sd_mmhg: Known = Known(
+        7.0,
+        0.0,
+        "normal",
+        "5 mmHg against catheter (Chemla 2002) and 5 mmHg of change in hyperaemia",
+    )
+    no_cuff_sd_mmhg: Known = Known(12.0, 0.0, "normal", "spread of mean pressure among adults")
+    given_pressure_sd_mmhg: Known = Known(3.0, 0.0, "normal", "fluid-filled catheter")
+    venous_pressure_mmhg: Known = Known(
+        5.0, 2.0, "normal", "usual right atrial pressure, 1 to 9 mmHg"
+    )
+    split_exponent: Known = Known(
+        7.0 / 3.0,
+        0.2,
+        "normal",
+        "Kassab, Am J Physiol 2006;290:H894; 2.15 and 2.38 by Taylor 2022, 2.6",
+    )
+    bifurcation: Known = Known(
+        1.0,
+        0.28,
+        "log-normal",
+        "what LAD flow varies beyond that of the heart (31 and 24 %, Fournier 2021), less "
+        "what calibre explains (r = 0.66, Taylor 2022)",
+    )
+    male_haematocrit: Known = Known(0.45, 0.04, "normal", "usual adult range")
+    female_haematocrit: Known = Known(0.40, 0.04, "normal", "usual adult range")
+    viscosity_pa_s: Known = Known(
+        0.0035,
+        0.05,
+        "log-normal",
+        "Fossan, Cardiovasc Eng Technol 2018; 3.5 to 4.0 mPa s are in use",
+    )
+    left_share: tuple[tuple[Dominance, float], ...] = (
+        ("right", 0.606),  # arXiv 2501.08340
+        ("codominant", 0.71),  # half way
+        ("left", 0.82),  # diameters^(7/3) of left-dominant hearts, Dodge 1992
+    )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Supply:
-    """One tree as the microvascular model sees it: what to split by, and whose side it is.
+@dataclass(frozen=True, slots=True)
+class InputSpread:
+    """How far the inputs of one patient's flow may be from the values used.
 
     Parameters
     ----------
-    tree
-        The vessels.
-    reference_radius_mm
-        Healthy radius at each point, shape (n,).
-    side
-        "left" or "right".
+    flow, response, viscosity
+        Standard deviation of the logarithm: of resting flow (the mass included), of
+        hyperaemic response, of viscosity.
+    pressure_mmhg, venous_mmhg
+        Standard deviation of mean aortic and venous pressure.
+    exponent, bifurcation
+        Standard deviation of the split exponent, and of the logarithm of the ratio of flows
+        at each bifurcation.
     """
 
-    tree: VesselTree
-    reference_radius_mm: Floats
-    side: str
-
-
-def boundary_from_patient(
-    trees: Sequence[CoronaryTree],
-    patient: Patient,
-    lv_mass_g: float | None,
-    settings: Physiology | None = None,
-) -> tuple[tuple[Boundary, ...], tuple[Assumption, ...]]:
-    """Return the hyperaemic boundary of each tree and what it rests on.
-
-    Resting flow follows from the myocardial mass and divides by healthy radius, top down:
-    at the aorta between the trees, at each bifurcation between the daughters. Resting
-    resistance of an outlet is (MAP - P_v)/Q; hyperaemia lowers it by one ratio.
-
-    Parameters
-    ----------
-    trees
-        The coronary trees of one heart.
-    patient
-        What is known.
-    lv_mass_g
-        Myocardial mass measured in the scan, None if it was not.
-    settings
-        Constants of the model.
-
-    Raises
-    ------
-    ConfigError
-        Mean aortic pressure not above venous pressure, a mass that is not positive.
-    """
-    supplies = [Supply(t.tree, t.reference_radius_mm, t.side) for t in trees]
-    return boundaries(supplies, patient, lv_mass_g, settings or Physiology())
-
-
-def boundaries(
-    supplies: Sequence[Supply],
-    patient: Patient,
-    lv_mass_g: float | None,
-    settings: Physiology,
-    aortic: tuple[float, Assumption] | None = None,
-) -> tuple[tuple[Boundary, ...], tuple[Assumption, ...]]:
-    """Return the hyperaemic boundary of each tree; see `boundary_from_patient`.
-
-    `aortic` is a mean pressure in mmHg that was given instead of a cuff's, and its source;
-    that assumption stands first in the answer.
-    """
-    pressure, about_pressure = aortic or mean_aortic_pressure_mmhg(patient)
-    venous = settings.venous_pressure_mmhg
-    if pressure <= venous:
-        message = f"mean aortic pressure {pressure:g} mmHg is not above venous {venous:g} mmHg"
-        raise ConfigError(message)
-    mass, about_mass = myocardial_mass_g(patient, lv_mass_g)
-    total = resting_flow_ml_min(mass)
-    shares, about_shares = tree_shares(supplies, settings.exponent)
-    made = []
-    for supply, share in zip(supplies, shares, strict=True):
-        flow = split_flow(
-            supply.tree, supply.reference_radius_mm, total * share, settings.exponent
-        )
-        rest = (pressure - venous) / flow
-        made.append(Boundary(pressure, venous, settings.resistance_ratio * rest, flow))
-    return tuple(made), (
-        about_pressure,
-        about_mass,
-        Assumption(
-            "resting coronary flow",
-            f"{total:.0f} mL/min",
-            "Q = 0.0328 mL/s (M/g)^0.75 (arXiv 2501.08340; Choy & Kassab 2008)",
-            True,
-        ),
-        *about_shares,
-        Assumption(
-            "flow split", f"radius^{settings.exponent:.3g}", "Kassab 2006, healthy radius", True
-        ),
-        Assumption(
-            "hyperaemic / resting resistance",
-            f"{settings.resistance_ratio:g}",
-            "Wilson 1990, healthy beds; aortic pressure taken as at rest",
-            True,
-        ),
-        Assumption("venous pressure", f"{venous:g} mmHg", "usual right atrial pressure", True),
-    )
-
-
-def mean_aortic_pressure_mmhg(patient: Patient) -> tuple[float, Assumption]:
-    """Return MAP = DAP + PP/3 (conventional; SD against catheter at least 5 mmHg)."""
-    given = patient.systolic_mmhg is not None and patient.diastolic_mmhg is not None
-    high = CUFF_MMHG[0] if patient.systolic_mmhg is None else patient.systolic_mmhg
-    low = CUFF_MMHG[1] if patient.diastolic_mmhg is None else patient.diastolic_mmhg
-    mean = low + (high - low) / 3.0
-    source = "cuff" if given else "assumed cuff"
-    return mean, Assumption(
-        "mean aortic pressure",
-        f"{mean:.1f} mmHg",
-        f"{source} {high:g}/{low:g} mmHg, MAP = DAP + PP/3",
-        not given,
-    )
-
-
-def myocardial_mass_g(patient: Patient, measured_g: float | None) -> tuple[float, Assumption]:
-    """Return the mass that sets the flow: given, else measured, else a population's.
-
-    Raises
-    ------
-    ConfigError
-        The measured mass is not positive.
-    """
-    name = "left ventricular mass"
-    if patient.lv_mass_g is not None:
-        mass = patient.lv_mass_g
-        return mass, Assumption(name, f"{mass:.0f} g", "given", False)
-    if measured_g is not None:
-        if not measured_g > 0:
-            message = f"measured left ventricular mass is {measured_g:g} g, must be positive"
-            raise ConfigError(message)
-        return measured_g, Assumption(
-            name, f"{measured_g:.0f} g", "measured in the scan", False
-        )
-    mass = MASS_G[patient.sex] if patient.sex else float(np.mean(list(MASS_G.values())))
-    who = patient.sex or "mean of both sexes"
-    return mass, Assumption(name, f"{mass:.0f} g", f"population, {who} (MESA 2006)", True)
-
-
-def resting_flow_ml_min(lv_mass_g: float) -> float:
-    """Return the resting flow of both trees, Q = k M^0.75."""
-    return float(RESTING_ML_S_PER_G * lv_mass_g**MASS_POWER * 60.0)
-
-
-def blood_from_patient(patient: Patient) -> tuple[Blood, Assumption]:
-    """Return blood whose viscosity follows the haematocrit.
-
-    Relative apparent viscosity in wide tubes, 1 + 2.2 ((1-H)^-0.8 - 1)/(0.55^-0.8 - 1)
-    (Pries, Neuhaus & Gaehtgens, American Journal of Physiology 1992;263:H1770), scaled so
-    that 45 % gives 3.5 mPa s.
-    """
-    given = patient.haematocrit is not None
-    haematocrit = HAEMATOCRIT if patient.haematocrit is None else patient.haematocrit
-    rise = ((1.0 - haematocrit) ** -0.8 - 1.0) / ((1.0 - HAEMATOCRIT) ** -0.8 - 1.0)
-    blood = Blood(viscosity_pa_s=Blood().viscosity_pa_s * (1.0 + 2.2 * rise) / 3.2)
-    return blood, Assumption(
-        "blood viscosity",
-        f"{blood.viscosity_pa_s * 1e3:.2f} mPa s",
-        f"{'haematocrit' if given else 'assumed haematocrit'} {haematocrit:.2f}, Pries 1992",
-        not given,
-    )
-
-
-def tree_shares(
-    supplies: Sequence[Supply], exponent: float
-) -> tuple[Floats, tuple[Assumption, ...]]:
-    """Return the share of the heart's flow that each tree gets.
-
-    By healthy inlet radius^exponent. With one side only, that side gets its usual share.
-    """
-    sides = {supply.side for supply in supplies}
-    radius = [inlet_radius_mm(s.tree, s.reference_radius_mm) for s in supplies]
-    weight = np.array(radius) ** exponent
-    share = weight / weight.sum()
-    source, missing = "inlet radius", len(sides) == 1
-    if missing:
-        share = share * (LEFT_SHARE if sides == {"left"} else 1.0 - LEFT_SHARE)
-        source = f"only the {sides.pop()} tree is there; usual share (arXiv 2501.08340)"
-    text = ", ".join(f"{s.side} {100 * f:.0f} %" for s, f in zip(supplies, share, strict=True))
-    return floats(share), (Assumption("share of the coronary flow", text, source, True),)
-
-
-def split_flow(
-    tree: VesselTree, radius_mm: ArrayLike, total: float, exponent: float = SPLIT_EXPONENT
-) -> Floats:
-    """Divide `total` over the outlets by radius^exponent, bifurcation by bifurcation.
-
-    Returns
-    -------
-    Floats
-        One value per outlet in the order of `meshes.tree.outlets`; the sum is `total`.
-    """
-    return floats(total * flow_shares(tree, radius_mm, exponent)[outlets(tree)])
+    flow: float
+    response: float
+    viscosity: float
+    pressure_mmhg: float
+    venous_mmhg: float
+    exponent: float
+    bifurcation: float

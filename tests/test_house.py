@@ -21,6 +21,7 @@ PURE_NUMBERS = {
     "ffr", "haematocrit", "learning_rate", "excess", "probability", "exponent",
     "resistance_ratio",
     "expansion_coefficient",
+    "typical", "spread", "flow", "response", "viscosity", "bifurcation",
 }  # fmt: skip
 
 
