@@ -137,9 +137,11 @@ def ends_of(layout: Layout, group: Ints) -> tuple[Ints, int, int]:
     return np.concatenate([into, out], axis=1), inlets, outlets
 
 
-def local_variables(network: Network, layout: Layout, group: Ints) -> Ints:
+def local_variables(
+    network: Network, layout: Layout, group: Ints, ends: Ints | None = None
+) -> Ints:
     """Return the variables of each block of a group of like blocks, shape (g, n)."""
-    ends, _, _ = ends_of(layout, group)
+    ends = ends_of(layout, group)[0] if ends is None else ends
     count = len(KINDS[network.blocks[group[0]].kind].inner)
     n = 2 * ends.shape[1]
     table = np.empty((len(group), n + count), dtype=np.int64)
@@ -168,13 +170,14 @@ def assembled(
             heart = (network.blocks[group[0]], local_variables(network, layout, group)[0])
     for group in layout.groups:
         blocks = [network.blocks[i] for i in group]
-        variables = local_variables(network, layout, group)
-        _, inlets, outlets = ends_of(layout, group)
+        ends, inlets, outlets = ends_of(layout, group)
+        variables = local_variables(network, layout, group, ends)
         equations = layout.first[group][:, None] + np.arange(variables.shape[1])
         stamp = Group(
             blocks, inlets, outlets, variables, equations, sheet, clock, memory[group], heart
         )
         KINDS[blocks[0].kind].stamp(stamp)
+        stamp.close()
     return System(*joined(sheet, layout.size))
 
 

@@ -89,6 +89,7 @@ class Group:
         self.blocks, self.inlets, self.outlets = blocks, inlets, outlets
         self.variables, self.equations = variables, equations
         self.sheet, self.clock, self.memory, self.heart = sheet, clock, memory, heart
+        self._waiting: dict[int, list[tuple[int, int, AnyArray | float]]] = {IN_E: [], IN_F: []}
 
     def __getitem__(self, name: str) -> AnyArray:
         return self.value(name, None)
@@ -140,11 +141,29 @@ class Group:
 
     def e(self, equation: int, variable: int, value: AnyArray | float) -> None:
         """Add a coefficient of y'."""
-        self._entry(IN_E, self.equations[:, equation], self.variables[:, variable], value)
+        self._waiting[IN_E].append((equation, variable, value))
 
     def f(self, equation: int, variable: int, value: AnyArray | float) -> None:
         """Add a coefficient of y."""
-        self._entry(IN_F, self.equations[:, equation], self.variables[:, variable], value)
+        self._waiting[IN_F].append((equation, variable, value))
+
+    def close(self) -> None:
+        """Put the coefficients of all blocks on the sheet, constant ones in one go."""
+        for where, entries in self._waiting.items():
+            fixed = [
+                x for x in entries if not (isinstance(x[2], np.ndarray) and x[2].ndim == 2)
+            ]
+            table = np.empty((len(fixed), len(self.blocks)))
+            for k, (_, _, value) in enumerate(fixed):
+                table[k] = value
+            if fixed:
+                rows = self.equations[:, [i for i, _, _ in fixed]].T.reshape(-1)
+                columns = self.variables[:, [j for _, j, _ in fixed]].T.reshape(-1)
+                self.sheet.entries[where].append((rows, columns, table.reshape(-1)))
+            for i, j, value in entries if len(fixed) < len(entries) else ():
+                if isinstance(value, np.ndarray) and value.ndim == 2:
+                    place = (self.equations[:, i], self.variables[:, j])
+                    self.sheet.entries[where].append((*place, value))
 
     def c(self, equation: int, value: AnyArray | float) -> None:
         """Add a constant."""
@@ -194,9 +213,6 @@ class Group:
         at = np.zeros((len(self.blocks), PLACES), dtype=np.int64)
         at[:, 0], at[:, 1] = self.equations[:, equation], variables
         self.sheet.terms.append(Term(kind, at, (), (self._spread(factor),)))
-
-    def _entry(self, where: int, rows: Ints, columns: Ints, value: AnyArray | float) -> None:
-        self.sheet.entries[where].append((rows, columns, self._spread(value)))
 
     def _spread(self, value: AnyArray | float) -> AnyArray:
         array = np.asarray(value, dtype=np.float64)
