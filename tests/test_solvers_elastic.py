@@ -207,7 +207,8 @@ def test_a_tree_under_constant_pressure_has_the_ffr_of_the_steady_solver():
     ends = outlets(tree())
     ratio = mean_pressure_ratio(pulse)[ends]
     np.testing.assert_allclose(ratio, still.pressure_mmhg[ends] / 93.0, atol=1e-3)
-    np.testing.assert_allclose(pulse.flow_ml_min[-1], still.flow_ml_min, rtol=5e-3)
+    np.testing.assert_allclose(pulse.pressure_mmhg[-1], still.pressure_mmhg, atol=0.5)
+    np.testing.assert_allclose(pulse.flow_ml_min[-1], still.flow_ml_min, rtol=2e-3)
     assert ratio.max() < 0.97
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from solvers.blood import Blood
 from solvers.elastic.beds import Reflection, Resistance, Windkessel
 from solvers.elastic.inlet import Inlet
 from solvers.elastic.pulse import run_cycles, run_to_periodicity
 from solvers.elastic.svoned import parse_svoned
-from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
+from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG, PA_S_M3_PER_MMHG_MIN_ML
 from validation.one_d_setting import BLOOD, INVISCID, STIFF_MMHG, Row, alone, row, tube
 
 
@@ -55,7 +56,20 @@ def taper_rows() -> list[Row]:
     q = 150.0 * M3_S_PER_ML_MIN
     areas = np.pi * np.array([2e-3, 1e-3]) ** 2
     exact = 0.5 * INVISCID.density_kg_m3 * q**2 * (1 / areas[1] ** 2 - 1 / areas[0] ** 2)
-    return [*rows, row("Bernoulli in a cone", "drop, Pa", drop, exact, 2.0)]
+    rows.append(row("Bernoulli in a cone", "drop, Pa", drop, exact, 2.0))
+    thick = Blood(0.04, 1.0)  # hardly any inertia: what is left is friction
+    solved = run_to_periodicity(
+        alone(hard, Resistance(0.01)), thick, 0.2,
+        Inlet(np.zeros(1), pressure_mmhg=np.full(1, 75.0)), samples=4, tolerance_percent=1e-6,
+        cell_mm=20.0,
+    )  # fmt: skip
+    whole = 8.0 * thick.viscosity_pa_s * 0.04 / np.pi / (3.0 * (2e-3 - 1e-3))
+    own = whole * (1 / 1e-3**3 - 1 / 2e-3**3) / PA_S_M3_PER_MMHG_MIN_ML
+    found = solved.entered_ml / 0.2 * 60.0
+    return [
+        *rows,
+        row("Friction in a cone, two cells", "flow, mL/min", found, 75 / (own + 0.01), 0.5),
+    ]
 
 
 def budget_rows() -> list[Row]:

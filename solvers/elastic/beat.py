@@ -28,6 +28,7 @@ class State:
     q: np.ndarray
     a: np.ndarray
     bed: np.ndarray
+    shift: np.ndarray
 
 
 def at_rest(grid: Grid, kind: int, table: Floats, start_mmhg: float | None) -> State:
@@ -46,7 +47,7 @@ def at_rest(grid: Grid, kind: int, table: Floats, start_mmhg: float | None) -> S
     bed = np.zeros((grid.outlet_vessel.size, 2))
     bed[:, 0] = mean - flow * grid.bed_value[:, 0]
     bed[:, 1] = bed[:, 0] - flow * grid.bed_value[:, 2]
-    return State(p, np.zeros(n), areas(grid, p), bed)
+    return State(p, np.zeros(n), areas(grid, p), bed, np.zeros(n))
 
 
 def areas(grid: Grid, p: np.ndarray) -> np.ndarray:
@@ -88,7 +89,7 @@ def one_cycle(
         times, courant, blood.density_kg_m3, grid.first, grid.law, grid.vessels, grid.cells,
         grid.faces, grid.junction, grid.member, grid.side, float(times[-1]), grid.inlet_vessel,
         kind, table, grid.outlet_vessel, grid.bed_kind, grid.bed_value, grid.muscle, state.bed,
-        state.a, state.q, state.p, p, q, passed,
+        state.a, state.q, state.p, state.shift, p, q, passed,
     )  # fmt: skip
     if trouble != kernels.DONE or not np.all(np.isfinite(p)):
         speed = np.abs(state.q) / state.a

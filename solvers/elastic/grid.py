@@ -86,13 +86,13 @@ def cut(
     ValueError
         A period or a cell that is not positive.
     """
-    for name, value in (
+    for name, given in (
         ("period_s", period_s),
         ("cell_mm", cell_mm),
         ("least_cell_mm", least_cell_mm),
     ):
-        if not (math.isfinite(value) and value > 0):
-            message = f"{name} is {value:g}, must be positive"
+        if not (math.isfinite(given) and given > 0):
+            message = f"{name} is {given:g}, must be positive"
             raise ValueError(message)
     parts = [_cut_vessel(v, blood, cell_mm, least_cell_mm) for v in network.vessels]
     first = np.cumsum([0] + [cells.shape[1] for _, cells, _ in parts])

@@ -117,7 +117,7 @@ def run_to_periodicity(
     change, worst = np.inf, "the start"
     for cycle in range(1, most_cycles + 1):
         volume = volume_of(grid, state)
-        start = (state.p.copy(), state.q.copy())
+        start = (state.p.copy(), state.q + state.shift)
         p, q, passed, steps = one_cycle(
             network, grid, blood, times, kind, table, state, courant
         )
@@ -170,7 +170,7 @@ def run_cycles(
     state = at_rest(grid, kind, table, initial_pressure_mmhg)
     times = np.linspace(0.0, period_s, samples + 1)
     for _ in range(cycles):
-        volume, start = volume_of(grid, state), (state.p.copy(), state.q.copy())
+        volume, start = volume_of(grid, state), (state.p.copy(), state.q + state.shift)
         p, q, passed, steps = one_cycle(
             network, grid, blood, times, kind, table, state, courant
         )
