@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ffr.boundary import boundary_from_patient
+from ffr.boundary import Boundary, boundary_from_patient
 from ffr.errors import StudyError
-from ffr.estimates import blood_from_patient
+from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag
 from ffr.naming import heart_frame, named_tree
 from ffr.patient import Patient
-from ffr.physiology import Assumption, Physiology
+from ffr.physiology import Assumption, InputSpread, Physiology
 from ffr.quality import check_all
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
@@ -23,6 +23,7 @@ from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
 from meshes.surface import Surface, lumen_surface, values_in_lumen, values_on_surface
 from meshes.tree import CoronaryTree
+from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.methods import METHODS
 from solvers.solution import FlowSolution
@@ -56,6 +57,9 @@ class Flow:
     """Hyperaemic pressure and flow of each tree, and what they rest on."""
 
     solutions: tuple[FlowSolution, ...]
+    boundaries: tuple[Boundary, ...]
+    blood: Blood
+    inputs: InputSpread
     assumptions: tuple[Assumption, ...]
     physiology: Physiology
     flags: tuple[Flag, ...] = ()
@@ -152,8 +156,8 @@ def solve(
     ConvergenceError
         The iteration found no answer; the message names the place.
     """
-    physiology = physiology or Physiology()
-    blood, about_blood = blood_from_patient(patient)
+    physiology = personal(physiology or Physiology(), patient)
+    blood, about_blood = blood_from_patient(patient, physiology)
     beds, assumptions = boundary_from_patient(trees, patient, lv_mass_g, physiology)
     solutions, flags = [], []
     for c, bed in zip(trees, beds, strict=True):
@@ -173,7 +177,10 @@ def solve(
                 "simpler loss formula, which reads too high close behind a stenosis"
             )
             flags.append(Flag("flow-lumped", message))
-    return Flow(tuple(solutions), (*assumptions, about_blood), physiology, tuple(flags))
+    return Flow(
+        tuple(solutions), beds, blood, input_spread(patient, lv_mass_g, physiology),
+        (*assumptions, about_blood), physiology, tuple(flags),
+    )  # fmt: skip
 
 
 def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -> Findings:

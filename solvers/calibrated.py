@@ -1,8 +1,8 @@
 """A lumped network that repeats a profile-resolved solution, and how it scales.
 
 Between two points of the tree the total head falls by a Q + b Q|Q| (a: Poiseuille; b: what
-the resolved solution loses or regains besides). When radii change, a goes with its own
-radius^-4 and b with the jet of the narrowest lumen shortly upstream.
+the resolved solution loses or regains besides). When radii change, a goes with Poiseuille's
+integral; of b, the loss of a local widening goes with the widening, the rest with area^-2.
 """
 
 from __future__ import annotations
@@ -11,21 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meshes.arrays import Floats, Ints, floats, ints
-from meshes.tree import VesselTree, child_count, path_length_mm
+from meshes.arrays import Floats, floats
+from meshes.tree import VesselTree
 from solvers.blood import Blood
-from solvers.kernels.calibrated import throats
 from solvers.losses import poiseuille
 from solvers.solution import FlowSolution
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
 
-JET_REACH = 20.0  # throat diameters downstream over which a jet is felt
 STAGNANT = 1e-6  # of the inlet's flow
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibrated:
-    """Loss coefficients at the solved geometry, and which lumens they scale with.
+    """Loss coefficients at the solved geometry.
 
     Parameters
     ----------
@@ -33,23 +31,16 @@ class Calibrated:
         What was solved.
     viscous, quadratic
         a [Pa s/m3] and b [Pa s2/m6] of the way from each point's parent, shape (n,).
-    throat, wide
-        Points whose radii set the jet that is felt at each point: its narrowest lumen
-        upstream, and the widest one around that, shape (n,).
     """
 
     tree: VesselTree
     blood: Blood
     viscous: Floats
     quadratic: Floats
-    throat: Ints
-    wide: Ints
 
     def __post_init__(self) -> None:
         for name in ("viscous", "quadratic"):
             object.__setattr__(self, name, floats(getattr(self, name)))
-        for name in ("throat", "wide"):
-            object.__setattr__(self, name, ints(getattr(self, name)))
 
     def closure(self, tree: VesselTree, blood: Blood) -> tuple[Floats, Floats]:
         """Serve `solvers.steady.solve_steady` as a closure; both arguments are known."""
@@ -74,7 +65,4 @@ def calibrate(tree: VesselTree, solution: FlowSolution, blood: Blood) -> Calibra
     moving = np.flatnonzero(flow > STAGNANT * flow[0])[1:]
     fall = head[tree.parent[moving]] - head[moving]
     b[moving] = (fall - a[moving] * flow[moving]) / flow[moving] ** 2
-    throat, wide = np.zeros(len(tree), dtype=np.int64), np.zeros(len(tree), dtype=np.int64)
-    s = path_length_mm(tree)
-    throats(tree.parent, child_count(tree), s, tree.radius_mm, JET_REACH, throat, wide)
-    return Calibrated(tree, blood, a, b, throat, wide)
+    return Calibrated(tree, blood, a, b)

@@ -18,7 +18,7 @@ LEAST_RADIUS = 0.2  # of the measured radius: a sampled lumen does not close
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """m samples of what is uncertain about one tree; all of shape (m,) but `noise`.
+    """m samples of what is uncertain about one tree, shape (m,) where not said otherwise.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Draws:
     noise
         White standard normal noise (m, n): its error that changes along the vessels.
     bed_factor
-        Microvascular resistance over the expected one.
+        Microvascular resistance over the expected one, (m, outlets) in the order of `outlets`.
     viscosity_factor, loss_factor
         Viscosity and jet losses over the expected ones.
     inlet_pressure_mmhg, venous_pressure_mmhg
@@ -88,8 +88,8 @@ def sample_ffr(
     ffr, settled = np.empty((m, n), dtype=np.float32), np.empty(m, dtype=np.bool_)
     sampled(
         tree.parent, (child_count(tree) == 0).astype(np.int64),
-        path_length_mm(tree) * M_PER_MM, tree.radius_mm * M_PER_MM, calibrated.throat,
-        calibrated.wide, calibrated.viscous, calibrated.quadratic,
+        path_length_mm(tree) * M_PER_MM, tree.radius_mm * M_PER_MM, calibrated.viscous,
+        calibrated.quadratic,
         calibrated.blood.density_kg_m3, draws.radius_shift, draws.noise, shared, own,
         correlation_mm * M_PER_MM, LEAST_RADIUS, resistance * PA_S_M3_PER_MMHG_MIN_ML,
         draws.bed_factor, draws.viscosity_factor, draws.loss_factor,
