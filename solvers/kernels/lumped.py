@@ -8,7 +8,6 @@ Units are those of the network.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,45 +22,24 @@ VANISHED = 1e-11  # a pivot so small against its row: choose the pivots anew
 DONE, NO_STEP, SINGULAR = range(3)
 
 
-class System(NamedTuple):
-    """The arrays of an assembled network.
-
-    `start`, `column` are the rows of one sparse pattern, of which `e`, `f` hold the
-    coefficients; `c` is the constant part. Row k of `timed` holds at step k the coefficients
-    named by `where` (IN_E, IN_F, IN_C, IN_P) and `place`. A nonlinear term has a `kind`,
-    variables and equations `at`, places in the pattern `slot` and numbers `number`. `gates`
-    are ideal valves: pressures before and behind, flow.
-    """
-
-    start: Ints
-    column: Ints
-    e: Floats
-    f: Floats
-    c: Floats
-    timed: Floats
-    where: Ints
-    place: Ints
-    kind: Ints
-    at: Ints
-    slot: Ints
-    number: Floats
-    gates: Ints
-
-
-class Factors(NamedTuple):
-    """Pivots and the places of L and U, rows in order of elimination.
-
-    `row`, `order`: matrix row and column of each pivot; `position`: pivot of a column.
-    L and U share `start`, `pivot` (column, as number of its pivot); `split` is where the
-    row's U begins, with its pivot.
-    """
-
-    row: Ints
-    order: Ints
-    position: Ints
-    start: Ints
-    split: Ints
-    pivot: Ints
+# What describes an assembled network, in this order:
+#   start, column    rows of one sparse pattern
+#   e, f             coefficients of y' and y on it
+#   c                constant part
+#   timed            row k: at step k the coefficients that change with time
+#   where, place     what each of these is (IN_E, IN_F, IN_C, IN_P), and which
+#   kind, at, slot, number   of the nonlinear terms: what sort, variables and equations,
+#                    places of the derivatives in the pattern, coefficients
+#   gates            ideal valves: pressures before and behind, flow
+System = tuple[
+    Ints, Ints, Floats, Floats, Floats, Floats, Ints, Ints, Ints, Ints, Ints, Floats, Ints
+]  # fmt: skip
+# Pivots and the places of L and U, rows in order of elimination:
+#   row, order       matrix row and column of each pivot
+#   position         pivot of each matrix column
+#   start, pivot     rows of L and U, columns by the number of their pivot
+#   split            where the row's U begins, with its pivot
+Factors = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
 
 
 @kernel
@@ -222,7 +200,7 @@ def filled(start: Ints, column: Ints, rows: Ints, columns: Ints) -> Factors:
             if line[k] == i:
                 split[i] = begin[i] + k
         begin[i + 1] = begin[i] + size
-    return Factors(rows, columns, position, begin, split, pivot[: begin[n]].copy())
+    return rows, columns, position, begin, split, pivot[: begin[n]].copy()
 
 
 @kernel
@@ -230,33 +208,34 @@ def factored(
     start: Ints, column: Ints, value: Floats, lu: Factors, entries: Floats, work: Floats
 ) -> bool:
     """Fill `entries` with L and U; return whether all pivots are sound."""
-    for i in range(lu.row.size):
-        for k in range(lu.start[i], lu.start[i + 1]):
-            work[lu.pivot[k]] = 0.0
+    row, _, position, first, split, pivot = lu
+    for i in range(row.size):
+        for k in range(first[i], first[i + 1]):
+            work[pivot[k]] = 0.0
         largest = 0.0
-        for k in range(start[lu.row[i]], start[lu.row[i] + 1]):
-            work[lu.position[column[k]]] += value[k]
+        for k in range(start[row[i]], start[row[i] + 1]):
+            work[position[column[k]]] += value[k]
             largest = max(largest, abs(value[k]))
-        for k in range(lu.start[i], lu.split[i]):
-            p = lu.pivot[k]
+        for k in range(first[i], split[i]):
+            p = pivot[k]
             factor = work[p]
             if factor != 0.0:
-                factor *= entries[lu.split[p]]  # the inverse of the pivot is kept
-                for m in range(lu.split[p] + 1, lu.start[p + 1]):
-                    work[lu.pivot[m]] -= factor * entries[m]
+                factor *= entries[split[p]]  # the inverse of the pivot is kept
+                for m in range(split[p] + 1, first[p + 1]):
+                    work[pivot[m]] -= factor * entries[m]
             entries[k] = factor
-        for k in range(lu.split[i] + 1, lu.start[i + 1]):
-            entries[k] = work[lu.pivot[k]]
+        for k in range(split[i] + 1, first[i + 1]):
+            entries[k] = work[pivot[k]]
         if not abs(work[i]) > VANISHED * largest:
             return False
-        entries[lu.split[i]] = 1.0 / work[i]
+        entries[split[i]] = 1.0 / work[i]
     return True
 
 
 @kernel
 def substituted(lu: Factors, entries: Floats, right: Floats, work: Floats, x: Floats) -> None:
     """Solve with L and U: x from `right`, both in the order of the matrix."""
-    row, order, start, split, pivot = lu.row, lu.order, lu.start, lu.split, lu.pivot
+    row, order, _, start, split, pivot = lu
     n = row.size
     for i in range(n):
         rest = right[row[i]]
@@ -315,11 +294,12 @@ def nonlinear(
     c: Floats, by_y: Floats, by_rate: Floats,
 ) -> None:  # fmt: skip
     """Add the nonlinear terms to `c` and their derivatives to `by_y`, `by_rate`."""
-    for g in range(system.gates.shape[0]):
-        before, behind, flow = system.gates[g]
+    _, _, _, _, _, _, _, _, kinds, ats, slots, numbers, gates = system
+    for g in range(gates.shape[0]):
+        before, behind, flow = gates[g]
         open_gate[g] = 0 if y[before] <= y[behind] and y[flow] <= 0.0 else 1
-    for i in range(system.kind.size):
-        kind, at, slot, number = system.kind[i], system.at[i], system.slot[i], system.number[i]
+    for i in range(kinds.size):
+        kind, at, slot, number = kinds[i], ats[i], slots[i], numbers[i]
         if kind == QUADRATIC:  # - S |q| q
             q = y[at[1]]
             c[at[0]] -= number[0] * abs(q) * q
@@ -360,15 +340,16 @@ def nonlinear(
 @kernel
 def set_time(system: System, row: int) -> None:
     """Put the coefficients of this step in place."""
-    numbers = system.number.reshape(-1)
-    for k in range(system.place.size):
-        value, where, index = system.timed[row, k], system.where[k], system.place[k]
-        if where == IN_C:
-            system.c[index] = value
-        elif where == IN_F:
-            system.f[index] = value
-        elif where == IN_E:
-            system.e[index] = value
+    _, _, e, f, c, timed, where, place, _, _, _, number, _ = system
+    numbers = number.reshape(-1)
+    for k in range(place.size):
+        value, index = timed[row, k], place[k]
+        if where[k] == IN_C:
+            c[index] = value
+        elif where[k] == IN_F:
+            f[index] = value
+        elif where[k] == IN_E:
+            e[index] = value
         else:
             numbers[index] = value
 
@@ -391,21 +372,21 @@ def march(
 ) -> tuple[int, int, int, int, float]:
     """Advance `y` and `rate` by `steps`; keep the states after steps first, first + every, ...
 
-    `rho` is the spectral radius at infinite step. Step 0 is the given state. Rows of
-    `system.timed` are used cyclically from `row` on. Returns DONE, NO_STEP or SINGULAR, the
-    step it ended at, Newton steps, the worst equation and its residual.
+    `rho` is the spectral radius at infinite step. Step 0 is the given state. Rows of the
+    timed coefficients are used cyclically from `row` on. Returns DONE, NO_STEP or SINGULAR,
+    the step it ended at, Newton steps, the worst equation and its residual.
     """
     n = y.size
     alpha_m, alpha_f = 0.5 * (3.0 - rho) / (1.0 + rho), 1.0 / (1.0 + rho)
     gamma = 0.5 + alpha_m - alpha_f
-    start, column, e, f = system.start, system.column, system.e, system.f
+    start, column, e, f, constant, timed, where_timed, _, kind, _, _, _, gates = system
     value, by_y, by_rate = np.empty(column.size), np.zeros(column.size), np.zeros(column.size)
     new, new_rate, middle, middle_rate = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     c, right, work, change = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    open_gate = np.ones(system.gates.shape[0], dtype=np.int64)
-    fixed = system.kind.size == 0
-    for k in range(system.where.size):
-        fixed = fixed and system.where[k] == IN_C
+    open_gate = np.ones(gates.shape[0], dtype=np.int64)
+    fixed = kind.size == 0
+    for k in range(where_timed.size):
+        fixed = fixed and where_timed[k] == IN_C
     lu = filled(start, column, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     entries = np.zeros(0)
     known, total, slots, worst, where = False, 0, 0, 0.0, 0
@@ -413,14 +394,14 @@ def march(
         kept[0], kept_rate[0] = y, rate
         slots = 1
     for step in range(steps):
-        set_time(system, (row + step) % system.timed.shape[0])
+        set_time(system, (row + step) % timed.shape[0])
         new[:] = y
         new_rate[:] = rate * (1.0 - 1.0 / gamma)
         for iteration in range(limit):
             for i in range(n):
                 middle[i] = y[i] + (new[i] - y[i]) * alpha_f
                 middle_rate[i] = rate[i] + (new_rate[i] - rate[i]) * alpha_m
-                c[i] = system.c[i]
+                c[i] = constant[i]
             if not fixed:
                 by_y[:] = 0.0
                 by_rate[:] = 0.0
@@ -449,7 +430,7 @@ def march(
                     if found < n:
                         return SINGULAR, step, total, missing(rows, found, n), worst
                     lu = filled(start, column, rows, columns)
-                    entries = np.zeros(lu.pivot.size)
+                    entries = np.zeros(lu[5].size)
                     known = factored(start, column, value, lu, entries, work)
                     if not known:
                         return SINGULAR, step, total, where, worst
@@ -457,7 +438,7 @@ def march(
             total += 1
             for g in range(open_gate.size):
                 if not open_gate[g]:
-                    new[system.gates[g, 2]] = 0.0
+                    new[gates[g, 2]] = 0.0
             for i in range(n):
                 new_rate[i] += change[i]
                 new[i] += change[i] * gamma * dt
@@ -487,24 +468,24 @@ def rest_state(
 ) -> tuple[int, int, int, int, float]:
     """Solve F y + c(y) = 0 (all rates zero) for `y`; returns as `march` does."""
     n = y.size
-    start, column = system.start, system.column
+    start, column, _, f, constant, _, _, _, _, _, _, _, gates = system
     value, by_y, by_rate = np.empty(column.size), np.zeros(column.size), np.zeros(column.size)
     c, right, work, change = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     rate = np.zeros(n)
-    open_gate = np.ones(system.gates.shape[0], dtype=np.int64)
+    open_gate = np.ones(gates.shape[0], dtype=np.int64)
     set_time(system, 0)
     lu = filled(start, column, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     entries = np.zeros(0)
     known, worst, where = False, 0.0, 0
     for iteration in range(limit):
-        c[:] = system.c
+        c[:] = constant
         by_y[:] = 0.0
         nonlinear(system, open_gate, y, rate, c, by_y, by_rate)
         worst = 0.0
         for i in range(n):
             rest = c[i]
             for k in range(start[i], start[i + 1]):
-                rest += system.f[k] * y[column[k]]
+                rest += f[k] * y[column[k]]
             right[i] = -rest
             if not abs(rest) <= worst:
                 worst, where = abs(rest), i
@@ -513,7 +494,7 @@ def rest_state(
         if not math.isfinite(worst):
             break
         for k in range(column.size):
-            value[k] = system.f[k] + by_y[k]
+            value[k] = f[k] + by_y[k]
         if known:
             known = factored(start, column, value, lu, entries, work)
         if not known:
@@ -521,7 +502,7 @@ def rest_state(
             if found < n:
                 return SINGULAR, iteration, iteration, missing(rows, found, n), worst
             lu = filled(start, column, rows, columns)
-            entries = np.zeros(lu.pivot.size)
+            entries = np.zeros(lu[5].size)
             known = factored(start, column, value, lu, entries, work)
             if not known:
                 return SINGULAR, iteration, iteration, where, worst

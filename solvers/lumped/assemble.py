@@ -178,7 +178,7 @@ def assembled(
         )
         KINDS[blocks[0].kind].stamp(stamp)
         stamp.close()
-    return System(*joined(sheet, layout.size))
+    return joined(sheet, layout.size)
 
 
 def cycle_length_s(network: Network, given: float | None) -> float:

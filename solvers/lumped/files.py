@@ -392,7 +392,7 @@ def _values(
         if key[0] == "_" or key in ("upstream_block", "downstream_block", "closed_loop_outlet"):
             continue
         if key in known.required or key in known.optional or key in free:
-            if isinstance(value, str):
+            if key == "activation":
                 values[key] = value
             elif isinstance(value, (list, tuple)):
                 values[key] = _many(key, value, what, given, known.equations == ANY, periodic)

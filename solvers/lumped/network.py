@@ -113,9 +113,9 @@ class Settings:
     cycles: int = 1
     points_per_cycle: int = 201
     period_s: float | None = None
-    tolerance: float = 1e-8
+    tolerance: int | float = 1e-8  # no unit in the name: it is that of the network
     newton_steps: int = 30
-    spectral_radius: float = 0.5
+    spectral_radius: int | float = 0.5
     steady_initial: bool = True
     cycle_error_percent: float | None = None
     every: int = 1

@@ -159,7 +159,7 @@ class _Run:
         kept_rate = np.empty_like(kept)
         s = self.settings
         code, at, newton, where, worst = march(
-            self.system, self.y, self.rate, steps, self.steps % len(self.system.timed), self.dt,
+            self.system, self.y, self.rate, steps, self.steps % len(self.system[5]), self.dt,
             s.spectral_radius, s.tolerance, s.newton_steps, first, every, kept, kept_rate,
         )  # fmt: skip
         self.steps += at

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from meshes.arrays import AnyArray, Floats, Ints
-from solvers.kernels.lumped import IN_C, IN_E, IN_F, IN_P
+from solvers.kernels.lumped import IN_C, IN_E, IN_F, IN_P, System
 from solvers.lumped.activation import activation
 from solvers.lumped.network import Block, NetworkError, Signal
 
@@ -219,17 +219,18 @@ class Group:
         return array if array.ndim > 0 else np.full(len(self.blocks), array)
 
 
-def joined(sheet: Sheet, size: int) -> tuple[AnyArray, ...]:
-    """Return the arrays of `solvers.kernels.lumped.System` for `size` equations."""
+def joined(sheet: Sheet, size: int) -> System:
+    """Return the arrays described in `solvers.kernels.lumped` for `size` equations."""
     keys, counts, weights, moving = _keys(sheet, size)
     unique, place = np.unique(keys, return_inverse=True)
     row, column = np.divmod(unique, size)
     start = np.zeros(size + 1, dtype=np.int64)
     start[1:] = np.cumsum(np.bincount(row, minlength=size))
-    done, tables = 0, []
+    done = 0
+    tables: list[Floats] = []
     for count, weight in zip(counts, weights, strict=True):
         here = place[done : done + count]
-        tables.append(np.bincount(here, weights=weight, minlength=unique.size))
+        tables.append(np.asarray(np.bincount(here, weight, unique.size), dtype=np.float64))
         done += count
     constant = np.zeros(size)
     timed, kind_of_place, places = [], [], []
@@ -268,7 +269,8 @@ def joined(sheet: Sheet, size: int) -> tuple[AnyArray, ...]:
     return (
         start,
         column,
-        *tables,
+        tables[0],
+        tables[1],
         constant,
         np.ascontiguousarray(np.concatenate(timed, axis=1)) if timed else np.zeros((1, 0)),
         _flat(kind_of_place),
