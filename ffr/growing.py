@@ -3,70 +3,45 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from ffr.ostia import GAP_MM, Ground, Ostium
+from ffr.paths import GAP_MM, Reached
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.tree import VesselTree
-from meshes.volume import Grid, ijk_to_points_mm
+from meshes.volume import array_shape, ijk_to_points_mm
 
 SLIT_MM = 1.0  # two voxels: noise, not worth a flag
 BEYOND_GAP_MM = 12.0  # shortest vessel that is worth bridging a gap for
 BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen
 COURSE_MM = 3.0  # over this length behind its take-off a branch shows where it comes from
+HEADING_MM = 5.0  # over this length before its tip a vessel shows where it goes
 STEP_MM = 0.5
 SMOOTHING_MM = 1.2
 
 
-class Reached:
-    """The voxels that the cheapest paths from one ostium reach.
+def grow(reached: Reached, mine: Ints) -> tuple[list[Ints], int]:
+    """Add the longest uncovered path again and again until only stubs are left.
 
     Parameters
     ----------
-    over
-        What the paths run over.
-    parent
-        Flat index of the previous voxel, -1 at the seeds and where not reached, flat.
-    length_mm
-        Length of the path to each voxel, flat.
+    reached
+        All paths.
     mine
-        Flat indices of the vessel voxels that belong to this ostium.
-    grid
-        The vessel grid.
-    """
-
-    def __init__(
-        self, over: Ground, parent: AnyArray, length_mm: AnyArray, mine: Ints, grid: Grid
-    ) -> None:
-        self.parent, self.length_mm, self.grid = parent, length_mm, grid
-        self.sure = over.sure.ravel()
-        self.shape = over.sure.shape
-        self.spacing = float(grid.spacing_mm[0])
-        self.candidates = mine[np.argsort(-length_mm[mine], kind="stable")]
-        widest = ndimage.maximum_filter(over.depth_mm, 3)  # the axis may run between voxels
-        self.radius_mm = np.asarray(widest, dtype=np.float64).ravel()
-
-    def where(self, voxels: Ints) -> Ints:
-        """Indices k, j, i of flat voxels, shape (n, 3)."""
-        return np.stack(np.unravel_index(voxels, self.shape), axis=1)
-
-
-def grow(reached: Reached, ostium: Ostium) -> tuple[VesselTree | None, int]:
-    """Add the longest uncovered path again and again until only stubs are left.
+        Flat vessel voxels of this tree.
 
     Returns
     -------
-    tree, bridged
-        The tree, None when no path is long enough, and the number of bridged gaps.
+    paths, bridged
+        Flat voxels of each path, from its take-off on an earlier one, and the number of
+        gaps that were bridged.
     """
-    covered = np.zeros(reached.sure.size, dtype=bool)
-    on_tree = np.zeros(reached.sure.size, dtype=bool)
+    covered = np.zeros(reached.evidence.size, dtype=bool)
+    on_tree = np.zeros(reached.evidence.size, dtype=bool)
     paths: list[Ints] = []
     bridged = 0
     parent, length = reached.parent, reached.length_mm
-    for leaf in reached.candidates:
+    for leaf in mine[np.argsort(-length[mine], kind="stable")]:
         if covered[leaf]:
             continue
         path = [int(leaf)]
@@ -81,12 +56,16 @@ def grow(reached: Reached, ostium: Ostium) -> tuple[VesselTree | None, int]:
         own = _own_part(reached, voxels, paths) if paths else voxels
         _cover(covered, own, reached)
         if length[leaf] - length[own[min(1, len(own) - 1)]] >= BRANCH_MM:
-            bridged += gap > SLIT_MM
+            bridged += gap > SLIT_MM or not reached.links.isdisjoint(own.tolist())
             paths.append(own)
             on_tree[own] = True
-    if not paths:
-        return None, 0
-    return _joined(paths, ostium.wall_mm, reached), bridged
+    return paths, bridged
+
+
+def tip(reached: Reached, path: Ints) -> Ints:
+    """Return the last stretch of a path: where its vessel is heading."""
+    ahead = reached.length_mm[path[-1]] - reached.length_mm[path]
+    return path[ahead <= HEADING_MM]
 
 
 def _own_part(reached: Reached, voxels: Ints, paths: list[Ints]) -> Ints:
@@ -97,8 +76,8 @@ def _own_part(reached: Reached, voxels: Ints, paths: list[Ints]) -> Ints:
     axis that the course behind this place points back to.
     """
     stem = np.concatenate(paths)
-    stem_mm = reached.where(stem) * reached.spacing
-    here_mm = reached.where(voxels) * reached.spacing
+    stem_mm = reached.where(stem) * reached.spacing_mm
+    here_mm = reached.where(voxels) * reached.spacing_mm
     off, found = cKDTree(stem_mm).query(here_mm)
     nearest = np.asarray(found)
     outside = np.flatnonzero(off > reached.radius_mm[stem[nearest]])
@@ -114,7 +93,7 @@ def _own_part(reached: Reached, voxels: Ints, paths: list[Ints]) -> Ints:
     between = _between(reached, stem, fork, int(stem[nearest[first]]))
     if size == 0.0:
         return np.concatenate([between[-1:], voxels[first:]])
-    back = here_mm[first] - reached.where(between) * reached.spacing
+    back = here_mm[first] - reached.where(between) * reached.spacing_mm
     along = np.maximum(back @ (course / size), 0.0)
     miss = np.linalg.norm(back - along[:, None] * course / size, axis=1)
     return np.concatenate([between[[int(np.argmin(miss))]], voxels[first:]])
@@ -132,7 +111,7 @@ def _between(reached: Reached, stem: Ints, fork: int, beside: int) -> Ints:
 def _longest_gap(reached: Reached, voxels: Ints) -> tuple[float, int]:
     """Longest stretch of a path without vessel voxels, in mm, and where in the path it ends."""
     length = reached.length_mm[voxels]
-    evidence = reached.sure[voxels]
+    evidence = reached.evidence[voxels]
     evidence[0] = True  # the tree, or the wall of the aorta
     here = np.flatnonzero(evidence)
     if here.size < 2:
@@ -145,15 +124,15 @@ def _longest_gap(reached: Reached, voxels: Ints) -> tuple[float, int]:
 def _cover(covered: AnyArray, voxels: Ints, reached: Reached) -> None:
     """Mark everything within the lumen (and a little more) of a path as explained."""
     where = reached.where(voxels)
-    view = covered.reshape(reached.shape)
+    view = covered.reshape(array_shape(reached.grid))
     for (k, j, i), r in zip(where[::2], reached.radius_mm[voxels[::2]], strict=True):
-        n = int((1.5 * r + 1.5) / reached.spacing) + 1
+        n = int((1.5 * r + 1.5) / reached.spacing_mm) + 1
         view[
             max(0, k - n) : k + n + 1, max(0, j - n) : j + n + 1, max(0, i - n) : i + n + 1
         ] = True
 
 
-def _joined(paths: list[Ints], wall_mm: Floats, reached: Reached) -> VesselTree:
+def joined(paths: list[Ints], wall_mm: Floats, reached: Reached) -> VesselTree:
     """Smooth every path, thin it to even steps and hang it on its parent."""
     points: list[Floats] = []
     radii: list[float] = []

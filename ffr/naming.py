@@ -32,7 +32,7 @@ LEAST_CIRCUMFLEX = 0.5  # gain below which a branch is no circumflex
 END_SHARE = 0.2  # of the circumflex's gain; it often ends as a marginal branch
 LEAST_GROOVE = 0.2  # a shorter run towards the apex is no descending artery
 CRUX_SPAN_RAD = np.pi / 4  # a branch this near the inferior groove is posterolateral
-RAMUS_MM = 4.0  # a lateral branch this close to the carina is a ramus
+RAMUS_MM = 4.0  # a lateral branch up to this far behind the carina is a ramus
 LEAST_TRUNK_MM = 1.0  # a shorter left main is none: two ostia side by side
 CONUS = 0.55  # the conus branch leaves within this distance of the right ostium
 SINUS_NODE = 1.3  # and the sinus node artery within this
@@ -167,10 +167,10 @@ def _turn_down(namer: Namer, course: Ints) -> int:
 
 
 def _name_ramus(namer: Namer, lad: Ints, lcx: Ints, trunk: int) -> None:
-    """The longest branch that leaves close to the carina for the lateral wall and the apex."""
+    """The longest branch, of the trunk or just behind it, for the lateral wall and the apex."""
     carina = namer.s_mm[lad[trunk - 1]]
     trunks = np.union1d(lad, lcx)
-    close = trunks[np.abs(namer.s_mm[trunks] - carina) <= RAMUS_MM]
+    close = trunks[namer.s_mm[trunks] - carina <= RAMUS_MM]
     candidates = []
     for start in namer.side_branches(close):
         course, origin = namer.run(start), int(namer.tree.parent[start])

@@ -8,17 +8,19 @@ import numpy as np
 from scipy import ndimage
 
 from ffr.aortic_root import aortic_root
+from ffr.bridging import bridges
 from ffr.errors import StudyError
 from ffr.flags import Flag
-from ffr.growing import Reached, grow
-from ffr.ostia import Ground, Ostium, find_ostia, ground, starts
+from ffr.growing import grow, joined, tip
+from ffr.ostia import Ostium, find_ostia
+from ffr.paths import Ground, ground, reach
 from ffr.segmentation.maps import HeartMap, VesselMap
 from meshes.arrays import AnyArray
-from meshes.kernels.paths import path_lengths, spread
 from meshes.tree import VesselTree
 from meshes.volume import Grid, Volume
 
 SURE = 0.5  # probability above which a voxel counts as vessel
+IN_SERIES = 2  # tight stenoses in one vessel that are bridged
 SPECK_MM3 = 15.0  # 10 mm of a vessel 1.4 mm wide
 
 
@@ -68,7 +70,7 @@ def trace(scan: Volume, heart: HeartMap, vessels: VesselMap) -> Traced:
             "coronary CTA that covers the root"
         )
         raise StudyError("coronary-origins-missing", message)
-    return _grown(over, ostia, grid)
+    return _grown(scan, heart.blood_hu, over, ostia, grid)
 
 
 def _plausible(sure: AnyArray, spacing: float) -> AnyArray:
@@ -79,37 +81,37 @@ def _plausible(sure: AnyArray, spacing: float) -> AnyArray:
     return np.asarray((sizes * spacing**3 > SPECK_MM3)[parts])
 
 
-def _grown(over: Ground, ostia: dict[str, Ostium], grid: Grid) -> Traced:
+def _grown(
+    scan: Volume, blood_hu: float, over: Ground, ostia: dict[str, Ostium], grid: Grid
+) -> Traced:
     """Grow a tree from each ostium; a voxel belongs to the one that reaches it cheapest.
 
     The two trees share nothing: where they meet at the crux each ends at its own side.
     """
-    spacing = float(grid.spacing_mm[0])
     seeds = np.concatenate([ostia[side].seeds for side in sorted(ostia)])
-    total, parent = spread(over.cost, seeds, spacing, np.inf)
-    reached = np.flatnonzero(np.isfinite(total.ravel()))
-    order = reached[np.argsort(total.ravel()[reached], kind="stable")]
-    length = path_lengths(order, parent, np.array(over.sure.shape), spacing)
-    voxels = np.flatnonzero(over.sure)
-    start = starts(parent.ravel(), voxels)
+    links = np.zeros(0, dtype=np.int64)
+    for _ in range(1 + IN_SERIES):
+        reached = reach(over, seeds, links, grid)
+        grown = {
+            side: grow(reached, reached.voxels[np.isin(reached.start, ostia[side].seeds)])
+            for side in ostia
+        }
+        known = np.zeros(over.sure.shape, dtype=bool)
+        np.put(known, reached.voxels, True)
+        ends = [tip(reached, path) for paths, _ in grown.values() for path in paths]
+        more = bridges(scan, blood_hu, over.sure, known, ends, grid)
+        if np.isin(more, links).all():
+            break
+        links = np.union1d(links, more)
     trees: dict[str, VesselTree] = {}
     flags: list[Flag] = []
     for side in ("left", "right"):
-        if side not in ostia:
-            flags.append(
-                Flag(f"{side}-coronary-missing", f"no {side} coronary ostium was found")
-            )
+        paths, bridged = grown.get(side, ([], 0))
+        if not paths:
+            why = "ends at its ostium" if side in ostia else "was not found"
+            flags.append(Flag(f"{side}-coronary-missing", f"the {side} coronary artery {why}"))
             continue
-        mine = voxels[np.isin(start, ostia[side].seeds)]
-        tree, bridged = grow(Reached(over, parent.ravel(), length, mine, grid), ostia[side])
-        if tree is None:
-            flags.append(
-                Flag(
-                    f"{side}-coronary-missing", f"the {side} coronary artery ends at its ostium"
-                )
-            )
-            continue
-        trees[side] = tree
+        trees[side] = joined(paths, ostia[side].wall_mm, reached)
         if bridged:
             flags.append(
                 Flag(

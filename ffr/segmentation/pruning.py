@@ -21,6 +21,8 @@ THINNEST_MEAN_MM = 0.5
 SHORTEST_BRANCH_MM = 5.0
 VEIN_SHARE = 0.75  # of arterial attenuation: a branch below it over its length is a vein
 ARTERY_SHARE = 0.5 * (1.0 + VEIN_SHARE)
+DARKEST_VEIN = 0.5
+BRIGHTER = 1.25  # than arterial blood: as far above as a vein is below
 LEAST_EVIDENCE_MM = SHORTEST_BRANCH_MM * (ARTERY_SHARE - VEIN_SHARE)  # 5 mm of such a vein
 VEIN_PASSES = 6  # two or three settle it
 UNDIMMED_MM = 1.2  # radius from which the axis shows blood undimmed by blur
@@ -122,9 +124,12 @@ def arterial_hu(
 def _worth_keeping(tree: VesselTree, share: Floats) -> AnyArray:
     """Cut where the sum of (share - threshold) x length over all that lies beyond is negative.
 
-    Bright calcium counts no more than blood, and 5 mm of a vein are not yet evidence.
+    What is brighter than blood, calcium or bone, says nothing; what is darker than any
+    vein, plaque or fat in a gap, says no more than a vein; and 5 mm of a vein are not yet
+    evidence.
     """
-    gain = (np.clip(share, 0.0, 1.0) - ARTERY_SHARE) * segment_length_mm(tree)
+    telling = np.where(share > BRIGHTER, ARTERY_SHARE, np.clip(share, DARKEST_VEIN, 1.0))
+    gain = (telling - ARTERY_SHARE) * segment_length_mm(tree)
     value = np.array(gain)
     for i in range(len(tree) - 1, 0, -1):
         if value[i] > -LEAST_EVIDENCE_MM:

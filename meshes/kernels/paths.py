@@ -85,3 +85,32 @@ def path_lengths(order: Ints, parent: AnyArray, shape: Ints, spacing: float) -> 
             di = here % ni - p % ni
             length[here] = length[p] + spacing * math.sqrt(float(dk * dk + dj * dj + di * di))
     return length
+
+
+@kernel
+def longest_gaps(
+    order: Ints, parent: AnyArray, evidence: AnyArray, shape: Ints, spacing: float
+) -> AnyArray:
+    """Return the longest stretch in mm without evidence on the way to each voxel.
+
+    From the last voxel with evidence to the next one, less one step; `order` by rising
+    cost, the seeds count as evidence.
+    """
+    nj, ni = shape[1], shape[2]
+    worst = np.zeros(parent.size, dtype=np.float32)
+    open_gap = np.zeros(parent.size, dtype=np.float32)
+    flat, seen = parent.ravel(), evidence.ravel()
+    for here in order:
+        p = flat[here]
+        if p < 0:
+            continue
+        worst[here] = worst[p]
+        if seen[here]:
+            worst[here] = max(worst[p], open_gap[p])
+        else:
+            dk = here // (nj * ni) - p // (nj * ni)
+            dj = (here // ni) % nj - (p // ni) % nj
+            di = here % ni - p % ni
+            step = spacing * math.sqrt(float(dk * dk + dj * dj + di * di))
+            open_gap[here] = open_gap[p] + step
+    return worst
