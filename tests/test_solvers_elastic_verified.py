@@ -7,7 +7,7 @@ import pytest
 
 from solvers.elastic.pulse import run_to_periodicity
 from solvers.elastic.svoned import parse_svoned
-from validation import one_d_boileau, one_d_steady, one_d_waves
+from validation import one_d_boileau, one_d_lines, one_d_steady, one_d_waves
 from validation.one_d import verify_one_d
 from validation.one_d_setting import Row, row
 
@@ -29,8 +29,9 @@ needs_boileau = pytest.mark.skipif(
         one_d_waves.order_rows,
         one_d_waves.wave_speed_rows,
         one_d_waves.reflection_rows,
-        one_d_waves.line_rows,
-        one_d_waves.womersley_rows,
+        one_d_lines.line_rows,
+        one_d_lines.muscle_rows,
+        one_d_lines.womersley_rows,
     ],
     ids=lambda rows: rows.__name__.removesuffix("_rows"),
 )

@@ -10,21 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from validation.one_d_boileau import boileau_rows
+from validation.one_d_lines import line_rows, muscle_rows, womersley_rows
 from validation.one_d_setting import Row
 from validation.one_d_steady import budget_rows, poiseuille_rows, svoned_rows, taper_rows
-from validation.one_d_waves import (
-    line_rows,
-    order_rows,
-    reflection_rows,
-    wave_speed_rows,
-    womersley_rows,
-)
+from validation.one_d_waves import order_rows, reflection_rows, wave_speed_rows
 
 
 def verify_one_d(shared: Path) -> list[Row]:
     """Return all rows; files under `shared` are optional, rows that need them left out."""
     rows = poiseuille_rows() + taper_rows() + order_rows() + wave_speed_rows()
-    rows += reflection_rows() + line_rows() + womersley_rows() + budget_rows()
+    rows += reflection_rows() + line_rows() + muscle_rows() + womersley_rows() + budget_rows()
     if (shared / "data" / "svoned_left_coronary").is_dir():
         rows += svoned_rows(shared)
     if (shared / "data" / "boileau2015").is_dir():
