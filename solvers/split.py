@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from meshes.arrays import Floats, floats
-from meshes.tree import VesselTree, child_count, sections, segment_length_mm
+from meshes.tree import VesselTree, child_count, outlets, sections, segment_length_mm
 
 SPLIT_EXPONENT = 7.0 / 3.0  # flow ~ diameter^(7/3): Kassab (2006), Huo & Kassab (2009)
 CALIBRE_LENGTH_MM = 10.0  # a vessel's calibre is the median over so much of its start
@@ -43,6 +43,29 @@ def flow_shares(
     for k, run in enumerate(runs):
         share[run[1:]] = share[run[0]] * (weight[k] / total[run[0]])
     return floats(share)
+
+
+def sampled_shares(
+    tree: VesselTree, radius_mm: ArrayLike, exponent: Floats, log_noise: Floats
+) -> Floats:
+    """Return the share of the inlet's flow of each outlet, for m samples, (m, outlets).
+
+    As `flow_shares`, with an exponent per sample, shape (m,), and a factor exp(`log_noise`)
+    on the weight of each unbranched run, shape (m, runs), in the order of `sections`.
+    """
+    radius = floats(radius_mm)
+    length, count, runs = segment_length_mm(tree), child_count(tree), sections(tree)
+    weight = np.ones((exponent.size, len(runs)))
+    total: dict[int, Floats] = {}
+    for k, run in enumerate(runs):
+        if count[run[0]] > 1:
+            own = _calibre_mm(radius, length, run)
+            weight[:, k] = np.exp(exponent * np.log(own) + log_noise[:, k])
+        total[int(run[0])] = total.get(int(run[0]), 0.0) + weight[:, k]
+    share = {0: np.ones(exponent.size)}
+    for k, run in enumerate(runs):
+        share[int(run[-1])] = share[int(run[0])] * weight[:, k] / total[int(run[0])]
+    return floats(np.stack([share[int(end)] for end in outlets(tree)], axis=1))
 
 
 def inlet_radius_mm(tree: VesselTree, radius_mm: ArrayLike) -> float:
