@@ -163,7 +163,7 @@ def rcr_deck(points, cycles=8):
             boundary("IN", "FLOW", Q=wave.values.tolist(), t=wave.time_s.tolist()),
             boundary("OUT", "RCR", Rp=30.0, C=2e-3, Rd=170.0, Pd=50.0),
         ],
-        [vessel(0, {"inlet": "IN", "outlet": "OUT"}, R_poiseuille=10.0, L=4.0)],
+        [vessel(0, {"inlet": "IN", "outlet": "OUT"}, R_poiseuille=10.0, L=4.0, C=5e-4)],
         number_of_cardiac_cycles=cycles,
         number_of_time_pts_per_cardiac_cycle=points,
     )
@@ -173,7 +173,8 @@ def rcr_deck(points, cycles=8):
 def rcr_exact(t):
     """Inlet pressure by impedance: mean and first harmonic apart."""
     w = 2 * np.pi / PERIOD
-    z = 10.0 + 30.0 + 4.0j * w + 170.0 / (1.0 + 1j * w * 170.0 * 2e-3)
+    bed = 4.0j * w + 30.0 + 170.0 / (1.0 + 1j * w * 170.0 * 2e-3)
+    z = 10.0 + 1.0 / (1j * w * 5e-4 + 1.0 / bed)
     return 50.0 + 2.2 * 210.0 + np.imag(2.5 * z * np.exp(1j * w * t))
 
 
