@@ -5,6 +5,7 @@ import pytest
 
 from meshes.tree import VesselTree, outlets
 from solvers.blood import Blood
+from solvers.elastic import coronary as elastic
 from solvers.elastic.beds import Reflection, Resistance, Windkessel, coronary_beds
 from solvers.errors import ConvergenceError
 from solvers.losses import borda_carnot, poiseuille
@@ -214,3 +215,13 @@ def test_a_straight_tube_has_the_textbook_resistance_compliance_and_inertance():
         assert values[name] == pytest.approx(value, rel=1e-9), name
     # the kinetic heads of inlet and outlet cancel in a straight tube
     assert values["stenosis_coefficient"] == pytest.approx(0.0, abs=1e-15)
+
+
+def test_the_elastic_solver_in_one_dimension_finds_the_same_ratios(pulse, rest):
+    for ours, bed in ((pulse, beds()), (rest, beds(REST))):
+        theirs = elastic.solve_coronary(TREE, BLOOD, TIME, AORTIC, bed)
+        gap = elastic.mean_pressure_ratio(theirs) - mean_pressure_ratio(ours)
+        assert np.abs(gap[ENDS]).max() < 2e-3
+    start = DIASTOLE_FROM * PERIOD
+    gap = elastic.wave_free_ratio(theirs, start) - wave_free_ratio(rest, start)
+    assert np.abs(gap[ENDS]).max() < 2e-3
