@@ -11,6 +11,7 @@ import numpy as np
 from solvers.blood import Blood
 from solvers.elastic.beds import Reflection, Resistance, Windkessel
 from solvers.elastic.inlet import Inlet
+from solvers.elastic.network import ElasticVessel
 from solvers.elastic.pulse import run_cycles, run_to_periodicity
 from solvers.elastic.svoned import parse_svoned
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG, PA_S_M3_PER_MMHG_MIN_ML
@@ -57,6 +58,19 @@ def taper_rows() -> list[Row]:
     areas = np.pi * np.array([2e-3, 1e-3]) ** 2
     exact = 0.5 * INVISCID.density_kg_m3 * q**2 * (1 / areas[1] ** 2 - 1 / areas[0] ** 2)
     rows.append(row("Bernoulli in a cone", "drop, Pa", drop, exact, 2.0))
+    waist = ElasticVessel(
+        "waist", 0, 1, np.array([0.0, 10.0, 40.0]), np.array([2.0, 1.0, 2.0]),
+        np.full(3, STIFF_MMHG), momentum="flat", reference_pressure_mmhg=75.0,
+    )  # fmt: skip
+    solved = run_to_periodicity(
+        alone(waist, Resistance(0.5)), INVISCID, 0.2,
+        Inlet(np.zeros(1), pressure_mmhg=np.full(1, 75.0)), samples=4, tolerance_percent=1e-6,
+        cell_mm=5.0,
+    )  # fmt: skip
+    found = solved.entered_ml / 0.2 * 60.0
+    rows.append(
+        row("Head kept through a waist, 5 mm cells", "flow, mL/min", found, 150.0, 0.05)
+    )
     thick = Blood(0.04, 1.0)  # hardly any inertia: what is left is friction
     solved = run_to_periodicity(
         alone(hard, Resistance(0.01)), thick, 0.2,
