@@ -379,6 +379,8 @@ def march(
     n = y.size
     alpha_m, alpha_f = 0.5 * (3.0 - rho) / (1.0 + rho), 1.0 / (1.0 + rho)
     gamma = 0.5 + alpha_m - alpha_f
+    forward = gamma * dt
+    weight = alpha_f * forward
     start, column, e, f, constant, timed, where_timed, _, kind, _, _, _, gates = system
     value, by_y, by_rate = np.empty(column.size), np.zeros(column.size), np.zeros(column.size)
     new, new_rate, middle, middle_rate = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
@@ -422,7 +424,7 @@ def march(
             if not (fixed and known):
                 for k in range(column.size):
                     value[k] = alpha_m * (e[k] + by_rate[k])
-                    value[k] += alpha_f * gamma * dt * (f[k] + by_y[k])
+                    value[k] += weight * (f[k] + by_y[k])
                 if known:
                     known = factored(start, column, value, lu, entries, work)
                 if not known:
@@ -441,7 +443,7 @@ def march(
                     new[gates[g, 2]] = 0.0
             for i in range(n):
                 new_rate[i] += change[i]
-                new[i] += change[i] * gamma * dt
+                new[i] += change[i] * forward
         y[:] = new
         rate[:] = new_rate
         if step + 1 >= first and (step + 1 - first) % every == 0 and slots < kept.shape[0]:
