@@ -18,6 +18,7 @@ from ffr.result import (
     AssumptionEntry,
     FlagEntry,
     ImageQuality,
+    Influence,
     InputSummary,
     LesionResult,
     ModelFile,
@@ -30,6 +31,7 @@ from ffr.result import (
     ffr_state,
 )
 from ffr.scan import Scan
+from ffr.uncertainty import GROUPS, Uncertainty
 from meshes.arrays import AnyArray, Floats, Ints
 from meshes.errors import GeometryError
 from meshes.stenosis import Lesion
@@ -55,6 +57,7 @@ def build_result(
     analysed: Sequence[AnyArray],
     lesions: Sequence[Sequence[Lesion]],
     distal: Sequence[Sequence[tuple[int, float]]],
+    spreads: Sequence[Uncertainty | None] | None = None,
     aortic_pressure_mmhg: float,
     scan: Scan,
     assumptions: Sequence[Assumption],
@@ -81,6 +84,8 @@ def build_result(
     distal
         Per tree and lesion, the point where FFR is read and its distance from the
         lesion's end in mm.
+    spreads
+        Per tree, how sure its FFR is; None where that was not computed.
     aortic_pressure_mmhg
         Mean aortic pressure in hyperaemia; FFR is pressure over this.
     scan, assumptions, flags, settings
@@ -105,26 +110,28 @@ def build_result(
         message = f"aortic_pressure_mmhg is {aortic_pressure_mmhg:g}, must be positive"
         raise ConfigError(message)
     _check_pairs(coronaries, solutions, analysed, lesions, distal)
-    order = sorted(range(len(coronaries)), key=lambda t: coronaries[t].side)  # left first
+    spreads = [None] * len(coronaries) if spreads is None else spreads
+    numbers = lesion_numbers(coronaries, lesions)
+    order = _left_first(coronaries)
     runs: list[SegmentResult] = []
     vessels: list[VesselResult] = []
     stenoses: list[LesionResult] = []
     for t in order:
         coronary, mask = coronaries[t], np.asarray(analysed[t], dtype=bool)
         s_mm, pressure = path_length_mm(coronaries[t].tree), solutions[t].pressure_mmhg
-        found = sorted(zip(lesions[t], distal[t], strict=True), key=lambda x: s_mm[x[0].throat])
+        found = sorted(zip(numbers[t], lesions[t], distal[t], strict=True))
         here = [
-            _lesion(len(stenoses) + n, coronary, mask, s_mm, pressure, aortic_pressure_mmhg, *x)
-            for n, x in enumerate(found, start=1)
+            _lesion(coronary, mask, s_mm, pressure, aortic_pressure_mmhg, spreads[t], *x)
+            for x in found
         ]
         stenoses += here
         runs += list(_segments(coronary, solutions[t], mask, s_mm))
         vessels += list(
-            _vessels(coronary, solutions[t], mask, s_mm, aortic_pressure_mmhg, here)
+            _vessels(coronary, solutions[t], mask, s_mm, aortic_pressure_mmhg, here, spreads[t])
         )
     created = datetime.now(UTC) if created is None else created.astimezone(UTC)
     return Result(
-        schema_version="1.0",
+        schema_version="1.1",
         research_use_only=RESEARCH_USE_ONLY,
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         code_version=__version__,
@@ -147,6 +154,26 @@ def build_result(
         not_analysed=tuple(_not_analysed(coronaries, vessels)),
         timings=tuple(Timing(stage=n, duration_s=t) for n, t in (timings_s or {}).items()),
     )
+
+
+def _left_first(coronaries: Sequence[CoronaryTree]) -> list[int]:
+    return sorted(range(len(coronaries)), key=lambda t: coronaries[t].side)
+
+
+def lesion_numbers(
+    coronaries: Sequence[CoronaryTree], lesions: Sequence[Sequence[Lesion]]
+) -> tuple[tuple[int, ...], ...]:
+    """Return the number of each lesion: left tree first, then by distance from the ostium."""
+    numbers: list[tuple[int, ...]] = [()] * len(coronaries)
+    before = 0
+    for t in _left_first(coronaries):
+        s_mm = path_length_mm(coronaries[t].tree)
+        place = np.argsort([s_mm[x.throat] for x in lesions[t]], kind="stable")
+        rank = np.empty(len(place), dtype=np.int64)
+        rank[place] = np.arange(len(place))
+        numbers[t] = tuple(before + 1 + int(k) for k in rank)
+        before += len(place)
+    return tuple(numbers)
 
 
 def _check_pairs(coronaries: Sequence[CoronaryTree], *others: Sequence[Any]) -> None:
@@ -189,12 +216,13 @@ def _segment(coronary: CoronaryTree, point: int) -> tuple[int | None, str | None
 
 
 def _lesion(
-    number: int,
     coronary: CoronaryTree,
     analysed: AnyArray,
     s_mm: Floats,
     pressure_mmhg: Floats,
     aortic_pressure_mmhg: float,
+    spread: Uncertainty | None,
+    number: int,
     lesion: Lesion,
     distal: tuple[int, float],
 ) -> LesionResult:
@@ -219,6 +247,8 @@ def _lesion(
         minimal_diameter_mm=float(lesion.minimal_diameter_mm),
         reference_diameter_mm=float(lesion.reference_diameter_mm),
         ffr_distal=ffr,
+        **_interval(spread, point if shown else None),
+        influences=_influences(spread, point) if shown else (),
         distance_used_mm=distance if shown else None,
         state=ffr_state(ffr),
         pressure_drop_mmhg=drop,
@@ -228,6 +258,28 @@ def _lesion(
         distal_point=point if shown else None,
         not_analysed_reason=None if shown else TOO_SMALL,
     )
+
+
+def _interval(spread: Uncertainty | None, point: int | None) -> dict[str, float | None]:
+    if spread is None or point is None:
+        return {"ffr_low": None, "ffr_high": None, "probability_below_0_80": None}
+    return {
+        "ffr_low": float(spread.ffr_low[point]),
+        "ffr_high": float(spread.ffr_high[point]),
+        "probability_below_0_80": float(spread.probability[point]),
+    }
+
+
+def _influences(spread: Uncertainty | None, point: int) -> tuple[Influence, ...]:
+    if spread is None or point not in spread.readings:
+        return ()
+    row = int(np.flatnonzero(spread.readings == point)[0])
+    indices = np.clip([spread.first_order[row], spread.total[row]], 0.0, 1.0).T
+    entries = [
+        Influence(input=name, first_order=float(first), total=float(total))
+        for name, (first, total) in zip(GROUPS, indices, strict=True)
+    ]
+    return tuple(sorted(entries, key=lambda x: -x.total))
 
 
 def _runs(coronary: CoronaryTree, analysed: AnyArray) -> Iterator[Ints]:
@@ -276,13 +328,15 @@ def _vessels(
     s_mm: Floats,
     aortic_pressure_mmhg: float,
     lesions: Sequence[LesionResult],
+    spread: Uncertainty | None,
 ) -> Iterator[VesselResult]:
     branches, first_points = np.unique(coronary.branch, return_index=True)
     for branch, first in sorted(zip(branches, first_points, strict=True), key=lambda x: x[1]):
         points = np.flatnonzero(coronary.branch == branch)
         shown = points[analysed[points]]
         numbers = np.unique(coronary.segment[points])
-        lowest = solution.pressure_mmhg[shown].min() if shown.size else np.nan
+        lowest = int(shown[np.argmin(solution.pressure_mmhg[shown])]) if shown.size else None
+        interval = _interval(spread, lowest)
         upstream = max(int(coronary.tree.parent[first]), 0)
         yield VesselResult(
             side=_side(coronary),
@@ -293,8 +347,12 @@ def _vessels(
             analysed_end_mm=float(s_mm[shown].max()) if shown.size else None,
             flow_ml_min=float(solution.flow_ml_min[first]) if analysed[first] else None,
             lowest_ffr_not_for_decision=(
-                float(lowest / aortic_pressure_mmhg) if shown.size else None
+                None
+                if lowest is None
+                else float(solution.pressure_mmhg[lowest] / aortic_pressure_mmhg)
             ),
+            lowest_ffr_low=interval["ffr_low"],
+            lowest_ffr_high=interval["ffr_high"],
             lesions=tuple(x.id for x in lesions if coronary.branch[x.throat_point] == branch),
         )
 

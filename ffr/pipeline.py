@@ -18,14 +18,17 @@ from ffr.quality import check_all
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.tracing import trace
-from meshes.arrays import AnyArray, Floats
+from ffr.uncertainty import Confidence, propagate
+from meshes.arrays import AnyArray, Floats, Ints, ints
 from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
 from meshes.surface import Surface, lumen_surface, values_in_lumen, values_on_surface
 from meshes.tree import CoronaryTree
 from solvers.blood import Blood
+from solvers.calibrated import calibrate
 from solvers.errors import ConvergenceError
 from solvers.methods import METHODS
+from solvers.sensitivity import ffr_gradient_per_mm2
 from solvers.solution import FlowSolution
 
 Progress = Callable[[float], None]
@@ -196,6 +199,38 @@ def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -
         for c, found in zip(trees, lesions, strict=True)
     )
     return Findings(values, allowed, lesions, distal)
+
+
+def readings(findings: Findings) -> tuple[Ints, ...]:
+    """Return, per tree, where each lesion's FFR is read, then the lowest analysed point."""
+    found = []
+    for ffr, distal in zip(findings.ffr, findings.distal, strict=True):
+        points = [point for point, _ in distal]
+        if np.isfinite(ffr).any():
+            points.append(int(np.nanargmin(ffr)))
+        found.append(ints(points))
+    return tuple(found)
+
+
+def confidence(trees: tuple[CoronaryTree, ...], flow: Flow, findings: Findings) -> Confidence:
+    """Return how sure each FFR is, and where along the lumen it is decided.
+
+    Raises
+    ------
+    ConvergenceError
+        Many of the sampled trees have no steady flow.
+    """
+    places = readings(findings)
+    spreads = propagate(
+        trees, flow.solutions, flow.boundaries, flow.blood, flow.inputs, flow.physiology, places
+    )
+    slopes = tuple(
+        ffr_gradient_per_mm2(
+            calibrate(c.tree, s, flow.blood), s, bed.outlet_resistance_mmhg_min_ml, at
+        )
+        for c, s, bed, at in zip(trees, flow.solutions, flow.boundaries, places, strict=True)
+    )
+    return Confidence(spreads, slopes)
 
 
 def lumen_filling(

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 RESEARCH_USE_ONLY = "Research use only. Not a medical device. Not for diagnosis."
 
 Side = Literal["left", "right"]
@@ -111,6 +111,17 @@ class ImageQuality(Model):
     """Further remarks, one line each."""
 
 
+class Influence(Model):
+    """How much of an FFR's variance comes from one uncertain input (Sobol indices)."""
+
+    input: str
+    """Which input, such as "lumen radius"."""
+    first_order: float
+    """Share of the variance that this input explains alone, 0 to 1."""
+    total: float
+    """Share that would remain if all other inputs were known, 0 to 1."""
+
+
 class LesionResult(Model):
     """One stenosis and what it does to the pressure."""
 
@@ -144,6 +155,15 @@ class LesionResult(Model):
     """Diameter that the healthy lumen would have there, mm."""
     ffr_distal: float | None
     """FFR distal to the lesion: the value to read; null when not analysed."""
+    ffr_low: float | None
+    """Lower end of the 95 % interval of ffr_distal; null when not analysed or not computed."""
+    ffr_high: float | None
+    """Upper end of the 95 % interval of ffr_distal."""
+    probability_below_0_80: float | None
+    """Probability that the true FFR there, as printed, is 0.80 or below, 0 to 1."""
+    influences: tuple[Influence, ...]
+    """What the interval comes from, the most important input first; empty when not
+    computed."""
     distance_used_mm: float | None
     """Distance from the lesion's end to where ffr_distal was read, mm: 20 or, where the
     modelled vessel ends sooner, less; null when not analysed."""
@@ -169,6 +189,10 @@ class LesionResult(Model):
             self.ffr_distal, self.distance_used_mm, self.distal_point, self.pressure_drop_mmhg
         )  # fmt: skip
         _all_or_none(numbers, self.not_analysed_reason, f"lesion {self.id}")
+        interval = (self.ffr_low, self.ffr_high, self.probability_below_0_80)
+        if len({number is None for number in interval}) > 1:
+            message = f"lesion {self.id}: half an interval"
+            raise ValueError(message)
         if self.state != ffr_state(self.ffr_distal):
             message = f"lesion {self.id}: state {self.state!r} contradicts ffr_distal"
             raise ValueError(message)
@@ -244,6 +268,10 @@ class VesselResult(Model):
     lowest_ffr_not_for_decision: float | None
     """Lowest FFR anywhere in the vessel; not for decision (a value at the tip of a vessel
     overstates ischaemia); null when not analysed."""
+    lowest_ffr_low: float | None
+    """Lower end of the 95 % interval of that lowest FFR; null when not computed."""
+    lowest_ffr_high: float | None
+    """Upper end of that interval."""
     lesions: tuple[int, ...]
     """The ids of its lesions."""
 
@@ -269,7 +297,7 @@ class Timing(Model):
 class Result(Model):
     """All that one analysis found."""
 
-    schema_version: Literal["1.0"]
+    schema_version: Literal["1.1"]
     """Version of this format."""
     research_use_only: str
     """The statement that goes with every number here."""

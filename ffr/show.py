@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PAGE_COLUMNS = 100  # the widest table fits
 TERMINAL_COLUMNS = 60  # with less, numbers would be broken
+INTERVAL_COLUMNS = 11  # "(0.62-0.83)" in one piece
 NEAR_MM = 12.0  # a found lesion within this distance of a true one is the same
 
 
@@ -81,7 +82,8 @@ def _table(title: str, columns: Sequence[tuple[str, Literal["left", "right"]]]) 
     """Return an empty table; what does not fit a narrow terminal is folded, never cut."""
     table = Table(title=title, title_justify="left")
     for name, side in columns:
-        table.add_column(name, justify=side, overflow="fold")
+        least = INTERVAL_COLUMNS if "95 %" in name else None
+        table.add_column(name, justify=side, overflow="fold", min_width=least)
     return table
 
 
@@ -89,7 +91,7 @@ def lesion_table(result: Result) -> Table:
     """Return the lesions of a result as a table."""
     table = _table("Lesions (research use only)", (
         ("vessel", "left"), ("segment", "left"), ("at mm", "right"), ("DS %", "right"),
-        ("AS %", "right"), ("MLA mm²", "right"), ("FFR distal", "right"),
+        ("MLA mm²", "right"), ("FFR distal (95 %)", "right"),
         ("read at mm", "right"),
     ))  # fmt: skip
     for x in result.lesions:
@@ -98,9 +100,8 @@ def lesion_table(result: Result) -> Table:
             x.segment_name or "-",
             f"{x.position_mm:.0f}",
             f"{x.diameter_stenosis_percent:.0f}",
-            f"{x.area_stenosis_percent:.0f}",
             f"{x.minimal_lumen_area_mm2:.2f}",
-            _ffr(x.ffr_distal),
+            _with_interval(x),
             "-" if x.distance_used_mm is None else f"{x.distance_used_mm:.0f}",
         )
     return table
@@ -148,6 +149,12 @@ def _pair(x: LesionResult | None, t: TrueLesion | None) -> list[str]:
         ),
         both(_ffr(x.ffr_distal) if x else None, f"{t.ffr:.2f}" if t else None),
     ]
+
+
+def _with_interval(x: LesionResult) -> str:
+    if x.ffr_low is None or x.ffr_high is None:
+        return _ffr(x.ffr_distal)
+    return f"{_ffr(x.ffr_distal)} ({x.ffr_low:.2f}-{x.ffr_high:.2f})"
 
 
 def _ffr(value: float | None) -> str:

@@ -16,6 +16,7 @@ from ffr.physiology import Assumption
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.stages import load_facts, readable, require_stage, save_facts
+from ffr.uncertainty import Confidence, Uncertainty
 from meshes.arrays import AnyArray
 from meshes.resample import from_itk, to_itk
 from meshes.tree import CoronaryTree, VesselTree
@@ -186,3 +187,27 @@ def load_flow(
         )
         assumptions = tuple(Assumption(**row) for row in facts["assumptions"])
         return solutions, assumptions, facts["settings"], flags_from_json(facts["flags"])
+
+
+_SPREAD = ("ffr_low", "ffr_high", "probability", "readings", "first_order", "total")
+
+
+def save_confidence(folder: Path, confidence: Confidence, sides: tuple[str, ...]) -> None:
+    """Write how sure the solve stage is, beside its flow."""
+    arrays: dict[str, AnyArray] = {}
+    both = zip(sides, confidence.spreads, confidence.sensitivity_per_mm2, strict=True)
+    for side, spread, slope in both:
+        arrays |= {f"{side}_{name}": getattr(spread, name) for name in _SPREAD}
+        arrays[f"{side}_sensitivity_per_mm2"] = slope
+    np.savez(folder / "confidence.npz", **arrays)  # type: ignore[arg-type]
+
+
+def load_confidence(out: Path) -> Confidence:
+    """Read how sure the solve stage is."""
+    folder = require_stage(out, "solve")
+    sides = load_facts(folder)["iterations"]
+    with _arrays(folder / "confidence.npz") as data:
+        return Confidence(
+            tuple(Uncertainty(*(data[f"{side}_{n}"] for n in _SPREAD)) for side in sides),
+            tuple(data[f"{side}_sensitivity_per_mm2"] for side in sides),
+        )

@@ -88,6 +88,23 @@ class Uncertainty:
     total: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Confidence:
+    """How sure the FFR of each tree is, and which millimetre of lumen decides it.
+
+    Parameters
+    ----------
+    spreads
+        Interval, probability and what they depend on, per tree.
+    sensitivity_per_mm2
+        Per tree, change of FFR at each of its readings (lesions, then the lowest analysed
+        point) per mm of radius and mm of length at each point, shape (k, n).
+    """
+
+    spreads: tuple[Uncertainty, ...]
+    sensitivity_per_mm2: tuple[Floats, ...]
+
+
 def propagate(
     trees: Sequence[CoronaryTree],
     solutions: Sequence[FlowSolution],

@@ -16,7 +16,7 @@ import numpy as np
 
 from ffr import pipeline, stage_data, stages
 from ffr.errors import ConfigError
-from ffr.findings import build_result
+from ffr.findings import build_result, lesion_numbers
 from ffr.naming import dominance
 from ffr.patient import Patient
 from ffr.physiology import Physiology
@@ -25,6 +25,8 @@ from ffr.result import ImageQuality, Result
 from ffr.result_file import save_result
 from ffr.result_folder import mark
 from ffr.study import read_study
+from ffr.uncertainty import Confidence
+from meshes.arrays import Floats, floats
 from meshes.export import write_surface, write_volume_mesh
 from meshes.io import write_forest
 from meshes.tree import CoronaryTree, path_length_mm
@@ -74,10 +76,17 @@ def solve(out: Path, patient: Patient, progress: Progress) -> None:
     with _stage(out, "solve") as folder:
         physiology = Physiology()
         flow = pipeline.solve(trees, patient, heart_facts["lv_mass_g"] or None, physiology)
+        progress(0.4)
+        sides = tuple(c.side for c in trees)
+        settings = {
+            "physiology": asdict(flow.physiology), "patient": patient.model_dump(),
+            "spread": asdict(flow.inputs),
+        }  # fmt: skip
         stage_data.save_flow(
-            folder, flow.solutions, tuple(c.side for c in trees), flow.assumptions,
-            {"physiology": asdict(physiology), "patient": patient.model_dump()}, flow.flags,
-        )  # fmt: skip
+            folder, flow.solutions, sides, flow.assumptions, settings, flow.flags
+        )
+        confidence = pipeline.confidence(trees, flow, pipeline.find(trees, flow.solutions))
+        stage_data.save_confidence(folder, confidence, sides)
         progress(1.0)
 
 
@@ -91,6 +100,7 @@ def report(out: Path, progress: Progress) -> Result:
     segment_facts = stages.load_facts(stages.require_stage(out, "segment"))
     progress(0.1)
     findings = pipeline.find(trees, solutions)
+    confidence = stage_data.load_confidence(out)
     surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
     progress(0.4)
     flags = (
@@ -105,6 +115,7 @@ def report(out: Path, progress: Progress) -> Result:
         analysed=findings.analysed,
         lesions=findings.lesions,
         distal=findings.distal,
+        spreads=confidence.spreads,
         aortic_pressure_mmhg=float(solutions[0].pressure_mmhg[0]),
         scan=scan,
         assumptions=assumptions,
@@ -125,12 +136,13 @@ def report(out: Path, progress: Progress) -> Result:
         coronaries=trees,
         solutions=solutions,
         analysed=findings.analysed,
+        confidence=confidence,
         surface=surface,
         surface_ffr=surface_ffr,
     )
     progress(0.8)
     with stages.result_files(out) as folder:
-        save_tree(folder / "tree.vtp", trees, solutions, findings)
+        save_tree(folder / "tree.vtp", trees, solutions, findings, confidence)
         write_surface(folder / "lumen.vtp", surface, {"ffr": surface_ffr})
         write_surface(folder / "lumen.stl", surface)
         filling, filling_ffr = pipeline.lumen_filling(trees, findings)
@@ -146,15 +158,22 @@ def save_tree(
     trees: tuple[CoronaryTree, ...],
     solutions: tuple[pipeline.FlowSolution, ...],
     findings: pipeline.Findings,
+    confidence: Confidence,
 ) -> None:
     """Write all trees as one `.vtp` of lines with their point data."""
     names = sorted({name for c in trees for name in c.names})
     number = {name: i for i, name in enumerate(names)}
+    decides = _deciding(trees, findings, confidence)
     columns = []
-    for c, s, ffr in zip(trees, solutions, findings.ffr, strict=True):
+    for t, (c, s, ffr) in enumerate(zip(trees, solutions, findings.ffr, strict=True)):
+        spread, unknown = confidence.spreads[t], np.where(np.isnan(ffr), np.nan, 0.0)
         columns.append(
             {
                 "ffr": ffr,
+                "ffr_low": spread.ffr_low + unknown,
+                "ffr_high": spread.ffr_high + unknown,
+                "probability_below_0_80": spread.probability + unknown,
+                **decides[t],
                 "pressure_mmhg": s.pressure_mmhg,
                 "flow_ml_min": s.flow_ml_min,
                 "reference_radius_mm": c.reference_radius_mm,
@@ -165,6 +184,27 @@ def save_tree(
             }
         )
     write_forest(path, [c.tree for c in trees], columns, {"branch_names": names})
+
+
+def _deciding(
+    trees: tuple[CoronaryTree, ...],
+    findings: pipeline.Findings,
+    confidence: Confidence,
+) -> list[dict[str, Floats]]:
+    """Return the sensitivity of each reading as columns: every tree has all of them."""
+    numbers = lesion_numbers(trees, findings.lesions)
+    zero = [np.zeros(len(c.tree)) for c in trees]
+    every = sorted(k for own in numbers for k in own)
+    columns = [
+        {f"sensitivity_{k}_per_mm2": floats(z) for k in ("lowest", *every)} for z in zero
+    ]
+    for t, own in enumerate(numbers):
+        slopes = confidence.sensitivity_per_mm2[t]
+        for row, k in enumerate(own):
+            columns[t][f"sensitivity_{k}_per_mm2"] = slopes[row]
+        if len(slopes) > len(own):
+            columns[t]["sensitivity_lowest_per_mm2"] = slopes[-1]
+    return columns
 
 
 def export(out: Path, path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import FillBetweenPolyCollection, LineCollection
 from standin import make_case, result_of
 
 from ffr.flags import Flag
@@ -33,15 +33,18 @@ from ffr.report.scene import (
 )
 from ffr.report.svg import style
 from ffr.result import RESEARCH_USE_ONLY, ffr_state
+from ffr.uncertainty import Confidence, Uncertainty
 from meshes.arrays import floats
 
 LEFT, POSTERIOR, HEAD = np.eye(3)
 
 
-def html_of(case, trees=True, **changes):
+def html_of(case, trees=True, confidence=None, **changes):
     """The report; without the picture of the trees where a test does not look at it."""
+    spreads = confidence.spreads if confidence else None
     return render_report(
-        result=result_of(case, **changes),
+        result=result_of(case, spreads=spreads, **changes),
+        confidence=confidence,
         scan_volume=case.scan.volume,
         coronaries=case.coronaries,
         solutions=case.solutions,
@@ -162,6 +165,58 @@ def test_the_lesion_table_says_what_the_result_says(case, html):
     assert [row["State"] for row in rows] == [
         "above 0.80", "0.75 or below", "borderline, 0.76–0.80",
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sure(case):
+    """How sure a case is, with numbers that can be known again."""
+    spreads, slopes = [], []
+    for c, solution, distal in zip(case.coronaries, case.solutions, case.distal, strict=True):
+        ffr = solution.pressure_mmhg / solution.pressure_mmhg[0]
+        points = np.array([p for p, _ in distal])
+        indices = np.tile([0.5, 0.1, 0.25, 0.15, 0.0, 0.0, 0.0, 0.0], (len(points), 1))
+        chance = np.clip(5 * (0.9 - ffr), 0, 1)
+        spreads.append(
+            Uncertainty(ffr - 0.11, np.minimum(ffr + 0.07, 1), chance, points, indices, indices)
+        )
+        slopes.append(np.tile(np.exp(-0.1 * np.arange(len(c.tree))), (len(points), 1)))
+    return Confidence(tuple(spreads), tuple(slopes))
+
+
+def test_every_value_stands_with_its_interval(case, sure):
+    html = html_of(case, trees=False, confidence=sure)
+    result = result_of(case, spreads=sure.spreads)
+    for row, x in zip(rows_of(html, "#"), result.lesions, strict=True):
+        assert row["95 %interval"] == f"{x.ffr_distal - 0.11:.2f}–{x.ffr_distal + 0.07:.2f}"
+        assert row["P(FFR≤ 0.80)"].endswith("%")
+    lowest = min(x.ffr_distal for x in result.lesions)
+    assert f"(95 % interval {lowest - 0.11:.2f}–{lowest + 0.07:.2f})" in html
+    shares = rows_of(html, "Lesion")
+    assert [row["lumen radius%"] for row in shares] == ["50"] * 3
+    assert {row["To be measured better first"] for row in shares} == {"lumen radius"}
+    assert any("what FFR of lesion 2 hangs on" in picture for picture in pictures(html))
+
+
+def test_the_band_on_the_curve_is_the_interval(case, sure):
+    result = result_of(case, spreads=sure.spreads)
+    args = (result, case.coronaries, case.solutions, case.analysed)
+    path = vessel_paths(*args, sure)[0]
+    with style():
+        axes = vessel_panel(path, case.scan.volume, 120.0).axes
+    filled = [c for c in axes[4].collections if isinstance(c, FillBetweenPolyCollection)]
+    edge = filled[0].get_paths()[0].vertices
+    known = np.isfinite(path.ffr)
+    assert edge[:, 1].min() == pytest.approx(path.ffr_low[known].min())
+    assert axes[4].get_ylim()[0] <= edge[:, 1].min()
+    assert axes[5].get_ylabel() == "decides"
+    without = vessel_paths(*args)[0]
+    assert np.isnan(without.ffr_low).all()
+    assert without.decided == ""
+
+
+def test_a_report_without_an_interval_says_so(html):
+    assert {row["95 %interval"] for row in rows_of(html, "#")} == {"not computed"}
+    assert "What the interval comes from" not in html
 
 
 def test_the_summary_leads_with_the_lowest_value_and_counts(html):
@@ -305,7 +360,7 @@ def panel(case):
 
 def test_all_rows_of_a_panel_share_one_axis(panel):
     _, figure = panel
-    assert len(figure.axes) == 6
+    assert len(figure.axes) == 7
     for axes in figure.axes:
         assert axes.get_xlim() == (0, 120.0)
         box, first = axes.get_position(), figure.axes[0].get_position()

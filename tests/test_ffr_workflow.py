@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvista
 import run_folder
 import standin
 import virtual_series
@@ -71,12 +72,40 @@ def test_the_report_stage_holds_what_the_solve_found(out, known, no_network):
     point, _ = findings.distal[0][0]
     assert lesion.ffr_distal == pytest.approx(findings.ffr[0][point], abs=1e-3)
     assert lesion.ffr_distal < 0.98
+    spread = stage_data.load_confidence(out).spreads[0]
+    assert (lesion.ffr_low, lesion.ffr_high) == (spread.ffr_low[point], spread.ffr_high[point])
+    assert lesion.ffr_low < lesion.ffr_distal < lesion.ffr_high
+    assert lesion.probability_below_0_80 == spread.probability[point]
+    assert sum(x.total for x in lesion.influences) == pytest.approx(1.0, abs=0.3)
     models = {m.name: m.sha256 for m in result.models}
     assert models == {**run_folder.MODELS, "section": "ef56" * 16}
     assert result.aortic_pressure_mmhg == pytest.approx(flow.pressure_mmhg[0])
     assert result.lv_mass_g == pytest.approx(128.4)
     assert result.input.sha256 == known.scan.sha256
     assert "Research use only" in (out / "report.html").read_text()
+
+
+def test_the_tree_file_holds_the_interval_and_what_decides(out, known):
+    result = workflow.report(out, quiet)
+    poly = pyvista.read(out / "tree.vtp")
+    low, ffr, high = (poly[name] for name in ("ffr_low", "ffr", "ffr_high"))
+    shown = np.isfinite(ffr)
+    assert shown.any()
+    for name in ("ffr_low", "ffr_high", "probability_below_0_80"):
+        np.testing.assert_array_equal(np.isfinite(poly[name]), shown)
+    deep = shown & (ffr < 0.97)
+    assert np.all((low[deep] < ffr[deep]) & (ffr[deep] < high[deep]))
+    (lesion,) = result.lesions
+    decides = poly[f"sensitivity_{lesion.id}_per_mm2"]
+    inside = np.arange(lesion.start_point, lesion.end_point + 1)
+    assert decides.argmax() in inside
+    assert poly["sensitivity_lowest_per_mm2"].max() > 0
+
+
+def test_a_solve_without_its_confidence_is_asked_for_again(out):
+    (stages.stage_folder(out, "solve") / "confidence.npz").unlink()
+    with pytest.raises(ConfigError, match="stage 'solve' is damaged; run it again"):
+        workflow.report(out, quiet)
 
 
 def test_mass_measured_in_the_scan_drives_the_flow_unless_it_is_given(out):

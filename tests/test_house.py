@@ -22,6 +22,8 @@ PURE_NUMBERS = {
     "resistance_ratio",
     "expansion_coefficient",
     "typical", "spread", "flow", "response", "viscosity", "bifurcation",
+    "ffr_low", "ffr_high", "first_order", "total",
+    "resolved_ffr", "calibrated_ffr", "lumped_ffr",
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ ROTATIONS = (("0°", 0.0), ("90°", np.pi / 2))
 _STEP_MM = 0.2
 _HALF_WIDTH_MM = 6.0
 _CONTOUR = "#ffd23f"
+_BAND = "#3b5f86"
 _LEFT_IN, _RIGHT_IN = 0.85, 0.35
 
 
@@ -33,7 +34,7 @@ def vessel_figure(path: VesselPath, volume: Volume, axis_end_mm: float) -> str:
 
 
 def vessel_panel(path: VesselPath, volume: Volume, axis_end_mm: float) -> Figure:
-    """Draw one vessel: rows for names, two images, side branches, FFR and diameter.
+    """Draw one vessel: rows for names, two images, side branches, FFR, what decides, diameter.
 
     Parameters
     ----------
@@ -46,8 +47,8 @@ def vessel_panel(path: VesselPath, volume: Volume, axis_end_mm: float) -> Figure
     """
     scale = (WIDTH_IN - _LEFT_IN - _RIGHT_IN) / axis_end_mm  # inches per mm
     image_in = 2 * _HALF_WIDTH_MM * scale  # as high as it must be to be true to scale
-    heights = [0.24, image_in, image_in, 0.20, 1.65, 1.25]
-    gaps = [0.02, 0.05, 0.02, 0.04, 0.10]
+    heights = [0.24, image_in, image_in, 0.20, 1.65, 0.42, 1.25]
+    gaps = [0.02, 0.05, 0.02, 0.04, 0.08, 0.10]
     top, bottom = 0.34, 0.62
     total = sum(heights) + sum(gaps) + top + bottom
     figure = Figure(figsize=(WIDTH_IN, total))
@@ -57,15 +58,16 @@ def vessel_panel(path: VesselPath, volume: Volume, axis_end_mm: float) -> Figure
         box = (_LEFT_IN / WIDTH_IN, y / total, scale * axis_end_mm / WIDTH_IN, height / total)
         rows.append(figure.add_axes(box, xlim=(0, axis_end_mm)))
         y -= gap
-    names, first, second, takeoffs, ffr, diameter = rows
+    names, first, second, takeoffs, ffr, decides, diameter = rows
     _strip(names, path)
     for axes, (label, angle) in zip((first, second), ROTATIONS, strict=True):
         _image(axes, path, volume, label, angle)
     _takeoffs(takeoffs, path)
     _ffr_curve(ffr, path)
+    _deciding(decides, path)
     _diameter_curve(diameter, path)
     _lesion_tags(names, path)
-    for axes in (first, second, ffr, diameter):
+    for axes in (first, second, ffr, decides, diameter):
         _marks(axes, path, over_image=axes in (first, second))
         axes.set_xlim(0, axis_end_mm)  # nothing drawn may have moved it
     _missing(ffr, path)
@@ -163,7 +165,8 @@ def _coloured(axes: Axes, x: Floats, y: Floats, ffr: Floats, width: float) -> No
 
 
 def _ffr_curve(axes: Axes, path: VesselPath) -> None:
-    known = path.ffr[np.isfinite(path.ffr)]
+    known = np.concatenate([path.ffr, path.ffr_low])
+    known = known[np.isfinite(known)]
     low = max(0.0, min(0.5, float(known.min()) - 0.05)) if known.size else 0.5
     axes.set_ylim(low, 1.03)
     axes.set_yticks([t for t in (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0) if t >= low])
@@ -174,6 +177,12 @@ def _ffr_curve(axes: Axes, path: VesselPath) -> None:
     axes.set_axisbelow(True)
     axes.axhspan(*BREAKS, color="#f0a63a", alpha=0.20, lw=0)
     axes.axhline(0.80, color=INK, lw=1.1, ls=(0, (6, 3)), zorder=2)
+    if np.isfinite(path.ffr_low).any():
+        axes.fill_between(
+            path.s_mm, path.ffr_low, path.ffr_high, color=_BAND, alpha=0.22, lw=0, zorder=1.8
+        )
+        for end in (path.ffr_low, path.ffr_high):
+            axes.plot(path.s_mm, end, color=_BAND, lw=0.9, alpha=0.8, zorder=1.9)
     _coloured(axes, path.s_mm, path.ffr, path.ffr, 2.6)
     read = [(x, _reading_mm(path, x)) for x in path.lesions]
     places = [at for _, at in read if at is not None]
@@ -183,12 +192,18 @@ def _ffr_curve(axes: Axes, path: VesselPath) -> None:
         colour = STATE_COLOUR[lesion.state]
         axes.plot([at], [lesion.ffr_distal], "D", ms=7, mfc=PAPER, mec=colour, mew=2, zorder=6)
         above = lesion.ffr_distal < 0.5 * (low + 1.0)
+        late = at > 0.82 * axes.get_xlim()[1]  # the label would leave the picture
         text = f"{ffr_rounded(lesion.ffr_distal):.2f}"
+        if lesion.ffr_low is not None and lesion.ffr_high is not None:
+            ends = (ffr_rounded(lesion.ffr_low), ffr_rounded(lesion.ffr_high))
+            text += f" ({ends[0]:.2f}\N{EN DASH}{ends[1]:.2f})"
+            axes.plot([at, at], ends, color=colour, lw=2.2, zorder=5, solid_capstyle="butt")
         if _roomy(at, places, axes.get_xlim()[1] / 7):
             text += f"  {lesion.distance_used_mm:.0f} mm distal"
         axes.annotate(
             text,
-            (at, lesion.ffr_distal), (8, 9 if above else -9), textcoords="offset points",
+            (at, lesion.ffr_distal), (-8 if late else 8, 9 if above else -9),
+            textcoords="offset points", ha="right" if late else "left",
             va="bottom" if above else "top", fontsize=9.5, fontweight="bold", color=colour,
             zorder=7,
             bbox={"boxstyle": "round,pad=0.15", "fc": PAPER, "ec": "none", "alpha": 0.85},
@@ -200,6 +215,28 @@ def _reading_mm(path: VesselPath, lesion: LesionResult) -> float | None:
     if lesion.distal_point is None or lesion.distal_point not in path.points:
         return None
     return float(path.s_mm[path.points == lesion.distal_point][0])
+
+
+def _deciding(axes: Axes, path: VesselPath) -> None:
+    """Show which millimetres of lumen the FFR of this vessel's worst lesion hangs on."""
+    drop = 0.1 * path.sensitivity_per_mm2  # by 0.1 mm of radius
+    axes.fill_between(path.s_mm, drop, color="#5a3e85", alpha=0.75, lw=0, zorder=3)
+    top = max(1.25 * float(drop.max()), 1e-4)
+    axes.set_ylim(min(0.0, 1.1 * float(drop.min())), top)
+    peak = float(drop.max())
+    axes.set_yticks([0.0, peak] if peak > 0 else [0.0])
+    axes.yaxis.set_major_formatter("{x:.3f}")
+    axes.tick_params(labelbottom=False, bottom=False, labelsize=7.5)
+    axes.set_ylabel("decides", fontsize=9)
+    axes.grid(axis="x", color=LINE, lw=0.5)
+    axes.set_axisbelow(True)
+    if path.decided:
+        axes.text(
+            0.995, 0.93, f"what FFR of {path.decided} hangs on: its change by 0.1 mm of radius "
+            "along 1 mm of vessel", transform=axes.transAxes, ha="right", va="top",
+            fontsize=8, color=PALE_INK, zorder=6,
+            bbox={"boxstyle": "square,pad=0.1", "fc": PAPER, "ec": "none", "alpha": 0.8},
+        )  # fmt: skip
 
 
 def _diameter_curve(axes: Axes, path: VesselPath) -> None:

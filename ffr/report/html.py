@@ -14,6 +14,7 @@ from ffr.report.figures import vessel_figure
 from ffr.report.paths import MAIN_VESSELS, VesselPath, vessel_paths
 from ffr.report.tree_view import LumenSurface, tree_figure
 from ffr.result import RESEARCH_USE_ONLY, LesionResult, Result, State, ffr_rounded, ffr_state
+from ffr.uncertainty import GROUPS, Confidence
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import CoronaryTree, path_to
 from meshes.volume import Volume
@@ -38,6 +39,7 @@ def render_report(
     coronaries: Sequence[CoronaryTree],
     solutions: Sequence[FlowSolution],
     analysed: Sequence[AnyArray],
+    confidence: Confidence | None = None,
     surface: LumenSurface | None,
     surface_ffr: Floats | None,
 ) -> str:
@@ -52,11 +54,13 @@ def render_report(
     coronaries, solutions, analysed
         The trees of `result`, their solutions, and per tree True where a point was
         analysed, shape (n,).
+    confidence
+        How sure FFR is, and what decides it; None when that was not computed.
     surface, surface_ffr
         The lumen of both trees, and FFR at each of its points, NaN where not analysed; None
         when there is no lumen surface to draw.
     """
-    paths = vessel_paths(result, coronaries, solutions, analysed)
+    paths = vessel_paths(result, coronaries, solutions, analysed, confidence)
     axis_end = max([_SHORTEST_AXIS_MM, *(1.01 * float(p.s_mm[-1]) for p in paths)])
     trees = None
     if surface is not None and surface_ffr is not None:
@@ -75,7 +79,21 @@ def render_report(
         panels=panels,
         missing=missing,
         read_at_mm=READ_AT_MM,
+        influences=_influences(result),
+        groups=GROUPS,
     )
+
+
+def _influences(result: Result) -> list[dict[str, Any]]:
+    """Return, per lesion, the share of each input in the order of GROUPS, in percent."""
+    rows = []
+    for x in result.lesions:
+        if x.influences:
+            shares = {y.input: y.total for y in x.influences}
+            whole = sum(shares.values())
+            parts = [100.0 * shares[name] / whole for name in GROUPS]
+            rows.append({"lesion": x, "shares": parts, "first": x.influences[0].input})
+    return rows
 
 
 def save_report(path: Path, html: str) -> None:
@@ -115,18 +133,24 @@ def _headline(result: Result) -> dict[str, Any]:
     lesions = "1 lesion" if len(values) == 1 else f"{len(values)} lesions"
     text = (
         f"{low} of {lesions} with FFR 0.80 or below; the lowest value distal to a lesion is "
-        f"{ffr_rounded(min(values)):.2f}."
+        f"{ffr_rounded(min(values)):.2f}{_ends_of_lowest(result)}."
     )
     return {"state": ffr_state(min(values)), "text": text}
 
 
+def _ends_of_lowest(result: Result) -> str:
+    read = [x for x in result.lesions if x.ffr_distal is not None]
+    worst = min(read, key=lambda x: x.ffr_distal or 0.0)
+    if worst.ffr_low is None:
+        return ""
+    return f" (95 % interval {_interval(worst.ffr_low, worst.ffr_high)})"
+
+
 def _panel(result: Result, path: VesselPath, picture: str) -> dict[str, Any]:
-    lowest = next(
-        x.lowest_ffr_not_for_decision
-        for x in result.vessels
-        if x.side == path.side and x.vessel == path.name
-    )
-    return {"name": path.name, "lesions": path.lesions, "lowest": lowest, "picture": picture}
+    vessel = next(x for x in result.vessels if x.side == path.side and x.vessel == path.name)
+    return {
+        "name": path.name, "lesions": path.lesions, "picture": picture, "vessel": vessel,
+    }  # fmt: skip
 
 
 def _template() -> jinja2.Template:
@@ -143,6 +167,8 @@ def _template() -> jinja2.Template:
         "words": lambda state: STATE_WORDS[state],
         "symbol": _symbol,
         "short": lambda text: text[:12],
+        "interval": _interval,
+        "percent": _percent,
     }
     environment.globals["colours"] = {
         "above": STATE_COLOUR["above 0.80"],
@@ -165,6 +191,19 @@ def _number(value: float | None, decimals: int = 1) -> str | Markup:
     return (
         text[1:] if float(text) == 0 and text[0] == "-" else text.replace("-", "\N{MINUS SIGN}")
     )
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "not computed"
+    return f"{ffr_rounded(low):.2f}\N{EN DASH}{ffr_rounded(high):.2f}"
+
+
+def _percent(share: float | None) -> str:
+    """Return a share in percent; never 0 or 100, which nobody can promise."""
+    if share is None:
+        return "not computed"
+    return "< 1 %" if share < 0.01 else "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
 def _symbol(state: State) -> Markup:

@@ -10,10 +10,12 @@ import numpy as np
 
 from ffr.findings import SEGMENT_NAMES
 from ffr.result import LesionResult, Result
+from ffr.uncertainty import Confidence, Uncertainty
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.tree import CoronaryTree, path_length_mm, path_to
 from solvers.solution import FlowSolution
 
+_Sure = tuple[Uncertainty, Floats]
 MAIN_VESSELS = ("LAD", "LCx", "RCA")
 
 
@@ -31,8 +33,13 @@ class VesselPath:
         The centreline, shape (n, 3).
     s_mm, radius_mm, reference_radius_mm
         Path length from the ostium, lumen and healthy radius, shape (n,).
-    ffr
-        FFR, NaN where not analysed, shape (n,).
+    ffr, ffr_low, ffr_high
+        FFR and its 95 % interval, NaN where not analysed or not computed, shape (n,).
+    sensitivity_per_mm2
+        Change of `decided` per mm of radius and mm of length at each point, shape (n,); zero
+        where it was not computed.
+    decided
+        Whose FFR that is, such as "lesion 2"; "" where it was not computed.
     stretches
         Name, start and end in mm of each vessel segment passed.
     takeoffs
@@ -49,13 +56,20 @@ class VesselPath:
     radius_mm: Floats
     reference_radius_mm: Floats
     ffr: Floats
+    ffr_low: Floats
+    ffr_high: Floats
+    sensitivity_per_mm2: Floats
+    decided: str
     stretches: tuple[tuple[str, float, float], ...]
     takeoffs: tuple[tuple[str, float], ...]
     lesions: tuple[LesionResult, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", ints(self.points))
-        for name in ("points_mm", "s_mm", "radius_mm", "reference_radius_mm", "ffr"):
+        for name in (
+            "points_mm", "s_mm", "radius_mm", "reference_radius_mm", "ffr", "ffr_low",
+            "ffr_high", "sensitivity_per_mm2",
+        ):  # fmt: skip
             object.__setattr__(self, name, floats(getattr(self, name)))
 
 
@@ -64,13 +78,17 @@ def vessel_paths(
     coronaries: Sequence[CoronaryTree],
     solutions: Sequence[FlowSolution],
     analysed: Sequence[AnyArray],
+    confidence: Confidence | None = None,
 ) -> tuple[VesselPath, ...]:
     """Return the ways to the main vessels that exist, then to others with a lesion.
 
     A lesion that a way already passes (one of the left main lies on the way to the LAD)
     needs no way of its own.
     """
-    trees = list(zip(coronaries, solutions, analysed, strict=True))
+    sure: Sequence[_Sure | None] = [None] * len(coronaries)
+    if confidence is not None:
+        sure = list(zip(confidence.spreads, confidence.sensitivity_per_mm2, strict=True))
+    trees = list(zip(coronaries, solutions, analysed, sure, strict=True))
     paths: list[VesselPath] = []
     for name in MAIN_VESSELS:
         for tree in trees:
@@ -87,13 +105,21 @@ def vessel_paths(
 
 
 def _path(
-    result: Result, coronary: CoronaryTree, solution: FlowSolution, mask: AnyArray, branch: int
-) -> VesselPath:
+    result: Result, coronary: CoronaryTree, solution: FlowSolution, mask: AnyArray,
+    sure: _Sure | None, branch: int,
+) -> VesselPath:  # fmt: skip
     tree = coronary.tree
     s_mm = path_length_mm(tree)
     own = np.flatnonzero(coronary.branch == branch)
     points = path_to(tree, int(own[np.argmax(s_mm[own])]))
     on_way = set(points.tolist())
+    lesions = tuple(
+        x for x in result.lesions if x.side == coronary.side and x.throat_point in on_way
+    )
+    nothing = np.full(points.size, np.nan)
+    low = nothing if sure is None else np.where(mask, sure[0].ffr_low, np.nan)[points]
+    high = nothing if sure is None else np.where(mask, sure[0].ffr_high, np.nan)[points]
+    decided, slope = _decided(lesions, sure, len(tree))
     return VesselPath(
         name=coronary.names[branch],
         side=coronary.side,
@@ -105,12 +131,28 @@ def _path(
         ffr=np.where(
             mask[points], solution.pressure_mmhg[points] / result.aortic_pressure_mmhg, np.nan
         ),
+        ffr_low=low,
+        ffr_high=high,
+        sensitivity_per_mm2=slope[points],
+        decided=decided,
         stretches=tuple(_stretches(coronary, points, s_mm)),
         takeoffs=tuple(_takeoffs(coronary, points, s_mm)),
-        lesions=tuple(
-            x for x in result.lesions if x.side == coronary.side and x.throat_point in on_way
-        ),
+        lesions=lesions,
     )
+
+
+def _decided(
+    lesions: Sequence[LesionResult], sure: _Sure | None, points: int
+) -> tuple[str, Floats]:
+    """Return the lesion of lowest FFR on a way and what its FFR depends on along the tree."""
+    read = [x for x in lesions if x.ffr_distal is not None]
+    if sure is None or not read:
+        return "", np.zeros(points)
+    worst = min(read, key=lambda x: x.ffr_distal or 0.0)
+    row = np.flatnonzero(sure[0].readings == worst.distal_point)
+    if not row.size:
+        return "", np.zeros(points)
+    return f"lesion {worst.id}", sure[1][int(row[0])]
 
 
 def _stretches(
