@@ -14,19 +14,26 @@ from numpy.typing import ArrayLike
 
 from meshes.arrays import Floats, Ints
 from meshes.tree import VesselTree, outlets, path_length_mm, sections
-from solvers.bends import axis_of, bend_loss, wall_jet_loss
+from solvers.bends import axis_of, bend_loss, narrowings, wall_jet_loss
 from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.losses import poiseuille
 from solvers.solution import FlowSolution
 from solvers.steady import solve_prescribed, solve_steady
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
-from solvers.vessel import Profiles, developed, kinetic_factor, plug, pressure_at, solve_vessel
+from solvers.vessel import (
+    Profiles,
+    backflow_at,
+    developed,
+    kinetic_factor,
+    plug,
+    pressure_at,
+    solve_vessel,
+)
 
 ROUNDS = 30
 SETTLED = 1e-5  # change of an outlet flow between rounds, of the total flow
 BALL = np.sin(np.linspace(0.0, np.pi / 2, 9))  # samples of a quarter circle
-REOPENED = 0.95  # of the radius before a lesion: it ends there
 STAGNANT = 1e-6  # of the total flow: below, pressure is even along a vessel
 
 
@@ -129,9 +136,9 @@ def _resolve(
             factor[0] = kinetic[0]
         along = _without_rise(way, s, radius, flow, pressure_at(solved, s[way]))
         course = (tree.points_mm[way] * M_PER_MM, s[way], _own(radius, way), _own(flow, way))
-        lesions = _narrowings(solved, *course[1:3])
-        jets = wall_jet_loss(*course, along, lesions, blood)
-        along = along - jets - bend_loss(axis_of(*course[:3], lesions), *course[1:], blood)
+        jets = wall_jet_loss(*course, along, backflow_at(solved, s[way]), blood)
+        axis = axis_of(*course[:3], narrowings(*course[1:3]))
+        along = along - jets - bend_loss(axis, *course[1:], blood)
         pressure[body] = pressure[start] + along[1:]
     return _Resolved(pressure, factor, profiles)
 
@@ -212,22 +219,6 @@ def _own(values: Floats, way: Ints) -> Floats:
     if way[0] != 0:
         own[0] = own[1]
     return own
-
-
-def _narrowings(solved: Profiles, s: Floats, radius: Floats) -> list[tuple[int, int]]:
-    """Return the first and last point of the narrowing in each solved stretch."""
-    found = []
-    for begin, end in solved.stretches:
-        inside = np.flatnonzero((s >= solved.x_m[begin]) & (s <= solved.x_m[end]))
-        if inside.size < 3:
-            continue
-        throat = int(inside[np.argmin(radius[inside])])
-        wide = radius[inside[0] : throat + 1].max()
-        behind = np.flatnonzero(radius[throat : inside[-1] + 1] >= REOPENED * wide)
-        last = throat + int(behind[0]) if behind.size else int(inside[-1])
-        if inside[0] < throat < last:
-            found.append((int(inside[0]), last))
-    return found
 
 
 def _repeating(

@@ -79,6 +79,12 @@ def kinetic_factor(profiles: Profiles) -> Floats:
     return floats((speed**3 * width).sum(axis=1))
 
 
+def backflow_at(profiles: Profiles, s_m: Floats) -> Floats:
+    """Return the largest reversed velocity over the mean at path lengths, 0 without any."""
+    slowest = (np.diff(profiles.psi, axis=1) / np.diff(profiles.face)).min(axis=1)
+    return floats(np.interp(s_m, profiles.x_m, np.maximum(-slowest, 0.0)))
+
+
 def solve_vessel(
     s_m: Floats,
     radius_m: Floats,

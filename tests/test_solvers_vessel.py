@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solvers.bends import LEAST_DEAN, axis_of, bend_loss, curvature_1_m, offset_share
+from solvers.bends import (
+    LEAST_DEAN,
+    axis_of,
+    bend_loss,
+    curvature_1_m,
+    narrowings,
+    offset_share,
+    wall_jet_loss,
+)
 from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.kernels.axisymmetric import newton_matrix, residual
@@ -224,18 +232,57 @@ def test_a_straight_course_costs_nothing_and_a_bend_what_white_measured():
     assert bend_loss(circle, s, r, 0.001 * flow, BLOOD)[-1] == 0.0
 
 
-def test_an_offset_throat_is_told_from_a_bend():
+def bend_with_stenosis(offset=0.0, narrowing=0.5, taper=0.0):
+    """A 40 mm bend of 30 mm radius with a stenosis of 10 mm in its middle."""
     s = np.linspace(0.0, 40.0, 81)
     x = np.clip((s - 15) / 10, 0, 1)
     bell = (1 - np.cos(2 * np.pi * x)) / 2
-    r = 1.5e-3 * (1 - 0.5 * bell)
+    healthy = 1.5e-3 * (1 - taper * s / 40.0)
+    r = healthy * (1 - narrowing * bell)
     angle = s / 30.0
     bend = 30e-3 * np.column_stack([np.cos(angle), np.sin(angle), 0 * angle])
-    lesion = [(28, 52)]
-    off = np.linalg.norm(bend - axis_of(bend, s * 1e-3, r, lesion), axis=1)
-    assert off.max() < 0.05e-3
-    moved = bend + np.outer(0.75e-3 * bell, [0, 0, 1])
-    off = np.linalg.norm(moved - axis_of(moved, s * 1e-3, r, lesion), axis=1)
-    assert offset_share(off[40], 1.5e-3, r[40]) == pytest.approx(1.0, abs=0.05)
+    return bend + np.outer(offset * (healthy - r), [0, 0, 1]), s * 1e-3, r
+
+
+def offset_of(points, s, r):
+    (lesion,) = narrowings(s, r)
+    off = np.linalg.norm(points - axis_of(points, s, r, [lesion]), axis=1)[lesion.throat]
+    return offset_share(off, lesion.healthy_m(s, r), r[lesion.throat])
+
+
+@pytest.mark.parametrize("taper", [0.0, 0.3])
+def test_an_offset_throat_is_told_from_a_bend(taper):
+    assert offset_of(*bend_with_stenosis(0.0, taper=taper)) < 0.1
+    assert offset_of(*bend_with_stenosis(0.5, taper=taper)) == pytest.approx(0.5, abs=0.1)
+    assert offset_of(*bend_with_stenosis(1.0, taper=taper)) == pytest.approx(1.0, abs=0.1)
     assert offset_share(0.0, 1.5e-3, 0.75e-3) == 0.0
-    assert offset_share(1e-3, 1.5e-3, 1.45e-3) == 0.0  # no lesion to speak of
+
+
+def test_narrowings_run_from_shoulder_to_shoulder_also_in_a_taper():
+    _, s, r = bend_with_stenosis(taper=0.4)
+    (lesion,) = narrowings(s, r)
+    assert s[lesion.throat] == pytest.approx(20e-3, abs=1e-3)
+    assert s[[lesion.first, lesion.last]] == pytest.approx([15e-3, 25e-3], abs=5e-3)
+    assert lesion.healthy_m(s, r) == pytest.approx(1.2e-3, rel=0.06)
+    assert lesion.weight(s, r) == 1.0
+    assert narrowings(s, 1.5e-3 * (1 - 0.5 * s / s[-1])) == []
+    assert narrowings(s, np.full(s.size, 1e-3)) == []
+    _, s, r = bend_with_stenosis(narrowing=0.15)
+    assert 0.0 < narrowings(s, r)[0].weight(s, r) < 1.0
+
+
+def test_a_wall_jet_grows_with_the_backflow_from_nothing():
+    points, s, r = bend_with_stenosis(1.0)
+    flow = np.full(s.size, 100.0 * ML_MIN)
+    friction = 8 * BLOOD.viscosity_pa_s * flow / (math.pi * r**4)
+    lost_so_far = np.r_[0.0, np.cumsum(0.5 * (friction[1:] + friction[:-1]) * np.diff(s))]
+    # but for friction it falls into the throat and rises again
+    pressure = -100.0 / r**2 * r[0] ** 2 - lost_so_far
+    lost = [
+        wall_jet_loss(points, s, r, flow, pressure, np.full(s.size, back), BLOOD)[-1]
+        for back in (0.0, 0.02, 0.03, 0.1, 0.4)
+    ]
+    assert lost[:2] == [0.0, 0.0]
+    assert 0.0 < lost[2] < 0.2 * lost[3]
+    assert lost[3] == lost[4]
+    assert lost[3] == pytest.approx(0.5 * 300.0, rel=0.1)
