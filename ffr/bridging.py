@@ -17,6 +17,7 @@ from meshes.volume import Grid, Volume, array_shape, ijk_to_points_mm
 LONGEST_MM = 20.0  # occlusions from here on are long (J-CTO score, Morino 2011)
 LEAST_PIECE_MM = 12.0  # shortest vessel that is worth a bridge
 NEAR_END_MM = 5.0  # over this length an end shows its direction
+STUMP_MM = 6.0  # a stenosis that begins at a bifurcation leaves a stump too short to be a tip
 ALIGNED = float(np.cos(np.pi / 4))  # a bridge goes on in the direction of both its ends
 # Half way from fat to soft tissue: wall and plaque are left where the lumen
 # is too narrow to be seen; neighbours without a connection have fat between them.
@@ -48,8 +49,9 @@ def bridges(
     A stenosis can leave so little lumen that the vessel map breaks. A piece is joined
     when a gap of at most 20 mm separates it from a tip, when the gap goes on in the
     direction of both, as it does not between an artery and the vein beside it, and when
-    there is tissue in the gap and not fat. Where the tip turns towards the gap, as the
-    right coronary artery does behind its ostium, some lumen must shine through.
+    there is tissue in the gap and not fat. A short gap may also start at the side of an
+    artery, where a bifurcation hides a stump; then, and where the tip turns towards the gap, as
+    the right coronary artery does behind its ostium, some lumen must shine through.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ def bridges(
             if np.median(hu) > _least_hu(course, piece.points_mm[int(at)], blood_hu):
                 flat = np.ravel_multi_index(tuple(line.T), sure.shape)
                 found.append((float(gap), t, p, flat))
+    found += _from_stumps(scan, blood_hu, np.argwhere(reached) * spacing, pieces, grid)
     links: list[Ints] = []
     used: set[tuple[str, int]] = set()
     for _, t, p, flat in sorted(found, key=lambda row: row[:3]):
@@ -86,6 +89,29 @@ def bridges(
             used |= {("tip", t), ("piece", p)}
             links.append(flat)
     return np.unique(np.concatenate(links)) if links else np.zeros(0, dtype=np.int64)
+
+
+def _from_stumps(
+    scan: Volume, blood_hu: float, known_mm: Floats, pieces: list[Loose], grid: Grid
+) -> list[tuple[float, int, int, Ints]]:
+    """Short gaps between the side of what is known and the end of a piece, as in `bridges`."""
+    found: list[tuple[float, int, int, Ints]] = []
+    if not len(known_mm):
+        return found
+    known = cKDTree(known_mm)
+    for p, piece in enumerate(pieces):
+        gaps, nearest = known.query(piece.points_mm, distance_upper_bound=STUMP_MM)
+        at = int(np.argmin(gaps))
+        if not np.isfinite(gaps[at]):
+            continue
+        start = known_mm[int(nearest[at])]
+        if not _at_its_end(start, piece.points_mm, at):
+            continue
+        line, hu = _brightest(scan, grid, start, piece.points_mm[at])
+        if np.median(hu) > _some_lumen_hu(blood_hu):
+            flat = np.ravel_multi_index(tuple(line.T), array_shape(grid))
+            found.append((float(gaps[at]), -1 - p, p, flat))
+    return found
 
 
 def _loose(mask: AnyArray, spacing: float) -> list[Loose]:
@@ -117,8 +143,13 @@ def _least_hu(course: Floats, beyond_mm: Floats, blood_hu: float) -> float:
     if ahead >= ALIGNED * float(np.linalg.norm(onward) * np.linalg.norm(gap)) > 0:
         return NOT_FAT_HU
     if ahead > 0:
-        return TISSUE_HU + LUMEN_SHARE * (blood_hu - TISSUE_HU)
+        return _some_lumen_hu(blood_hu)
     return np.inf
+
+
+def _some_lumen_hu(blood_hu: float) -> float:
+    """Attenuation that shows some lumen in a gap."""
+    return TISSUE_HU + LUMEN_SHARE * (blood_hu - TISSUE_HU)
 
 
 def _brightest(

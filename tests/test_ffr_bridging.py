@@ -1,0 +1,46 @@
+"""Bridges from the side of an artery: a stenosis at a bifurcation leaves no tip."""
+
+import numpy as np
+import pytest
+
+from ffr.bridging import bridges
+from meshes.volume import Grid, Volume
+
+BLOOD_HU = 400.0
+GRID = Grid(np.array([100, 100, 40]), np.array([0.5, 0.5, 0.5]), np.zeros(3), np.eye(3))
+
+
+def scene(gap_mm, gap_hu, turned=False):
+    """An artery along x, and the far end of its branch that begins `gap_mm` beside it."""
+    sure = np.zeros((40, 100, 100), dtype=bool)
+    sure[18:22, 28:32, 5:95] = True
+    reached = sure.copy()
+    first = 32 + round(gap_mm / 0.5)
+    if turned:
+        sure[18:22, first : first + 4, 20:80] = True  # runs beside the artery
+    else:
+        sure[18:22, first : first + 40, 48:52] = True
+    hu = np.full(sure.shape, -90, dtype=np.int16)
+    hu[sure] = BLOOD_HU
+    hu[18:22, 32:first, 48:52] = gap_hu
+    tips = [
+        np.ravel_multi_index((np.full(10, 20), np.full(10, 30), np.arange(84, 94)), sure.shape)
+    ]
+    return bridges(Volume(GRID, hu), BLOOD_HU, sure, reached, tips, GRID)
+
+
+def test_a_dim_lumen_joins_a_branch_to_the_side_of_its_artery():
+    flat = scene(4.0, 220)
+    where = np.stack(np.unravel_index(flat, (40, 100, 100)), axis=1)
+    assert where[:, 1].min() <= 32  # from the artery's wall
+    assert where[:, 1].max() >= 39  # to the branch
+    assert np.abs(where[:, 2] - 50).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("gap_mm", "gap_hu", "turned"),
+    [(4.0, -90, False), (4.0, 60, False), (9.0, 220, False), (4.0, 220, True)],
+    ids=["fat between", "wall between", "too far", "runs beside"],
+)
+def test_other_vessels_near_an_artery_stay_loose(gap_mm, gap_hu, turned):
+    assert scene(gap_mm, gap_hu, turned).size == 0
