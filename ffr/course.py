@@ -65,15 +65,15 @@ class Namer:
         return [c for c in leaving if self.branch[c] < 0]
 
     def finish(self) -> None:
-        """Name what is left after the branch it leaves: D1a, D1b, D1aa, ..."""
-        for number in range(len(self.tree)):
+        """Name what is left after the branch it leaves, by take-off: D1a, D1b, D1aa, ..."""
+        for number in np.argsort(self.s_mm, kind="stable"):
             if self.branch[number] >= 0:
                 continue
             mother = self.names[self.branch[self.tree.parent[number]]]
             count = 0
             while mother + _letters(count) in self.names:
                 count += 1
-            self.give(mother + _letters(count), self.run(number))
+            self.give(mother + _letters(count), self.run(int(number)))
 
     def in_heart(self, points: Ints, origin: int) -> Floats:
         """Mean displacement of points from a take-off: to apex, septum, front."""

@@ -15,6 +15,7 @@ SLIT_MM = 1.0  # two voxels: noise, not worth a flag
 BEYOND_GAP_MM = 12.0  # shortest vessel that is worth bridging a gap for
 BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen
 COURSE_MM = 3.0  # over this length behind its take-off a branch shows where it comes from
+ACUTE = 4.0  # radii behind its take-off a branch at 15 degrees leaves its parent's lumen
 HEADING_MM = 5.0  # over this length before its tip a vessel shows where it goes
 STEP_MM = 0.5
 SMOOTHING_MM = 1.2
@@ -88,9 +89,8 @@ def _own_part(reached: Reached, voxels: Ints, paths: list[Ints]) -> Ints:
     course = here_mm[min(int(np.searchsorted(ahead, COURSE_MM)), len(voxels) - 1)]
     course = course - here_mm[first]
     size = float(np.linalg.norm(course))
-    # a path from another voxel of the same mouth parts from the tree's first point
-    fork = int(voxels[0]) if voxels[0] in stem else int(stem[0])
-    between = _between(reached, stem, fork, int(stem[nearest[first]]))
+    beside = int(stem[nearest[first]])
+    between = _upstream(reached, stem, beside, ACUTE * float(reached.radius_mm[beside]))
     if size == 0.0:
         return np.concatenate([between[-1:], voxels[first:]])
     back = here_mm[first] - reached.where(between) * reached.spacing_mm
@@ -99,13 +99,14 @@ def _own_part(reached: Reached, voxels: Ints, paths: list[Ints]) -> Ints:
     return np.concatenate([between[[int(np.argmin(miss))]], voxels[first:]])
 
 
-def _between(reached: Reached, stem: Ints, fork: int, beside: int) -> Ints:
-    """The tree's voxels from a fork downstream to another voxel; that one alone if not so."""
+def _upstream(reached: Reached, stem: Ints, beside: int, at_most_mm: float) -> Ints:
+    """The tree's voxels from a little upstream to one of them, in the direction of flow."""
     inside = set(stem.tolist())
     run = [beside]
-    while run[-1] != fork and reached.parent[run[-1]] in inside:
+    least = reached.length_mm[beside] - at_most_mm
+    while reached.parent[run[-1]] in inside and reached.length_mm[run[-1]] > least:
         run.append(int(reached.parent[run[-1]]))
-    return np.array(run[::-1] if run[-1] == fork else [fork])
+    return np.array(run[::-1])
 
 
 def _longest_gap(reached: Reached, voxels: Ints) -> tuple[float, int]:

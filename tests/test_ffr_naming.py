@@ -227,6 +227,23 @@ def test_a_small_early_branch_does_not_end_the_left_main():
     assert set(given[len(truth.tree) :]) == {"SN"}
 
 
+@pytest.mark.parametrize("before_carina", [2, 16])  # points of 0.5 mm
+def test_a_lateral_branch_of_the_left_main_is_the_ramus(before_carina):
+    person, labels = next(
+        (p, labels) for p, labels in map(patient, SEEDS) if "RI" not in p.left.names
+    )
+    frame, tree = heart_frame(labels), person.left.tree
+    trunk = np.flatnonzero(person.left.branch == person.left.names.index("LM"))
+    lateral = frame.anterior_groove_rad + np.pi / 4
+    outward = np.cos(lateral) * frame.septal_direction
+    outward += np.sin(lateral) * frame.anterior_direction
+    step = 0.4 * frame.apex_direction + 0.3 * outward
+    more = with_spur(tree, trunk[-1 - before_carina], step, 60, radius_mm=1.2)
+    given = given_names(renamed(person.left, frame, more))
+    assert set(given[len(tree) :]) == {"RI"}
+    assert set(given[trunk]) == {"LM"}
+
+
 def test_septal_branches_are_not_diagonals():
     person, labels = patient(SEEDS[0])
     truth, frame = person.left, heart_frame(labels)

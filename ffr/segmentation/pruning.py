@@ -22,6 +22,7 @@ SHORTEST_BRANCH_MM = 5.0
 VEIN_SHARE = 0.75  # of arterial attenuation: a branch below it over its length is a vein
 ARTERY_SHARE = 0.5 * (1.0 + VEIN_SHARE)
 DARKEST_VEIN = 0.5
+TRUNK_MM = 10.0  # no vein springs from the aorta: so much behind the ostium stays
 BRIGHTER = 1.25  # than arterial blood: as far above as a vein is below
 LEAST_EVIDENCE_MM = SHORTEST_BRANCH_MM * (ARTERY_SHARE - VEIN_SHARE)  # 5 mm of such a vein
 VEIN_PASSES = 6  # two or three settle it
@@ -68,7 +69,7 @@ def without_veins(volume: Volume, lumen: MeasuredLumen, blood_hu: float) -> Meas
     blood in a lumen of its radius and distance. Lengths over and under `ARTERY_SHARE` are
     summed from the tips: where more of the rest is too dark than bright enough, it goes.
     So a lesion stays for the sake of the vessel beyond it, and a vein that continues an
-    artery goes without it. The inlet always stays.
+    artery goes without it. The first 10 mm always stay.
     """
     tree = lumen.tree
     hu = sampled(volume, tree.points_mm, outside=0.0)
@@ -130,13 +131,15 @@ def _worth_keeping(tree: VesselTree, share: Floats) -> AnyArray:
     """
     telling = np.where(share > BRIGHTER, ARTERY_SHARE, np.clip(share, DARKEST_VEIN, 1.0))
     gain = (telling - ARTERY_SHARE) * segment_length_mm(tree)
-    value = np.array(gain)
+    worth, loss = np.array(gain), np.array(gain)
     for i in range(len(tree) - 1, 0, -1):
-        if value[i] > -LEAST_EVIDENCE_MM:
-            value[tree.parent[i]] += value[i]
+        parent = tree.parent[i]
+        worth[parent] += max(worth[i], 0.0)  # what is worth nothing would be cut
+        loss[parent] += worth[i] if worth[i] >= 0 else loss[i]
+    dark = (worth < 0) & (loss < -LEAST_EVIDENCE_MM) & (path_length_mm(tree) > TRUNK_MM)
     keep = np.ones(len(tree), dtype=bool)
     for i in range(1, len(tree)):
-        keep[i] = keep[tree.parent[i]] and value[i] > -LEAST_EVIDENCE_MM
+        keep[i] = keep[tree.parent[i]] and not dark[i]
     return keep
 
 

@@ -1,0 +1,142 @@
+"""Where an artery leaves the aorta, what belongs to it, and what a tight stenosis hides."""
+
+import numpy as np
+import pytest
+from aortic_scene import BLOOD_HU, FAT_HU, arc, around, polyline, scene
+from scipy.ndimage import distance_transform_edt, label
+
+from ffr.aortic_root import aortic_root
+from ffr.tracing import trace
+from meshes.distance import inside_mm, outside_mm
+from meshes.kernels.paths import longest_gaps
+from meshes.tree import child_count, path_length_mm
+from meshes.volume import ijk_to_points_mm
+
+RIGHT = (around((10, -100, 8), (34, -100, 8)), 1.5)  # a plain right artery
+LEFT_MM = np.array([12.0, 0.0, 10.0])  # where the left ones leave
+
+
+def inlet_error_mm(tree, place_mm):
+    return np.linalg.norm(tree.points_mm[0] - place_mm)
+
+
+def distance_mm(tree, place_mm):
+    return np.linalg.norm(tree.points_mm - place_mm, axis=1).min()
+
+
+def test_an_artery_beside_the_aorta_starts_where_their_blood_meets():
+    # it leaves at 0 degrees, runs along the wall behind 1.2 mm of fat, and leaves at 80
+    path = around((10, 0, 10), (15, 0, 10), *arc(15, 0, 80, 10), (38, 80, 10))
+    found = trace(*scene([(path, 1.8), RIGHT], coarse_error_mm=3.0))
+    assert inlet_error_mm(found.left, LEFT_MM) < 1.0
+    assert path_length_mm(found.left).max() > 40.0
+
+
+def test_an_artery_that_leans_on_the_aorta_starts_behind_that_place():
+    # it loops away from the wall and comes back until the two lumens touch
+    path = around(
+        (10, 0, 10),
+        (16, 5, 10),
+        *arc(17, 10, 60, 10),
+        (13.2, 72, 10),
+        (18, 85, 10),
+        (38, 95, 10),
+    )
+    found = trace(*scene([(path, 1.8), RIGHT]))
+    assert inlet_error_mm(found.left, LEFT_MM) < 1.5
+    assert np.sum(child_count(found.left) == 0) == 1  # no side branch back to the aorta
+
+
+def test_the_side_is_that_of_the_sinus():
+    found = trace(*scene([(around((10, 20, 10), (38, 20, 10)), 1.5), RIGHT]))
+    assert found.left.points_mm[0] @ [1, 1, 0] > 0
+    assert found.right.points_mm[0] @ [1, 1, 0] < 0
+    alone = trace(*scene([RIGHT]))
+    assert alone.left is None
+    assert [flag.name for flag in alone.flags] == ["left-coronary-missing"]
+
+
+@pytest.mark.parametrize("error_mm", [-3.0, 3.0])
+def test_the_aortic_wall_is_found_in_the_scan_whatever_the_coarse_map_says(error_mm):
+    volume, heart, vessels = scene([RIGHT], coarse_error_mm=error_mm)
+    root = aortic_root(volume, heart, vessels.labels.grid)
+    middle = root.lumen[root.lumen.shape[0] // 2]
+    assert np.sqrt(middle.sum() * 0.25 / np.pi) == pytest.approx(12.0, abs=0.5)
+    first = np.array([s.start for s in root.box])
+    where = np.argwhere(root.lumen) + first
+    off = ijk_to_points_mm(vessels.labels.grid, where[:, ::-1])
+    assert np.hypot(off[:, 0], off[:, 1]).max() < 13.0  # not into the artery
+
+
+def test_a_branch_begins_where_its_axis_leaves_that_of_its_parent():
+    trunk = polyline((10, 0, 10), (42, 0, 10))
+    branch = polyline((20, 0, 10), (42, 9, 10))  # at 22 degrees: side by side for 9 mm
+    found = trace(*scene([(trunk, 2.2), (branch, 1.6), RIGHT])).left
+    fork = found.points_mm[child_count(found) > 1]
+    assert len(fork) == 1
+    assert np.linalg.norm(fork[0] - (20, 0, 10)) < 2.0
+
+
+def stenosed(hu, length_mm=9.0):
+    """A left artery that the vessel map loses for some mm; what is there, in HU."""
+    path = polyline((10, 0, 10), (42, 0, 10))
+    gap = (polyline((22, 0, 10), (22 + length_mm, 0, 10)), 1.6, hu)
+    return scene([(path, 1.5), RIGHT], gaps=[gap])
+
+
+def test_a_vessel_beyond_a_tight_stenosis_is_traced_and_told():
+    found = trace(*stenosed(60.0))
+    assert distance_mm(found.left, (38, 0, 10)) < 1.0
+    assert "gap-bridged" in [flag.name for flag in found.flags]
+    along = found.left.points_mm[found.left.points_mm[:, 0] > 20]
+    assert np.linalg.norm(along[:, 1:] - (0, 10), axis=1).max() < 1.6  # in what is left of it
+
+
+def test_what_lies_beyond_fat_is_another_vessel():
+    found = trace(*stenosed(FAT_HU))
+    assert distance_mm(found.left, (38, 0, 10)) > 5.0
+    assert found.flags == ()
+
+
+def test_a_vessel_that_shows_its_side_is_not_bridged_to():
+    path = polyline((10, 0, 10), (28, 0, 10))
+    across = polyline((36, -14, 10), (36, 14, 10))
+    muscle = polyline((29, 0, 10), (34, 0, 10))
+    volume, heart, vessels = scene(
+        [(path, 1.5), (across, 1.5), RIGHT], gaps=[(muscle, 1.4, 80.0)]
+    )
+    found = trace(volume, heart, vessels)
+    assert distance_mm(found.left, (26, 0, 10)) < 1.0
+    assert distance_mm(found.left, (36, 0, 10)) > 4.0
+
+
+def test_the_same_input_gives_the_same_trees():
+    case = stenosed(60.0)
+    one, two = trace(*case), trace(*case)
+    for side in ("left", "right"):
+        a, b = getattr(one, side), getattr(two, side)
+        assert np.array_equal(a.points_mm, b.points_mm)
+        assert np.array_equal(a.radius_mm, b.radius_mm)
+        assert np.array_equal(a.parent, b.parent)
+
+
+def test_distances_are_exact_on_both_sides_of_a_surface():
+    mask = np.random.default_rng(1).random((20, 24, 28)) < 0.02
+    assert outside_mm(mask, 0.5) == pytest.approx(0.5 * distance_transform_edt(~mask), abs=1e-5)
+    blob = ~mask
+    assert inside_mm(blob, 0.5) == pytest.approx(0.5 * distance_transform_edt(blob), abs=1e-5)
+    assert np.all(outside_mm(np.zeros((4, 4, 4), dtype=bool), 0.5) > 1e3)
+
+
+def test_the_longest_gap_on_the_way_is_remembered_behind_it():
+    evidence = np.array([[[1, 1, 0, 0, 0, 1, 1, 0, 1]]], dtype=bool)
+    parent = np.arange(-1, 8).reshape(evidence.shape)
+    gap = longest_gaps(np.arange(9), parent, evidence, np.array(evidence.shape), 0.5)
+    assert gap.tolist() == [0, 0, 0, 0, 0, 1.5, 1.5, 1.5, 1.5]
+
+
+def test_the_scene_is_what_it_says():
+    volume, _, vessels = stenosed(60.0)
+    _, count = label(vessels.labels.values)
+    assert count == 3  # right artery, left one before and behind the gap
+    assert set(np.unique(volume.values)) == {FAT_HU, 60.0, BLOOD_HU}
