@@ -23,6 +23,7 @@ PURE_NUMBERS = {
     "expansion_coefficient",
     "typical", "spread", "flow", "response", "viscosity", "bifurcation",
     "ffr_low", "ffr_high", "first_order", "total",
+    "viscous", "quadratic",  # loss coefficients in SI units, as in the kernels
     "resolved_ffr", "calibrated_ffr", "lumped_ffr", "found_ffr", "true_ffr",
 }  # fmt: skip
 
