@@ -194,7 +194,7 @@ class _Maker:
     lumen: LumenError
 
     def ffr(self, z: dict[str, Floats], noise: AnyArray) -> AnyArray:
-        """Return FFR (m, n) at all points, at most 1."""
+        """Return FFR (m, n) at all points, 0 to 1."""
         x, c = self.inputs, self.trees[self.which]
         one = {name: values[:, 0] for name, values in z.items()}
         aortic, venous = self._pressures(one)
@@ -219,7 +219,7 @@ class _Maker:
             self.lumen.correlation_mm, draws,
         )  # fmt: skip
         model = np.exp(MODEL_LOG_SD * one["flow model"]).astype(np.float32)
-        return np.minimum(1.0 - (1.0 - ffr) * model[:, None], np.float32(1.0))
+        return np.clip(1.0 - (1.0 - ffr) * model[:, None], np.float32(0.0), np.float32(1.0))
 
     def _pressures(self, one: dict[str, Floats]) -> tuple[Floats, Floats]:
         expected = self.boundary

@@ -83,6 +83,15 @@ def test_the_interval_holds_the_value_and_stays_below_one(heart, usual):
         assert one.ffr_low[0] > 0.98  # nothing is uncertain at the inlet
 
 
+def test_a_lumen_nobody_could_measure_gives_any_ffr_but_a_number(heart):
+    trees, flow, findings = heart
+    lost = tuple(replace(c, radius_sd_mm=0.9 * c.tree.radius_mm) for c in trees)
+    for one, mask in zip(spread((lost, flow, findings)), findings.analysed, strict=True):
+        assert np.all((one.ffr_low[mask] >= 0) & (one.ffr_high[mask] <= 1))
+        assert one.ffr_low[mask].min() < 0.2
+        assert one.total[-1].argmax() == GROUPS.index("lumen radius")
+
+
 def test_the_lower_the_ffr_the_surer_it_is_below_the_threshold(heart, usual):
     _, _, findings = heart
     for one, ffr in zip(usual, findings.ffr, strict=True):
