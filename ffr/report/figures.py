@@ -230,7 +230,12 @@ def _deciding(axes: Axes, path: VesselPath) -> None:
     axes.set_ylabel("decides", fontsize=9)
     axes.grid(axis="x", color=LINE, lw=0.5)
     axes.set_axisbelow(True)
-    if path.decided:
+    if not path.decided:
+        axes.text(
+            0.995, 0.5, "no FFR is read here", transform=axes.transAxes, ha="right",
+            va="center", fontsize=8, style="italic", color=PALE_INK,
+        )  # fmt: skip
+    else:
         axes.text(
             0.995, 0.93, f"what FFR of {path.decided} hangs on: its change by 0.1 mm of radius "
             "along 1 mm of vessel", transform=axes.transAxes, ha="right", va="top",

@@ -39,7 +39,7 @@ class VesselPath:
         Change of `decided` per mm of radius and mm of length at each point, shape (n,); zero
         where it was not computed.
     decided
-        Whose FFR that is, such as "lesion 2"; "" where it was not computed.
+        Whose FFR that is, such as "lesion 2" or "the tip"; "" where there is none.
     stretches
         Name, start and end in mm of each vessel segment passed.
     takeoffs
@@ -119,7 +119,7 @@ def _path(
     nothing = np.full(points.size, np.nan)
     low = nothing if sure is None else np.where(mask, sure[0].ffr_low, np.nan)[points]
     high = nothing if sure is None else np.where(mask, sure[0].ffr_high, np.nan)[points]
-    decided, slope = _decided(lesions, sure, len(tree))
+    decided, slope = _decided(lesions, sure, on_way, len(tree))
     return VesselPath(
         name=coronary.names[branch],
         side=coronary.side,
@@ -142,12 +142,18 @@ def _path(
 
 
 def _decided(
-    lesions: Sequence[LesionResult], sure: _Sure | None, points: int
+    lesions: Sequence[LesionResult], sure: _Sure | None, on_way: set[int], points: int
 ) -> tuple[str, Floats]:
-    """Return the lesion of lowest FFR on a way and what its FFR depends on along the tree."""
+    """Return the lesion of lowest FFR on a way and what its FFR depends on along the tree.
+
+    Where a way has none, the lowest FFR of the tree if it lies on it.
+    """
     read = [x for x in lesions if x.ffr_distal is not None]
-    if sure is None or not read:
+    if sure is None:
         return "", np.zeros(points)
+    if not read:
+        last = int(sure[0].readings[-1]) if sure[0].readings.size else -1
+        return ("the tip", sure[1][-1]) if last in on_way else ("", np.zeros(points))
     worst = min(read, key=lambda x: x.ffr_distal or 0.0)
     row = np.flatnonzero(sure[0].readings == worst.distal_point)
     if not row.size:
