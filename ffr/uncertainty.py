@@ -33,6 +33,7 @@ TAIL = 0.025
 MODEL_LOG_SD = 0.05  # of the pressure drop: 4 % calibrated against resolved (validation
 # calibrated), 1 to 2 % resolved against 3D flow (validation cfd)
 LEAST_PRESSURE_MMHG = 40.0
+MOST_RELATIVE = 0.1  # error of a radius for which its effect on the mean is corrected
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,18 @@ class LumenError:
     least_percent: float = 4.0
     unknown_percent: float = 7.0
     correlation_mm: float = 4.0
+
+    def centre_mm(self, coronary: CoronaryTree) -> Floats:
+        """Return the radii around which true ones are expected, shape (n,).
+
+        Resistance goes with radius^-4: an error of relative SD e raises it by 10 e^2 on
+        average. Measured radii carry the error already and drawn ones get it again; radii
+        wider by 5 e^2 make up for both. Where e is above MOST_RELATIVE the series means
+        nothing any more.
+        """
+        radius = coronary.tree.radius_mm
+        relative = np.minimum(self.own_mm(coronary) / radius, MOST_RELATIVE)
+        return floats(radius * (1.0 + 5.0 * relative**2))
 
     def own_mm(self, coronary: CoronaryTree) -> Floats:
         """Return the standard deviation that changes along the vessels, shape (n,)."""
@@ -216,7 +229,7 @@ class _Maker:
             self.network, self.boundary.outlet_resistance_mmhg_min_ml,
             self.solution.flow_ml_min,
             (np.full(len(c.tree), self.lumen.shared_mm), self.lumen.own_mm(c)),
-            self.lumen.correlation_mm, draws,
+            self.lumen.correlation_mm, draws, self.lumen.centre_mm(c),
         )  # fmt: skip
         model = np.exp(MODEL_LOG_SD * one["flow model"]).astype(np.float32)
         return np.clip(1.0 - (1.0 - ffr) * model[:, None], np.float32(0.0), np.float32(1.0))

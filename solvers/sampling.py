@@ -57,6 +57,7 @@ def sample_ffr(
     radius_sd_mm: tuple[Floats, Floats],
     correlation_mm: float,
     draws: Draws,
+    centre_mm: Floats | None = None,
 ) -> AnyArray:
     """Return FFR at every point for every sample, shape (m, n), float32.
 
@@ -74,6 +75,8 @@ def sample_ffr(
         Length over which the second kind is correlated.
     draws
         The samples.
+    centre_mm
+        Radii around which they are drawn, (n,); those of the tree by default.
 
     Raises
     ------
@@ -83,6 +86,7 @@ def sample_ffr(
     tree = calibrated.tree
     m, n = draws.inlet_pressure_mmhg.size, len(tree)
     shared, own = (np.asarray(sd, dtype=np.float64) * M_PER_MM for sd in radius_sd_mm)
+    centre = floats(tree.radius_mm if centre_mm is None else centre_mm) * M_PER_MM
     resistance = np.ones(n)
     resistance[outlets(tree)] = outlet_resistance_mmhg_min_ml
     ffr, settled = np.empty((m, n), dtype=np.float32), np.empty(m, dtype=np.bool_)
@@ -90,7 +94,7 @@ def sample_ffr(
         tree.parent, (child_count(tree) == 0).astype(np.int64),
         path_length_mm(tree) * M_PER_MM, tree.radius_mm * M_PER_MM, calibrated.viscous,
         calibrated.quadratic,
-        calibrated.blood.density_kg_m3, draws.radius_shift, draws.noise, shared, own,
+        calibrated.blood.density_kg_m3, draws.radius_shift, draws.noise, centre, shared, own,
         correlation_mm * M_PER_MM, LEAST_RADIUS, resistance * PA_S_M3_PER_MMHG_MIN_ML,
         draws.bed_factor, draws.viscosity_factor, draws.loss_factor,
         draws.inlet_pressure_mmhg * PA_PER_MMHG, draws.venous_pressure_mmhg * PA_PER_MMHG,

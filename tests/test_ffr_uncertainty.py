@@ -13,7 +13,7 @@ from ffr.findings import lesion_numbers
 from ffr.influence import quasi_normal, sobol_indices
 from ffr.patient import Patient
 from ffr.uncertainty import GROUPS, LumenError, propagate
-from meshes.tree import outlets, sections
+from meshes.tree import VesselTree, outlets, sections
 from solvers.split import flow_shares, sampled_shares
 
 BASE = 128
@@ -81,6 +81,19 @@ def test_the_interval_holds_the_value_and_stays_below_one(heart, usual):
         assert np.all(one.ffr_low[deep] < ffr[deep])
         assert np.all(ffr[deep] < one.ffr_high[deep])
         assert one.ffr_low[0] > 0.98  # nothing is uncertain at the inlet
+
+
+def test_drawn_radii_resist_as_the_true_ones_do_not_as_the_measured(heart):
+    """True radius 1, measured with an error, drawn around that: the mean of r^-4 is 1."""
+    rng = np.random.default_rng(0)
+    c, e = heart[0][0], 0.06
+    measured = 1 + e * rng.normal(size=len(c.tree))
+    lumen = LumenError(unknown_percent=100 * e)
+    c = replace(c, tree=VesselTree(c.tree.points_mm, measured, c.tree.parent),
+                radius_sd_mm=0 * measured)  # fmt: skip
+    drawn = lumen.centre_mm(c) + lumen.own_mm(c) * rng.normal(size=(400, len(measured)))
+    assert (drawn**-4.0).mean() == pytest.approx(1.0, abs=0.02)
+    assert (measured**-4.0).mean() > 1.025
 
 
 def test_a_lumen_nobody_could_measure_gives_any_ffr_but_a_number(heart):

@@ -77,7 +77,7 @@ def test_it_follows_the_resolved_solver_when_radii_change(network, solved):
 def test_each_outlet_has_its_own_bed(network, solved):
     factor = np.array([[1.0, 1.0], [1.0, 4.0]])
     ffr = sampled(network, solved, 0.0, (0.0, 0.0), bed_factor=factor)
-    assert ffr[1, ENDS[1]] > ffr[0, ENDS[1]] + 0.01
+    assert ffr[1, ENDS[1]] > ffr[0, ENDS[1]] + 0.005
     twice = solve_steady(TREE, 93.0, BEDS * factor[1], 5.0, BLOOD, closure=network.closure)
     assert ffr[1] == pytest.approx(twice.pressure_mmhg / 93.0, abs=1e-4)
 

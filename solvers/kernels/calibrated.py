@@ -95,13 +95,14 @@ def _steady(
 def sampled(
     parent: Ints, outlet: Ints, s: Floats, radius: Floats,
     viscous: Floats, quadratic: Floats, density: float, shift: Floats, wiggle: AnyArray,
-    shared: Floats, own: Floats, memory: float, least: float, resistance: Floats, bed: AnyArray,
+    centre: Floats, shared: Floats, own: Floats, memory: float, least: float,
+    resistance: Floats, bed: AnyArray,
     thickness: Floats, loss: Floats, inlet: Floats, venous: Floats, flow: Floats,
     ffr: AnyArray, settled: AnyArray,
 ) -> None:  # fmt: skip
     """Fill FFR (m, n) of m samples of one tree.
 
-    Radii: the solved ones, plus `shared` [m] times the standard normal `shift` (m,), plus
+    Radii: `centre` [m], plus `shared` [m] times the standard normal `shift` (m,), plus
     `own` [m] times the white noise `wiggle` (m, n), made an autoregressive process along
     the vessels of correlation length `memory` [m]; not below `least` of themselves.
     resistance (n,) of the outlets times bed (m, outlets); viscosity times thickness, losses
@@ -120,7 +121,7 @@ def sampled(
                 rho = math.exp(-(s[i] - s[parent[i]]) / memory)
                 walk[i] = rho * walk[parent[i]] + math.sqrt(1.0 - rho * rho) * wiggle[k, i]
             error = shared[i] * shift[k] + own[i] * walk[i]
-            new[i] = max(least * radius[i], radius[i] + error)
+            new[i] = max(least * radius[i], centre[i] + error)
             if outlet[i]:
                 ends[i] = resistance[i] * bed[k, outlets]
                 outlets += 1
