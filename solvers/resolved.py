@@ -14,26 +14,20 @@ from numpy.typing import ArrayLike
 
 from meshes.arrays import Floats, Ints
 from meshes.tree import VesselTree, outlets, path_length_mm, sections
-from solvers.bends import axis_of, bend_loss, narrowings, wall_jet_loss
 from solvers.blood import Blood
+from solvers.course import Conditions, Course, corrected, go_on, leave, likeness
 from solvers.errors import ConvergenceError
 from solvers.losses import poiseuille
 from solvers.solution import FlowSolution
 from solvers.steady import solve_prescribed, solve_steady
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
-from solvers.vessel import (
-    Profiles,
-    backflow_at,
-    developed,
-    kinetic_factor,
-    plug,
-    pressure_at,
-    solve_vessel,
-)
+from solvers.vessel import Profiles, developed, plug
 
 ROUNDS = 30
+BOLD = 4.0  # most of the last step that is added to the next
 SETTLED = 1e-5  # change of an outlet flow between rounds, of the total flow
-BALL = np.sin(np.linspace(0.0, np.pi / 2, 9))  # samples of a quarter circle
+LEAST_VISCOUS = 0.1  # of a run's Poiseuille resistance, that a network keeps
+NO_FLOW_ML_MIN = 1e-9  # rounding
 STAGNANT = 1e-6  # of the total flow: below, pressure is even along a vessel
 
 
@@ -53,7 +47,8 @@ def solve_resolved(
     bed = (tree, inlet_pressure_mmhg, resistance, venous_pressure_mmhg, blood)
     first = solve_steady(*bed, inlet_profile=inlet_profile)
     flow = first.flow_ml_min
-    guesses: dict[int, Profiles] = {}
+    guesses: dict[tuple[int, bool], Profiles] = {}
+    last: tuple[Floats, Floats] | None = None
     ends = outlets(tree)
     # once: which of two equal daughters goes on must not alternate from round to round
     ways = vessels(tree, flow)
@@ -66,16 +61,35 @@ def solve_resolved(
         change = np.abs(again.flow_ml_min[ends] - flow[ends]).max() / again.flow_ml_min[0]
         if change <= SETTLED:
             open_ends = np.isfinite(resistance)
+            open_ends &= flow[ends] > STAGNANT * flow[0]  # else no flow to speak of
             miss = static[ends] - venous_pressure_mmhg
             miss[open_ends] -= resistance[open_ends] * flow[ends][open_ends]
             worst = float(np.abs(miss[open_ends]).max(initial=0.0))
-            return _solution(static, line, flow, tree, blood, round_number, worst)
-        flow = again.flow_ml_min
+            return _solution(static, line, flow, round_number, worst)
+        new = again.flow_ml_min
+        flow, last = _ahead(flow, new, last), (new, new - flow)
     where = int(ends[np.argmax(np.abs(again.flow_ml_min[ends] - flow[ends]))])
     message = (
         f"the outlet flows did not settle in {ROUNDS} rounds; the worst is at point {where}"
     )
     raise ConvergenceError(message)
+
+
+def _ahead(flow: Floats, new: Floats, last: tuple[Floats, Floats] | None) -> Floats:
+    """Return the flow to try next: further along the way that the last two rounds went.
+
+    Of all mixtures of both rounds' answers the one whose change would be least (Anderson,
+    Journal of the ACM 1965;12:547, depth 1); mixtures conserve mass. `last` is the answer
+    and the change of the round before.
+    """
+    if last is None:
+        return new
+    change = new - flow
+    turn = change - last[1]
+    size = float(turn @ turn)
+    share = float(turn @ change) / size if size > 0.0 else 0.0
+    mixed = new - np.clip(share, -BOLD, BOLD) * (new - last[0])
+    return mixed if np.all((mixed > 0.0) | (new <= 0.0)) else new
 
 
 def prescribe_resolved(
@@ -95,52 +109,88 @@ def prescribe_resolved(
     flow = lumped.flow_ml_min
     line = _resolve(tree, vessels(tree, flow), flow, blood, inlet_profile, {})
     static = inlet_pressure_mmhg + line.pressure_pa / PA_PER_MMHG
-    return _solution(static, line, flow, tree, blood, 1, 0.0)
+    return _solution(static, line, flow, 1, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Resolved:
-    """Pressure minus the inlet's [Pa] and kinetic-energy factor of each point, (n,)."""
+    """Pressure minus the inlet's and kinetic head of each point [Pa], (n,).
+
+    Profiles by the vessel's last point, and whether its mother's flow goes on in it.
+    """
 
     pressure_pa: Floats
-    kinetic_factor: Floats
-    profiles: dict[int, Profiles]
+    kinetic_pa: Floats
+    profiles: dict[tuple[int, bool], Profiles]
 
 
 def _resolve(
     tree: VesselTree, ways: list[Ints], flow_ml_min: Floats, blood: Blood, inlet_profile: str,
-    guesses: dict[int, Profiles],
+    guesses: dict[tuple[int, bool], Profiles],
 ) -> _Resolved:  # fmt: skip
-    """Solve vessel after vessel, mothers first; `guesses` by the vessel's last point."""
+    """Solve vessel after vessel, mothers first; `guesses` are profiles at a similar flow."""
+    back = int(np.argmin(flow_ml_min))
+    if flow_ml_min[back] < -max(NO_FLOW_ML_MIN, STAGNANT * np.abs(flow_ml_min).max()):
+        message = (
+            f"at point {back} the flow runs backwards ({flow_ml_min[back]:.3g} mL/min), which "
+            "this solver cannot do; check the venous pressure, or use the lumped solver"
+        )
+        raise ConvergenceError(message)
     flow = flow_ml_min * M3_S_PER_ML_MIN
-    s = path_length_mm(tree) * M_PER_MM
-    radius = tree.radius_mm * M_PER_MM
-    pressure, factor = np.zeros(len(tree)), np.full(len(tree), 2.0)
-    profiles: dict[int, Profiles] = {}
+    given = Conditions(
+        tree, blood, path_length_mm(tree) * M_PER_MM, tree.radius_mm * M_PER_MM, flow
+    )
+    pressure, kinetic = np.zeros(len(tree)), np.zeros(len(tree))
+    profiles: dict[tuple[int, bool], Profiles] = {}
+    mothers: dict[int, Course] = {}
     for way in ways:
-        start, body = int(way[0]), way[1:]
+        start, body, end = int(way[0]), way[1:], int(way[-1])
         if flow[body[0]] <= STAGNANT * flow[0]:
             pressure[body] = pressure[start]
             continue
-        knots, size, passing = _sampled(tree, way, s, radius, flow)
-        entry = plug if inlet_profile == "plug" and start == 0 else developed
         try:
-            solved = solve_vessel(knots, size, passing, blood, entry, guesses.get(int(way[-1])))
+            parts = _parts(given, way, mothers.get(start), inlet_profile, guesses)
         except ConvergenceError as error:
-            message = f"{error}; the vessel that ends at point {way[-1]}"
+            message = f"{error}; the vessel that ends at point {end}"
             raise ConvergenceError(message) from None
-        profiles[int(way[-1])] = solved
-        kinetic = np.interp(s[way], solved.x_m, kinetic_factor(solved))
-        factor[body] = kinetic[1:]
+        for share, goes_on, course in parts:
+            profiles[end, goes_on] = course.solved
+            # what both share with the mother is hers: start above where this one was solved
+            above = given.s_m[course.way] <= course.solved.x_m[0]
+            first = max(0, int(above.sum()) - 1) if goes_on else 0
+            along = corrected(given, course)
+            fall = along[-body.size :] - along[first]
+            pressure[body] += share * (pressure[course.way[first]] + fall)
+            kinetic[body] += share * course.kinetic_pa[-body.size :]
         if start == 0:
-            factor[0] = kinetic[0]
-        along = _without_rise(way, s, radius, flow, pressure_at(solved, s[way]))
-        course = (tree.points_mm[way] * M_PER_MM, s[way], _own(radius, way), _own(flow, way))
-        jets = wall_jet_loss(*course, along, backflow_at(solved, s[way]), blood)
-        axis = axis_of(*course[:3], narrowings(*course[1:3]))
-        along = along - jets - bend_loss(axis, *course[1:], blood)
-        pressure[body] = pressure[start] + along[1:]
-    return _Resolved(pressure, factor, profiles)
+            kinetic[0] = parts[0][2].kinetic_pa[0]
+        main = max(parts, key=lambda part: part[0])[2]
+        mothers.update(dict.fromkeys(body.tolist(), main))
+    return _Resolved(pressure, kinetic, profiles)
+
+
+def _parts(
+    given: Conditions, way: Ints, mother: Course | None, inlet_profile: str,
+    guesses: dict[tuple[int, bool], Profiles],
+) -> list[tuple[float, bool, Course]]:  # fmt: skip
+    """Return a vessel's solutions, the share of each, and whether the mother's flow goes on.
+
+    Of two daughters the smaller leaves the mother as a reservoir. The more equal their
+    flows, the more it goes on like the other: none of two equals can be the side branch.
+    """
+    end = int(way[-1])
+    like = 0.0 if mother is None else likeness(given, mother, int(way[1]))
+    parts = []
+    if mother is not None and like > 0.0:
+        try:
+            course = go_on(given, mother, way[1:], guesses.get((end, True)))
+            parts.append((like, True, course))
+        except ConvergenceError:
+            like = 0.0  # as a reservoir it may have one
+    if like < 1.0:
+        entry = plug if inlet_profile == "plug" and way[0] == 0 else developed
+        parts.append((1.0 - like, False, leave(given, way, entry, guesses.get((end, False)))))
+    return parts
 
 
 def vessels(tree: VesselTree, flow: Floats) -> list[Ints]:
@@ -162,71 +212,14 @@ def vessels(tree: VesselTree, flow: Floats) -> list[Ints]:
     return found
 
 
-def _sampled(
-    tree: VesselTree, way: Ints, s: Floats, radius: Floats, flow: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Path length, radius and flow along a vessel.
-
-    Side branches drain over their width. Both need more samples than the centreline has.
-    """
-    at, size = s[way], radius[way]
-    forks = [0] if way[0] != 0 else []
-    steps = []
-    for k in range(1, way.size - 1):
-        lost = flow[way[k]] - flow[way[k + 1]]
-        sides = np.flatnonzero(tree.parent == way[k])
-        if sides.size > 1:
-            forks.append(k)
-            half = max(radius[i] for i in sides if i != way[k + 1])
-            steps.append((max(at[0], at[k] - half), min(at[-1], at[k] + half), lost))
-    balls = [at[k] + size[k] * BALL for k in forks]
-    edges = [np.array([low, high]) for low, high, _ in steps]
-    knots = np.unique(np.concatenate([at, *edges, *balls]))
-    knots = knots[(knots <= at[-1]) & np.concatenate([[True], np.diff(knots) > 1e-9])]
-    passing = np.full(knots.size, flow[way[1]])
-    for low, high, lost in steps:
-        passing -= lost * np.clip((knots - low) / (high - low), 0.0, 1.0)
-    wide = np.interp(knots, at, size)
-    for k in forks:  # around a bifurcation the lumen is at least the mother's, as a ball
-        depth = np.clip(knots - at[k], 0.0, size[k])
-        behind = knots >= at[k]
-        wide[behind] = np.maximum(wide[behind], np.sqrt(size[k] ** 2 - depth[behind] ** 2))
-    return knots, wide, passing
-
-
-def _without_rise(
-    way: Ints, s: Floats, radius: Floats, flow: Floats, pressure: Floats
-) -> Floats:
-    """Return the pressure along a vessel without the rises across its flow dividers [Pa].
-
-    The flow that goes on is slower, but the divider's fresh boundary layer costs about as
-    much as the deceleration gives: in 3D solutions of left main bifurcations (healthy and
-    with a stenosis behind) the static pressure runs through.
-    """
-    at, out = s[way], pressure.copy()
-    for k in range(1, way.size - 1):
-        if flow[way[k + 1]] < flow[way[k]]:
-            zone = (at[k] - radius[way[k]], at[k] + radius[way[k]])
-            before, after = np.interp(zone, at, pressure)
-            share = np.clip((at - zone[0]) / (zone[1] - zone[0]), 0.0, 1.0)
-            out -= max(0.0, after - before) * share
-    return out
-
-
-def _own(values: Floats, way: Ints) -> Floats:
-    """Values along a vessel; the bifurcation it leaves counts as its own first point."""
-    own = values[way].copy()
-    if way[0] != 0:
-        own[0] = own[1]
-    return own
-
-
 def _repeating(
     tree: VesselTree, line: _Resolved, flow_ml_min: Floats, blood: Blood
 ) -> tuple[Floats, Floats]:
     """Return closure coefficients that repeat the resolved drops at the present flow.
 
-    Each unbranched run keeps its Poiseuille resistance; the rest of its drop is quadratic.
+    Each unbranched run keeps its Poiseuille resistance and the rest of its drop is quadratic;
+    where the drop is less (a jet spreads, a bifurcation's lumen covers a narrow mouth) the
+    resistance is lowered instead as far as it can be: large negative losses have no answer.
     """
     flow = flow_ml_min * M3_S_PER_ML_MIN
     area = np.pi * (tree.radius_mm * M_PER_MM) ** 2
@@ -235,18 +228,17 @@ def _repeating(
     for run in sections(tree):
         body = run[1:]
         q = flow[body[0]]
-        viscous = a[body].sum() * q
         if q <= STAGNANT * flow[0]:
             continue
-        extra = head[run[0]] - head[body[-1]] - viscous
-        b[body] = extra / q**2 * a[body] / a[body].sum()  # below zero where a jet spreads
+        share = a[body] / a[body].sum()
+        drop = head[run[0]] - head[body[-1]]
+        a[body] *= min(1.0, max(drop / (a[body].sum() * q), LEAST_VISCOUS))
+        b[body] = share * (drop - a[body].sum() * q) / q**2
     return a, b
 
 
 def _solution(
-    static_mmhg: Floats, line: _Resolved, flow_ml_min: Floats, tree: VesselTree,
-    blood: Blood, rounds: int, residual_mmhg: float,
-) -> FlowSolution:  # fmt: skip
-    speed = flow_ml_min * M3_S_PER_ML_MIN / (np.pi * (tree.radius_mm * M_PER_MM) ** 2)
-    kinetic = line.kinetic_factor * blood.density_kg_m3 / 2.0 * speed**2 / PA_PER_MMHG
-    return FlowSolution(static_mmhg, static_mmhg + kinetic, flow_ml_min, rounds, residual_mmhg)
+    static_mmhg: Floats, line: _Resolved, flow_ml_min: Floats, rounds: int, residual_mmhg: float
+) -> FlowSolution:
+    total = static_mmhg + line.kinetic_pa / PA_PER_MMHG
+    return FlowSolution(static_mmhg, total, flow_ml_min, rounds, residual_mmhg)

@@ -23,7 +23,8 @@ THINNER, LEAST_THINNER = 2.5, 1.05  # factors by which the viscosity then falls
 ATTEMPTS = 12  # then the laminar flow asked for is taken not to exist
 TAIL = 8  # stations at the end of a stretch that must flow forward
 NEWTON_STEPS = 15
-SOLVES = 3  # steps with one factorisation: cheap, and nearly as good
+MOST_STALLS = 2  # Newton steps that no shortening makes better: then it leads nowhere
+SOLVES = 6  # steps with one factorisation: cheap, and nearly as good
 NEAR, SETTLED = 0.05, 1e-3  # last Newton step, of the flow: on the way, and in the end
 SURE = 1e-3  # Newton steps below this need no check
 
@@ -144,6 +145,7 @@ def _newton(line: Line, guess: Floats, thick: float) -> tuple[Floats, bool]:
     band = np.empty((3 * half + 1, line.x_m.size * inner), order="F")
     rest = np.zeros(psi.shape)
     place = (line.x_m, line.radius_m, line.face, line.viscosity_m2_s * thick)
+    stalls = 0
     for _ in range(NEWTON_STEPS):
         newton_matrix(psi, *place, rest, band)
         worst = float(np.linalg.norm(rest))
@@ -164,6 +166,7 @@ def _newton(line: Line, guess: Floats, thick: float) -> tuple[Floats, bool]:
                 if left < (1.0 - 0.1 * share) * worst or largest < SURE:
                     break
                 if again or share < 0.05:
+                    stalls += not again
                     break
                 share *= 0.5
             if again and not (left < worst or largest < SURE):
@@ -173,4 +176,6 @@ def _newton(line: Line, guess: Floats, thick: float) -> tuple[Floats, bool]:
                 return psi, True
             if share < 1.0:
                 break
+        if stalls > MOST_STALLS:
+            break
     return psi, False

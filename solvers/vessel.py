@@ -7,6 +7,7 @@ axisymmetric Navier-Stokes equations. No fitted constant.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ REVERSE = 0.02  # backflow, in mean velocities, from which all terms are solved
 PLATEAU_RADII = 30.0  # length of a narrow lumen whose entry still matters
 BEFORE_RADII = 2.0  # a stretch starts this far above the narrowing
 BEHIND_DIAMETERS = 6.0  # and first reaches this far behind the place of reversal
+SAME_FLOW = 3e-4  # relative change of the flow that leaves the profiles as they are
+DROP_POWER = 1.5  # of the flow in the drop for such a change: between friction and jets
 COPIED = 3  # profiles at the end of a stretch that its outflow condition has made alike
 
 Entry = Callable[[Floats], Floats]
@@ -46,15 +49,22 @@ class Profiles:
         Stream function over its value at the wall, at the faces, shape (n, cells + 1).
     pressure_pa
         Area-mean pressure minus that of the first station, (n,).
+    speed_m_s, flow_m3_s
+        Mean velocity and flow, (n,).
     stretches
         First and last station of each stretch where all terms were solved.
+    steepness
+        Which of SLOPES the lumen was made to keep.
     """
 
     x_m: Floats
     face: Floats
     psi: Floats
     pressure_pa: Floats
+    speed_m_s: Floats
+    flow_m3_s: Floats
     stretches: tuple[tuple[int, int], ...]
+    steepness: int
 
 
 def developed(face: Floats) -> Floats:
@@ -77,6 +87,12 @@ def kinetic_factor(profiles: Profiles) -> Floats:
     width = np.diff(profiles.face)
     speed = np.diff(profiles.psi, axis=1) / width
     return floats((speed**3 * width).sum(axis=1))
+
+
+def kinetic_at(profiles: Profiles, s_m: Floats, blood: Blood) -> Floats:
+    """Return the kinetic head of the lumen that was solved at path lengths [Pa]."""
+    head = kinetic_factor(profiles) * blood.density_kg_m3 / 2.0 * profiles.speed_m_s**2
+    return floats(np.interp(s_m, profiles.x_m, head))
 
 
 def backflow_at(profiles: Profiles, s_m: Floats) -> Floats:
@@ -113,15 +129,19 @@ def solve_vessel(
     ConvergenceError
         No steady flow was found; names the place by its path length.
     """
-    for slopes in SLOPES:
-        line = _line(s_m, radius_m, flow_m3_s, blood, slopes)
-        if guess is not None and guess.x_m.size != line.x_m.size:
+    for k in range(0 if guess is None else guess.steepness, len(SLOPES)):
+        line = _line(s_m, radius_m, flow_m3_s, blood, SLOPES[k])
+        if guess is not None and not np.array_equal(guess.x_m, line.x_m):
             guess = None
+        flow = floats(np.interp(line.x_m, s_m, flow_m3_s))
+        if guess is not None and np.abs(flow / guess.flow_m3_s - 1.0).max() < SAME_FLOW:
+            return _scaled(guess, flow)
         try:
-            return _solve(line, blood, entry, guess)
+            solved = _solve(line, flow, blood, entry, guess)
+            return dataclasses.replace(solved, steepness=k)
         except ConvergenceError:
             guess = None
-            if slopes == SLOPES[-1]:
+            if k == len(SLOPES) - 1:
                 raise
     raise AssertionError  # the loop returns or raises
 
@@ -143,7 +163,20 @@ def _line(
     return Line(x, wide, viscosity, float(flow[0]) / np.pi, radial_faces(CELLS))
 
 
-def _solve(line: Line, blood: Blood, entry: Entry, guess: Profiles | None) -> Profiles:
+def _scaled(solved: Profiles, flow_m3_s: Floats) -> Profiles:
+    """Return the same profiles at a flow that is hardly another."""
+    ratio = flow_m3_s / solved.flow_m3_s
+    return dataclasses.replace(
+        solved,
+        pressure_pa=floats(solved.pressure_pa * ratio[0] ** DROP_POWER),
+        speed_m_s=floats(solved.speed_m_s * ratio),
+        flow_m3_s=flow_m3_s,
+    )
+
+
+def _solve(
+    line: Line, flow_m3_s: Floats, blood: Blood, entry: Entry, guess: Profiles | None
+) -> Profiles:
     n = line.x_m.size
     psi, pressure, gradient = np.empty((n, line.face.size)), np.zeros(n), np.zeros(n)
     psi[0] = entry(line.face) * line.flow_m3_s
@@ -179,11 +212,30 @@ def _solve(line: Line, blood: Blood, entry: Entry, guess: Profiles | None) -> Pr
             gain = stretch_pressure(line.part(first, end), psi[first : end + 1])
             pressure[first + 1 : end + 1] = pressure[first] + gain[1:]
             stretches.append((first, end))
-            known = end if end == n - 1 else end - COPIED
+            known = end - COPIED
+            if end == n - 1:
+                _finish(line, psi, pressure, gradient, known)
+                known = end
     return Profiles(
         line.x_m, line.face, psi / line.flow_m3_s, pressure * blood.density_kg_m3,
-        tuple(stretches),
+        line.flow_m3_s / line.radius_m**2, flow_m3_s, tuple(stretches), 0,
     )  # fmt: skip
+
+
+def _finish(line: Line, psi: Floats, pressure: Floats, gradient: Floats, known: int) -> None:
+    """Replace what a stretch's outflow condition has made of the vessel's end, in place."""
+    end = line.x_m.size - 1
+    trial = psi.copy()
+    last, attached = march(
+        line.x_m, line.radius_m, line.face, line.viscosity_m2_s, line.flow_m3_s, known,
+        REVERSE, trial, gradient,
+    )  # fmt: skip
+    if last == end and attached:
+        psi[known + 1 :] = trial[known + 1 :]
+    else:  # reversed flow leaves: as before
+        slope = pressure[known] - pressure[known - 1]
+        gradient[known + 1 :] = slope / (line.x_m[known] - line.x_m[known - 1])
+    _add_marched(line, gradient, pressure, known, end)
 
 
 def _above_narrowing(line: Line, last: int) -> int:

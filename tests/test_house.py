@@ -16,6 +16,7 @@ FLOORS = ["meshes", "solvers", "ffr", "validation"]  # ground floor first
 UNITS = (
     "_mm", "_mm2", "_mm3", "_ml", "_g", "_mmhg", "_ml_min", "_mmhg_min_ml", "_kg_m3", "_pa_s",
     "_s", "_hu", "_percent", "_per_mm", "_rad", "_bpm", "_kvp", "_ms", "_years",
+    "_m", "_pa",  # between a solver and its kernels
 )  # fmt: skip
 PURE_NUMBERS = {
     "ffr", "haematocrit", "learning_rate", "excess", "probability", "exponent",
@@ -24,6 +25,7 @@ PURE_NUMBERS = {
     "typical", "spread", "flow", "response", "viscosity", "bifurcation",
     "ffr_low", "ffr_high", "first_order", "total",
     "viscous", "quadratic",  # loss coefficients in SI units, as in the kernels
+    "face", "psi",  # of velocity profiles, normalised
     "resolved_ffr", "calibrated_ffr", "lumped_ffr", "found_ffr", "true_ffr",
 }  # fmt: skip
 

@@ -1,0 +1,200 @@
+"""How the vessels of a tree follow each other: what side branches drain, where each begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from meshes.arrays import Floats, Ints, ints
+from meshes.tree import VesselTree
+from solvers.bends import axis_of, bend_loss, narrowings, wall_jet_loss
+from solvers.blood import Blood
+from solvers.units import M_PER_MM
+from solvers.vessel import (
+    Entry,
+    Profiles,
+    backflow_at,
+    kinetic_at,
+    pressure_at,
+    solve_vessel,
+)
+
+BALL = np.sin(np.linspace(0.0, np.pi / 2, 9))  # samples of a quarter circle
+UNLIKE, ALIKE = 0.8, 0.95  # smaller over larger daughter's flow: one leaves, both go on
+RESTART_RADII = 6.0  # above a bifurcation: nothing there knows of it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditions:
+    """A tree with its flow, SI units.
+
+    Parameters
+    ----------
+    tree, blood
+        The lumen; viscosity and density.
+    s_m, radius_m, flow_m3_s
+        Path length, lumen radius and flow of each point, shape (n,).
+    """
+
+    tree: VesselTree
+    blood: Blood
+    s_m: Floats
+    radius_m: Floats
+    flow_m3_s: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """One vessel, solved.
+
+    Parameters
+    ----------
+    way
+        Its points, inlet or bifurcation first, (m,).
+    solved
+        Its velocity profiles; from some place on, if it shares what is above with its mother.
+    begin_pa
+        Axisymmetric pressure where `solved` begins, minus that at the first point.
+    pressure_pa, kinetic_pa
+        Axisymmetric pressure minus that at the first point, and kinetic head, (m,).
+    """
+
+    way: Ints
+    solved: Profiles
+    begin_pa: float
+    pressure_pa: Floats
+    kinetic_pa: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "way", ints(self.way))
+
+
+def leave(given: Conditions, way: Ints, entry: Entry, guess: Profiles | None) -> Course:
+    """Solve a vessel from the inlet, or from a bifurcation as from a reservoir.
+
+    Raises
+    ------
+    ConvergenceError
+        No steady flow was found.
+    """
+    knots, size, passing = sampled(given, way)
+    solved = solve_vessel(knots, size, passing, given.blood, entry, guess)
+    s = given.s_m[way]
+    kinetic = kinetic_at(solved, s, given.blood)
+    return Course(way, solved, 0.0, pressure_at(solved, s), kinetic)
+
+
+def go_on(given: Conditions, mother: Course, body: Ints, guess: Profiles | None) -> Course:
+    """Solve a daughter as the vessel that goes on, with the mother's jet and boundary layer.
+
+    It starts some way up the mother, where the flow does not reverse. `body` are the
+    daughter's own points.
+
+    Raises
+    ------
+    ConvergenceError
+        No steady flow was found.
+    """
+    fork = int(np.flatnonzero(mother.way == given.tree.parent[body[0]])[0])
+    way = np.concatenate([mother.way[: fork + 1], body])
+    s, at = given.s_m[way], mother.solved.x_m
+    start = s[fork] - RESTART_RADII * given.radius_m[way[fork]]
+    first = max(0, int(np.searchsorted(at, start, side="right")) - 1)
+    for begin, end in reversed(mother.solved.stretches):
+        first = begin if begin <= first <= end else first
+    knots, size, passing = sampled(given, way)
+    kept = np.concatenate([[at[first]], knots[knots > at[first] + 1e-9]])
+    size, passing = np.interp(kept, knots, size), np.interp(kept, knots, passing)
+    profile = mother.solved.psi[first]
+    solved = solve_vessel(kept, size, passing, given.blood, lambda _: profile, guess)
+    begin_pa = mother.begin_pa + float(mother.solved.pressure_pa[first])
+    own = s >= kept[0]
+    above = np.zeros(way.size)
+    above[: fork + 1] = mother.pressure_pa[: fork + 1]
+    head = np.zeros(way.size)
+    head[: fork + 1] = mother.kinetic_pa[: fork + 1]
+    pressure = np.where(own, begin_pa + pressure_at(solved, np.maximum(s, kept[0])), above)
+    kinetic = kinetic_at(solved, s, given.blood)
+    return Course(way, solved, begin_pa, pressure, np.where(own, kinetic, head))
+
+
+def likeness(given: Conditions, mother: Course, point: int) -> float:
+    """Return how far the daughter that begins at `point` is an equal of the one that goes on.
+
+    0: it leaves the mother's flow. 1: their flows are about equal, none of the two can be
+    the side branch.
+    """
+    fork = int(np.flatnonzero(mother.way == given.tree.parent[point])[0])
+    share = given.flow_m3_s[point] / given.flow_m3_s[mother.way[fork + 1]]
+    return float(np.clip((share - UNLIKE) / (ALIKE - UNLIKE), 0.0, 1.0))
+
+
+def corrected(given: Conditions, course: Course) -> Floats:
+    """Return the pressure along a vessel with what its real course costs [Pa], (m,)."""
+    way, s = course.way, given.s_m[course.way]
+    along = _without_rise(given, way, course.pressure_pa)
+    points = given.tree.points_mm[way] * M_PER_MM
+    shape = (points, s, _own(given.radius_m, way), _own(given.flow_m3_s, way))
+    jets = wall_jet_loss(*shape, along, backflow_at(course.solved, s), given.blood)
+    axis = axis_of(*shape[:3], narrowings(*shape[1:3]))
+    return along - jets - bend_loss(axis, *shape[1:], given.blood)
+
+
+def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
+    """Return path length, radius and flow along a vessel, in SI units.
+
+    Side branches drain over their width. Both need more samples than the centreline has.
+    """
+    s, radius, flow = given.s_m, given.radius_m, given.flow_m3_s
+    at, size = s[way], radius[way]
+    forks = [0] if way[0] != 0 else []
+    steps = []
+    for k in range(1, way.size - 1):
+        lost = flow[way[k]] - flow[way[k + 1]]
+        sides = np.flatnonzero(given.tree.parent == way[k])
+        if sides.size > 1:
+            forks.append(k)
+            half = max(radius[i] for i in sides if i != way[k + 1])
+            steps.append((max(at[0], at[k] - half), min(at[-1], at[k] + half), lost))
+    balls = [at[k] + size[k] * BALL for k in forks]
+    edges = [np.array([low, high]) for low, high, _ in steps]
+    knots = np.unique(np.concatenate([at, *edges, *balls]))
+    knots = knots[(knots <= at[-1]) & np.concatenate([[True], np.diff(knots) > 1e-9])]
+    passing = np.full(knots.size, flow[way[1]])
+    for low, high, lost in steps:
+        passing -= lost * np.clip((knots - low) / (high - low), 0.0, 1.0)
+    wide = np.interp(knots, at, size)
+    for k in forks:  # around a bifurcation the lumen is at least the mother's, as a ball
+        depth = np.clip(knots - at[k], 0.0, size[k])
+        behind = knots >= at[k]
+        wide[behind] = np.maximum(wide[behind], np.sqrt(size[k] ** 2 - depth[behind] ** 2))
+    return knots, wide, passing
+
+
+def _without_rise(given: Conditions, way: Ints, pressure: Floats) -> Floats:
+    """Return the pressure along a vessel without the rises across its flow dividers [Pa].
+
+    The flow that goes on is slower, but the divider's fresh boundary layer costs about as
+    much as the deceleration gives: in 3D solutions of left main bifurcations (healthy and
+    with a stenosis behind) the static pressure runs through. What a jet regains there
+    stays: no more is taken than the deceleration of a developed flow can give.
+    """
+    at, out, flow = given.s_m[way], pressure.copy(), given.flow_m3_s[way]
+    for k in range(1, way.size - 1):
+        if flow[k + 1] < flow[k]:
+            size = given.radius_m[way[k]]
+            zone = (at[k] - size, at[k] + size)
+            before, after = np.interp(zone, at, pressure)
+            given_back = (flow[k] ** 2 - flow[k + 1] ** 2) / (np.pi * size**2) ** 2
+            rise = min(max(0.0, after - before), given.blood.density_kg_m3 * given_back)
+            out -= rise * np.clip((at - zone[0]) / (zone[1] - zone[0]), 0.0, 1.0)
+    return out
+
+
+def _own(values: Floats, way: Ints) -> Floats:
+    """Values along a vessel; the bifurcation it leaves counts as its own first point."""
+    own = values[way].copy()
+    if way[0] != 0:
+        own[0] = own[1]
+    return own
