@@ -93,18 +93,17 @@ def _coarse_root(heart: HeartMap) -> AnyArray:
     labels = heart.labels.values
     spacing = float(heart.labels.grid.spacing_mm[0])
     aorta = labels == Anatomy.AORTA
-    ventricle = np.isin(labels, (Anatomy.LV, Anatomy.MYOCARDIUM))
-    height = outside_mm(ventricle, spacing)
-    parts, count = ndimage.label(aorta)
-    near = np.unique(parts[(height <= BESIDE_MM) & aorta])
-    near = near[near > 0]
-    if count == 0 or near.size == 0:
+    parts, _ = ndimage.label(np.isin(labels, (Anatomy.LV, Anatomy.MYOCARDIUM)))
+    ventricle = parts == np.argmax(np.bincount(parts[parts > 0], minlength=1))
+    height = outside_mm(ventricle & (parts > 0), spacing)
+    parts, _ = ndimage.label(aorta)
+    # the descending aorta may pass close by: the root is what has most of the neighbourhood
+    beside = np.bincount(parts[(height <= BESIDE_MM) & aorta], minlength=1)
+    if not beside.any():
         message = "the aortic root was not found beside the left ventricle"
         raise StudyError("coronary-origins-missing", message)
-    sizes = np.bincount(parts.ravel())
-    root = parts == near[np.argmax(sizes[near])]
-    # the descending aorta may hang on the arch: keep what is close to the ventricle
-    root &= height < ROOT_REACH_MM
+    # and it may hang on the arch: keep what is close to the ventricle
+    root = (parts == beside.argmax()) & (height < ROOT_REACH_MM)
     parts, _ = ndimage.label(root)
     close = np.unique(parts[(height < 1.5 * BESIDE_MM) & root])
     return np.asarray(np.isin(parts, close[close > 0]))

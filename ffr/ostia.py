@@ -139,7 +139,7 @@ def _behind(
         shared = np.isin(back, course).sum() * spacing
         length = len(back) * spacing
         dark = np.count_nonzero(~over.sure.ravel()[back[1:]]) * spacing
-        apart = shared <= 2 * float(np.median(main))
+        apart = shared <= ONE_MOUTH_MM
         if length > ONE_MOUTH_MM and apart and np.median(radius) >= wide and dark <= GAP_MM:
             best = max(best or (0.0, -1), (length, number))
     return None if best is None else best[1]

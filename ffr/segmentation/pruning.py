@@ -26,10 +26,8 @@ TRUNK_MM = 10.0  # no vein springs from the aorta: so much behind the ostium sta
 BRIGHTER = 1.25  # than arterial blood: as far above as a vein is below
 LEAST_EVIDENCE_MM = SHORTEST_BRANCH_MM * (ARTERY_SHARE - VEIN_SHARE)  # 5 mm of such a vein
 VEIN_PASSES = 6  # two or three settle it
-UNDIMMED_MM = 1.2  # radius from which the axis shows blood undimmed by blur
-FALL_FROM_MM = 15.0  # behind the ostium
-MOST_FALL_PER_MM = 0.004
-FEWEST_POINTS = 20
+SPREADS_MM = np.arange(0.1, 0.81, 0.02)  # of point spreads, as standard deviation
+FALLS_PER_MM = np.arange(0.0, 0.0041, 0.0002)  # of arterial contrast along a vessel
 TIP_MM = 1.0  # sections this close to a tip look past it
 FRAYED_MM = 6.0
 FRAYED_SHARE = 0.7
@@ -88,8 +86,9 @@ def arterial_hu(
 
     The aorta's, falling linearly with path length, and dimmed by blur: the axis of a
     cylinder of radius r under a Gaussian point spread of standard deviation d shows
-    1 - exp(-r^2 / 2 d^2) of its contrast. Slope and spread are medians over the `known`
-    arterial points, so that they also hold what the radius measurement itself does.
+    1 - exp(-r^2 / 2 d^2) of its contrast. Slope and spread are fitted to the `known`
+    arterial points by quantile regression (Koenker & Bassett 1978), so they also hold what
+    the radius measurement itself does.
 
     Parameters
     ----------
@@ -99,37 +98,39 @@ def arterial_hu(
         Measured tree.
     known
         True at the points to learn from, shape (n,). None where veins may still be among
-        them: these look faded and blurred, so no slope is read and the sharper quarter of
+        them: these look faded and blurred, so no slope is read and the brighter quarter of
         the points tells the spread.
     blood_hu
         Attenuation in the aorta.
     """
-    s, radius = path_length_mm(tree), tree.radius_mm
-    share = hu / blood_hu
     use = np.ones(len(tree), dtype=bool) if known is None else known
-    wide = use & (radius > UNDIMMED_MM) & (s > FALL_FROM_MM)
-    level = np.ones_like(s)
-    if known is not None and wide.sum() > FEWEST_POINTS:
-        fall = float(np.median((1 - share[wide]) / s[wide]))
-        level = np.maximum(1 - np.clip(fall, 0.0, MOST_FALL_PER_MM) * s, 0.5)
-    dimmed = share / level
-    thin = use & (radius <= UNDIMMED_MM) & (dimmed > 0.1) & (dimmed < 0.9)
-    if thin.sum() <= FEWEST_POINTS:
-        return np.asarray(blood_hu * level)
-    spreads = radius[thin] / np.sqrt(-2 * np.log(1 - dimmed[thin]))
-    spread = float(np.quantile(spreads, 0.25 if known is None else 0.5))
-    seen = 1 - np.exp(-0.5 * (radius / spread) ** 2)
-    return np.asarray(blood_hu * level * np.maximum(seen, 0.1))
+    s, radius = path_length_mm(tree), tree.radius_mm
+    quantile, falls = (0.75, FALLS_PER_MM[:1]) if known is None else (0.5, FALLS_PER_MM)
+    best = (np.inf, 0.0, 0.0)
+    for spread in SPREADS_MM:
+        seen = _seen(radius[use], spread)
+        for fall in falls:
+            off = hu[use] / blood_hu - seen * (1 - fall * s[use])
+            loss = float(np.maximum(quantile * off, (quantile - 1) * off).sum())
+            best = min(best, (loss, spread, fall))
+    _, spread, fall = best
+    level = np.maximum(1 - fall * s, 0.5)
+    return np.asarray(blood_hu * level * np.maximum(_seen(radius, spread), 0.1))
+
+
+def _seen(radius_mm: Floats, spread_mm: float) -> Floats:
+    """Share of its contrast that the axis of a blurred cylinder shows."""
+    return np.asarray(1 - np.exp(-0.5 * (radius_mm / spread_mm) ** 2))
 
 
 def _worth_keeping(tree: VesselTree, share: Floats) -> AnyArray:
     """Cut where the sum of (share - threshold) x length over all that lies beyond is negative.
 
-    What is brighter than blood, calcium or bone, says nothing; what is darker than any
-    vein, plaque or fat in a gap, says no more than a vein; and 5 mm of a vein are not yet
-    evidence.
+    What is brighter than blood, calcium or bone, counts like a vein: an artery goes on
+    behind its calcium. What is darker than any vein, plaque or fat in a gap, counts no more
+    than a dark vein; and 5 mm of a vein are not yet evidence.
     """
-    telling = np.where(share > BRIGHTER, ARTERY_SHARE, np.clip(share, DARKEST_VEIN, 1.0))
+    telling = np.where(share > BRIGHTER, VEIN_SHARE, np.clip(share, DARKEST_VEIN, 1.0))
     gain = (telling - ARTERY_SHARE) * segment_length_mm(tree)
     worth, loss = np.array(gain), np.array(gain)
     for i in range(len(tree) - 1, 0, -1):
