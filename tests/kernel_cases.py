@@ -34,7 +34,8 @@ def steady() -> list[float]:
     resolved = solve_resolved(tree(), 93.0, beds, 5.0, blood)
     one, m = np.ones(3), 3
     draws = Draws(
-        np.array([-1.0, 0.0, 1.0]), np.linspace(-1, 1, m * 7).reshape(m, 7), np.ones((m, 2)), one, one,
+        np.array([-1.0, 0.0, 1.0]), np.linspace(-1, 1, m * 7).reshape(m, 7),
+        np.ones((m, 2)), one, one,
         93.0 * one, 5.0 * one,
     )  # fmt: skip
     sd = np.full(7, 0.05)

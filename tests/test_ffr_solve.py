@@ -16,8 +16,8 @@ from ffr.patient import Patient
 from meshes.io import write_swc, write_vtp
 from meshes.tree import VesselTree, outlets, path_length_mm
 from solvers.blood import Blood
-from solvers.split import flow_shares
 from solvers.resolved import prescribe_resolved
+from solvers.split import flow_shares
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "data" / "coronary_centrelines_ivus"
 KEYS = ["x_mm", "y_mm", "z_mm", "s_mm", "radius_mm", "pressure_mmhg", "flow_ml_min", "ffr"]
