@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from meshes.tree import VesselTree
 from solvers.blood import Blood
-from solvers.occlusion import closed_beds, open_flows, without_beyond
+from solvers.occlusion import check_inlet, closed_beds, open_flows, without_beyond
 from solvers.resolved import prescribe_resolved, solve_resolved
 from solvers.solution import FlowSolution
 from solvers.steady import solve_prescribed, solve_steady
@@ -43,7 +43,13 @@ class Method:
         """Solve a tree as `solvers.steady.solve_steady` says.
 
         Behind an occlusion nothing flows and the pressure is not a number.
+
+        Raises
+        ------
+        GeometryError
+            The inlet itself is closed.
         """
+        check_inlet(tree)
         resistance = closed_beds(tree, outlet_resistance_mmhg_min_ml)
         if np.all(np.isinf(resistance)):
             solution = self.flows(
@@ -74,7 +80,10 @@ class Method:
         ------
         ValueError
             A flow behind an occlusion.
+        GeometryError
+            The inlet itself is closed.
         """
+        check_inlet(tree)
         flow = open_flows(tree, outlet_flow_ml_min)
         solution = self.flows(
             tree, inlet_pressure_mmhg, flow, blood, inlet_profile=inlet_profile

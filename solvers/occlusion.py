@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from meshes.arrays import AnyArray, Floats
+from meshes.errors import GeometryError
 from meshes.tree import VesselTree, outlets
 from solvers.solution import FlowSolution
 
@@ -23,6 +24,22 @@ def occluded(tree: VesselTree) -> AnyArray:
     for i in range(1, len(tree)):
         shut[i] |= shut[tree.parent[i]]
     return np.asarray(shut)
+
+
+def check_inlet(tree: VesselTree) -> None:
+    """Refuse a tree that is closed where it begins.
+
+    Raises
+    ------
+    GeometryError
+        The inlet's lumen is an occlusion: most likely a file in metres.
+    """
+    if tree.radius_mm[0] <= OCCLUDED_RADIUS_MM:
+        message = (
+            f"the lumen at the inlet has a radius of {tree.radius_mm[0]:.3g} mm, which is "
+            "closed; check that lengths are in mm, and which point is the inlet"
+        )
+        raise GeometryError(message)
 
 
 def closed_beds(tree: VesselTree, resistance: ArrayLike) -> Floats:

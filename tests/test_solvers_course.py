@@ -151,8 +151,9 @@ def test_a_flow_that_hardly_changed_keeps_the_profiles_and_moves_the_pressure_a_
 def test_the_pressure_falls_to_the_very_end_also_of_a_vessel_that_ends_in_a_jet():
     s = np.linspace(0.0, 30.0, 61) * 1e-3
     r = 1.3e-3 * (1 - 0.5 * np.exp(-(((s - 0.02) / 0.003) ** 2)))
-    r = np.where(s > 0.022, np.minimum(r, 1.3e-3 - 0.6e-3 * (s - 0.022) / 0.008), r)
+    last = np.interp(s, [0.022, 0.028], [1.3e-3, 0.7e-3])  # its end narrows, then is even
+    r = np.where(s > 0.022, np.minimum(r, last), r)
     solved = solve_vessel(s, r, np.full(s.size, 80e-6 / 60), BLOOD)
     assert solved.stretches[-1][1] == solved.x_m.size - 1  # or this tests nothing
-    gradient = np.diff(solved.pressure_pa) / np.diff(solved.x_m)
-    assert gradient[-6:] == pytest.approx(np.full(6, gradient[-6]), rel=0.2)
+    gradient = np.diff(solved.pressure_pa[-7:]) / np.diff(solved.x_m[-7:])
+    assert gradient == pytest.approx(np.full(6, gradient[2:4].mean()), rel=0.3)

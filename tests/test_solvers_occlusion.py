@@ -69,3 +69,13 @@ def test_a_flow_behind_an_occlusion_is_refused():
 def test_a_radius_of_zero_is_an_error_that_says_how_to_give_an_occlusion():
     with pytest.raises(GeometryError, match=r"is 0, must be positive; give an occlusion"):
         fork(0.0)
+
+
+@pytest.mark.parametrize("name", ["resolved", "lumped"])
+def test_a_closed_inlet_is_an_error_that_asks_for_the_unit(name):
+    tree = fork()
+    metres = VesselTree(tree.points_mm * 1e-3, tree.radius_mm * 1e-3, tree.parent)
+    with pytest.raises(GeometryError, match=r"inlet has a radius of 0\.0015 mm.* in mm"):
+        METHODS[name].with_beds(metres, 93.0, [1.0, 1.0], 5.0, BLOOD)
+    with pytest.raises(GeometryError, match="the inlet has a radius"):
+        METHODS[name].with_flows(metres, 93.0, [0.0, 0.0], BLOOD)
