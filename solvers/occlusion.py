@@ -57,10 +57,10 @@ def open_flows(tree: VesselTree, flow_ml_min: ArrayLike) -> Floats:
     """
     flow = np.asarray(flow_ml_min, dtype=np.float64)
     ends = outlets(tree)
-    wrong = (
-        np.flatnonzero(occluded(tree)[ends] & (flow != 0)) if flow.shape == ends.shape else []
-    )
-    if len(wrong):
+    if flow.shape != ends.shape:
+        return flow  # the solver says what is wrong
+    wrong = np.flatnonzero(occluded(tree)[ends] & (flow != 0))
+    if wrong.size:
         message = (
             f"the outlet at point {ends[wrong[0]]} lies behind an occlusion, its flow is "
             f"{flow[wrong[0]]:g} mL/min, must be 0"
