@@ -147,7 +147,7 @@ def propagate(
     Raises
     ------
     ConvergenceError
-        More than one sample in a thousand has no steady flow.
+        More than one sample in a hundred has no steady flow.
     """
     latent = _Latent(trees, base)
     found = []

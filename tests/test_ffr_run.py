@@ -154,7 +154,7 @@ def test_the_report_asks_nothing_of_the_network(done, result):
 def test_given_and_assumed_values_are_told_apart(result):
     by_name = {a["name"]: a for a in result["assumptions"]}
     assert by_name["mean aortic pressure"]["assumed"] is False
-    assert by_name["hyperaemic / resting resistance"]["assumed"] is True
+    assert by_name["hyperaemic response of the beds"]["assumed"] is True
 
 
 def test_no_patient_data_anywhere_but_in_the_study(done, result):
