@@ -81,7 +81,7 @@ def bridges(
             if np.median(hu) > _least_hu(course, piece.points_mm[int(at)], blood_hu):
                 flat = np.ravel_multi_index(tuple(line.T), sure.shape)
                 found.append((float(gap), t, p, flat))
-    found += _from_stumps(scan, blood_hu, np.argwhere(reached) * spacing, pieces, grid)
+    found += _from_stumps(scan, blood_hu, floats(np.argwhere(reached) * spacing), pieces, grid)
     links: list[Ints] = []
     used: set[tuple[str, int]] = set()
     for _, t, p, flat in sorted(found, key=lambda row: row[:3]):
@@ -100,7 +100,8 @@ def _from_stumps(
         return found
     known = cKDTree(known_mm)
     for p, piece in enumerate(pieces):
-        gaps, nearest = known.query(piece.points_mm, distance_upper_bound=STUMP_MM)
+        found_gaps, found_at = known.query(piece.points_mm, distance_upper_bound=STUMP_MM)
+        gaps, nearest = np.asarray(found_gaps), np.asarray(found_at)
         at = int(np.argmin(gaps))
         if not np.isfinite(gaps[at]):
             continue
