@@ -83,7 +83,7 @@ def _openings(over: Ground, root: Root, seeds: Ints) -> Ints:
     An opening is where the blood of aorta and artery meet. Its middle is where the axis of
     the artery crosses the wall, at whatever angle.
     """
-    open_wall = root.lumen & ndimage.binary_dilation(over.mouth, ALL_AROUND)
+    open_wall = root.lumen & ndimage.binary_dilation(over.mouth[root.box], ALL_AROUND)
     parts, count = ndimage.label(open_wall, structure=ALL_AROUND)
     whole = np.zeros(over.sure.shape, dtype=np.int64)
     whole[root.box] = parts
@@ -128,17 +128,18 @@ def _behind(
     shape = over.sure.shape
     main = over.radius_mm.ravel()[course[: int(FIRST_MM / spacing)]]
     wide = TRUNK_SHARE * float(np.median(main))
+    blood = (over.sure | over.mouth).ravel()
     best: tuple[float, int] | None = None
     for number, other in enumerate(others):
         beside = _neighbours(other, shape)
-        beside = beside[over.sure.ravel()[beside] & np.isfinite(total.ravel()[beside])]
+        beside = beside[blood[beside] & np.isfinite(total.ravel()[beside])]
         if beside.size == 0:
             continue
         back = path_back(parent.ravel(), int(beside[np.argmin(total.ravel()[beside])]))
         radius = over.radius_mm.ravel()[back]
         shared = np.isin(back, course).sum() * spacing
         length = len(back) * spacing
-        dark = np.count_nonzero(~over.sure.ravel()[back[1:]]) * spacing
+        dark = np.count_nonzero(~blood[back[1:]]) * spacing
         apart = shared <= ONE_MOUTH_MM
         if length > ONE_MOUTH_MM and apart and np.median(radius) >= wide and dark <= GAP_MM:
             best = max(best or (0.0, -1), (length, number))

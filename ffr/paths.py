@@ -36,7 +36,7 @@ class Ground(NamedTuple):
     sure
         Voxels that are vessel.
     mouth
-        Blood of vessels close to the aorta and open to it, on the box of the root.
+        Blood of vessels close to the aorta, whether or not the map says vessel.
     """
 
     cost: AnyArray
@@ -103,9 +103,9 @@ def reach(over: Ground, seeds: Ints, links: Ints, grid: Grid) -> Reached:
         The vessel grid.
     """
     spacing, shape = float(grid.spacing_mm[0]), np.array(over.sure.shape)
-    cost, evidence = over.cost, over.sure
+    cost, evidence = over.cost, over.sure | over.mouth
     if links.size:
-        cost, evidence = cost.copy(), evidence.copy()
+        cost = cost.copy()
         np.put(cost, links, LINK_COST)
         np.put(evidence, links, True)
     total, parent = spread(cost, seeds, spacing, np.inf)
@@ -160,7 +160,8 @@ def ground(probability: AnyArray, sure: AnyArray, root: Root, spacing: float) ->
     reach = 2 * math.ceil(0.5 * GAP_MM / spacing) + 3  # half way from either end, and one
     cost[ndimage.maximum_filter(possible, size=reach) == 0] = 0.0
     cost[root.box][root.lumen | (root.wide & ~near_sure)] = 0.0
-    mouth = joined & zone
+    mouth = np.zeros_like(sure)
+    mouth[root.box] = joined & zone
     return Ground(cost.astype(np.float32), ndimage.maximum_filter(depth, 3), sure, mouth)
 
 
