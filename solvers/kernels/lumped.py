@@ -83,16 +83,17 @@ def pivots(start: Ints, column: Ints, value: Floats) -> tuple[Ints, Ints, int]:
             held[j] += 1
     rows, columns = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     gone = np.zeros(n, dtype=np.bool_)
-    least, begin = 1, 0  # no row is shorter; where the search for one so short goes on
+    lengths = np.zeros(n + 1, dtype=np.int64)  # how many rows so long are left
+    for i in range(n):
+        lengths[count[i]] += 1
+    best = 0
     for step in range(n):
-        best = -1
-        for k in range(n):
-            i = begin + k if begin + k < n else begin + k - n
-            if not gone[i] and (best < 0 or count[i] < count[best]):
-                best = i
-                if count[i] <= least:
-                    break
-        least, begin = max(1, count[best]), best
+        least = 0
+        while lengths[least] == 0:
+            least += 1
+        while gone[best] or count[best] != least:
+            best = best + 1 if best + 1 < n else 0
+        lengths[least] -= 1
         largest = 0.0
         for k in range(count[best]):
             largest = max(largest, abs(number[best, k]))
@@ -121,8 +122,8 @@ def pivots(start: Ints, column: Ints, value: Floats) -> tuple[Ints, Ints, int]:
             if here < 0:
                 continue
             factor = number[i, here] / pivot
+            lengths[count[i]] -= 1
             count[i] -= 1
-            least = min(least, max(1, count[i]))
             inside[i, here], number[i, here] = inside[i, count[i]], number[i, count[i]]
             for k in range(count[best]):
                 j = inside[best, k]
@@ -151,6 +152,7 @@ def pivots(start: Ints, column: Ints, value: Floats) -> tuple[Ints, Ints, int]:
                     holders, depth = deeper, 2 * depth
                 holders[j, held[j]] = i
                 held[j] += 1
+            lengths[count[i]] += 1
     return rows, columns, n
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -10,10 +12,11 @@ from meshes.arrays import AnyArray, Floats, Ints
 from solvers.kernels.lumped import System
 from solvers.lumped.elements import ANY, KINDS
 from solvers.lumped.network import VESSEL_KINDS, Block, Network, NetworkError, Signal
-from solvers.lumped.stamps import Clock, Group, Sheet, joined
+from solvers.lumped.stamps import Clock, Group, Like, Sheet, joined
 
 HEART_KIND = "ClosedLoopHeartAndPulmonary"
 BEDS = ("CORONARY", "CORONARY_VAR_RES")
+KIND = attrgetter("kind")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,28 +25,17 @@ class Layout:
 
     Parameters
     ----------
-    into, out
-        Links sorted by the block they end in, or start from, shape (m,).
-    into_start, out_start
-        Where in these the links of each block begin, shape (blocks + 1,).
-    inner
-        First inner variable of each block.
+    groups
+        The blocks, like ones together.
     first
         First equation of each block.
     size
         Number of variables.
-    groups
-        Numbers of like blocks, with equal counts of inlets and outlets.
     """
 
-    into: Ints
-    out: Ints
-    into_start: Ints
-    out_start: Ints
-    inner: Ints
+    groups: tuple[Like, ...]
     first: Ints
     size: int
-    groups: tuple[Ints, ...]
 
 
 def laid_out(network: Network) -> Layout:
@@ -55,41 +47,47 @@ def laid_out(network: Network) -> Layout:
         Unknown element, a wrong count of links, more or fewer equations than variables.
     """
     blocks, count = network.blocks, len(network.blocks)
-    up, down = network.links[:, 0], network.links[:, 1]
-    into_start, out_start = (
-        np.zeros(count + 1, dtype=np.int64),
-        np.zeros(count + 1, dtype=np.int64),
-    )
-    into_start[1:] = np.cumsum(np.bincount(down, minlength=count))
-    out_start[1:] = np.cumsum(np.bincount(up, minlength=count))
-    arity = zip(np.diff(into_start).tolist(), np.diff(out_start).tolist(), strict=True)
-    like: dict[tuple[str, tuple[int, int]], list[int]] = {}
-    for i, (block, ends) in enumerate(zip(blocks, arity, strict=True)):
-        like.setdefault((block.kind, ends), []).append(i)
+    into, enters, before = _sorted(network.links[:, 1], count)
+    out, leaves, behind = _sorted(network.links[:, 0], count)
+    like: dict[tuple[str, int, int], list[int]] = defaultdict(list)
+    for i, key in enumerate(zip(map(KIND, blocks), enters, leaves, strict=True)):
+        like[key].append(i)
     inner, first = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     groups = []
-    for (name, (inlets, outlets)), members in like.items():
+    for (name, inlets, outlets), members in like.items():
         _check_links(blocks[members[0]], inlets, outlets)
-        group = np.array(members, dtype=np.int64)
-        kind = KINDS[name]
-        equations = kind.equations
+        group, equations = np.array(members), KINDS[name].equations
         if equations == ANY:
             equations = inlets + outlets + (name == "resistive_junction")
-        inner[group], first[group] = len(kind.inner), equations
-        groups.append(group)
-    variable = 2 * len(network.links) + int(inner.sum())
-    equation = int(first.sum())
-    if variable != equation:
+        inner[group], first[group] = len(KINDS[name].inner), equations
+        groups.append((group, name, inlets, outlets))
+    variables, equations = 2 * len(network.links) + int(inner.sum()), int(first.sum())
+    if variables != equations:
         message = (
-            f"{equation} equations for {variable} unknowns: an end of the network has no "
+            f"{equations} equations for {variables} unknowns: an end of the network has no "
             f"boundary condition, or has two"
         )
         raise NetworkError(message)
-    return Layout(
-        np.argsort(down, kind="stable"), np.argsort(up, kind="stable"), into_start, out_start,
-        2 * len(network.links) + np.cumsum(inner) - inner, np.cumsum(first) - first,
-        variable, tuple(groups),
-    )  # fmt: skip
+    inner = 2 * len(network.links) + np.cumsum(inner) - inner
+    first = np.cumsum(first) - first
+    found = []
+    for group, name, inlets, outlets in groups:
+        links = np.empty((inlets + outlets, group.size), dtype=np.int64)
+        links[:inlets] = into[before[group] + np.arange(inlets)[:, None]]
+        links[inlets:] = out[behind[group] + np.arange(outlets)[:, None]]
+        n, more = 2 * len(links), len(KINDS[name].inner)
+        table = np.empty((n + more, group.size), dtype=np.int64)
+        table[0:n:2], table[1:n:2] = 2 * links + 1, 2 * links
+        table[n:] = inner[group] + np.arange(more)[:, None]
+        own = first[group] + np.arange(n + more)[:, None]
+        found.append(Like(group, inlets, outlets, links, table, own))
+    return Layout(tuple(found), first, variables)
+
+
+def _sorted(ends: Ints, count: int) -> tuple[Ints, list[int], Ints]:
+    """Return the links by the block at one end, how many each has, where those begin."""
+    counts = np.bincount(ends, minlength=count)
+    return np.argsort(ends, kind="stable"), counts.tolist(), np.cumsum(counts) - counts
 
 
 def _check_links(block: Block, inlets: int, outlets: int) -> None:
@@ -128,29 +126,6 @@ def variable_names(network: Network) -> tuple[str, ...]:
     return tuple(names)
 
 
-def ends_of(layout: Layout, group: Ints) -> tuple[Ints, int, int]:
-    """Return the links of each block of a group, inlets first, (g, n); how many of each."""
-    inlets = int(layout.into_start[group[0] + 1] - layout.into_start[group[0]])
-    outlets = int(layout.out_start[group[0] + 1] - layout.out_start[group[0]])
-    into = layout.into[layout.into_start[group][:, None] + np.arange(inlets)]
-    out = layout.out[layout.out_start[group][:, None] + np.arange(outlets)]
-    return np.concatenate([into, out], axis=1), inlets, outlets
-
-
-def local_variables(
-    network: Network, layout: Layout, group: Ints, ends: Ints | None = None
-) -> Ints:
-    """Return the variables of each block of a group of like blocks, shape (g, n)."""
-    ends = ends_of(layout, group)[0] if ends is None else ends
-    count = len(KINDS[network.blocks[group[0]].kind].inner)
-    n = 2 * ends.shape[1]
-    table = np.empty((len(group), n + count), dtype=np.int64)
-    table[:, 0:n:2] = 2 * ends + 1
-    table[:, 1:n:2] = 2 * ends
-    table[:, n:] = layout.inner[group][:, None] + np.arange(count)
-    return table
-
-
 def assembled(
     network: Network, layout: Layout, clock: Clock, memory: AnyArray | None = None
 ) -> System:
@@ -161,21 +136,16 @@ def assembled(
     """
     sheet = Sheet()
     memory = np.zeros(len(network.blocks)) if memory is None else memory
-    heart = None
-    for group in layout.groups:
-        if network.blocks[group[0]].kind == HEART_KIND:
-            if len(group) > 1 or heart is not None:
-                message = f"a network can have one {HEART_KIND}, this one has more"
-                raise NetworkError(message)
-            heart = (network.blocks[group[0]], local_variables(network, layout, group)[0])
-    for group in layout.groups:
-        blocks = [network.blocks[i] for i in group]
-        ends, inlets, outlets = ends_of(layout, group)
-        variables = local_variables(network, layout, group, ends)
-        equations = layout.first[group][:, None] + np.arange(variables.shape[1])
-        stamp = Group(
-            blocks, inlets, outlets, variables, equations, sheet, clock, memory[group], heart
-        )
+    groups = [
+        ([network.blocks[i] for i in like.numbers.tolist()], like) for like in layout.groups
+    ]
+    hearts = [(blocks, like) for blocks, like in groups if blocks[0].kind == HEART_KIND]
+    if sum(len(blocks) for blocks, _ in hearts) > 1:
+        message = f"a network can have one {HEART_KIND}, this one has more"
+        raise NetworkError(message)
+    heart = (hearts[0][0][0], hearts[0][1].variables[:, 0]) if hearts else None
+    for blocks, like in groups:
+        stamp = Group(blocks, like, sheet, clock, memory[like.numbers], heart)
         KINDS[blocks[0].kind].stamp(stamp)
         stamp.close()
     return joined(sheet, layout.size)
@@ -232,11 +202,10 @@ def bed_memory(
     then (`mean`: that of the steady start).
     """
     memory = np.zeros(len(network.blocks))
-    for group in layout.groups:
-        if network.blocks[group[0]].kind not in BEDS:
+    for like in layout.groups:
+        if network.blocks[like.numbers[0]].kind not in BEDS:
             continue
-        variables = local_variables(network, layout, group)
-        for i, (p, q) in zip(group, variables[:, :2], strict=True):
+        for i, p, q in zip(like.numbers, *like.variables[:2], strict=True):
             v = network.blocks[i].values
             ra, ca, ram = (
                 _number(v[k]) for k in ("Ra1", "Ca", "Ra2" if "Ra2" in v else "Ra2_min")
@@ -258,9 +227,9 @@ def _number(value: object) -> float:
 def caps(network: Network, layout: Layout) -> tuple[tuple[int, int], ...]:
     """Return flow and pressure variables where vessels meet a boundary condition."""
     found = []
-    for group in layout.groups:
-        if network.blocks[group[0]].kind in VESSEL_KINDS:
-            for into, out in ends_of(layout, group)[0]:
+    for like in layout.groups:
+        if network.blocks[like.numbers[0]].kind in VESSEL_KINDS:
+            for into, out in like.links.T:
                 if _is_boundary(network.blocks[network.links[out, 1]]):
                     found.append((2 * out, 2 * out + 1))
                 elif _is_boundary(network.blocks[network.links[into, 0]]):

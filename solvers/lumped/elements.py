@@ -42,9 +42,9 @@ def blood_vessel(g: Group) -> None:
     g.f(0, 2, -1.0)
     g.f(1, 1, 1.0)
     g.f(1, 3, -1.0)
-    if np.any(s != 0):
+    if s.any():
         g.term(QUADRATIC, 0, [1], [(0, 1)], [s])
-        if np.any(c != 0):
+        if c.any():
             g.term(QUADRATIC_STORE, 1, [1], [(1, 1)], [s * c])
 
 
@@ -58,7 +58,7 @@ def blood_vessel_crl(g: Group) -> None:
     g.f(0, 3, -g["R_poiseuille"])
     g.f(1, 1, 1.0)
     g.f(1, 3, -1.0)
-    if np.any(s != 0):
+    if s.any():
         g.term(QUADRATIC, 0, [3], [(0, 3)], [s])
 
 
@@ -105,7 +105,7 @@ def vessel_junction(g: Group) -> None:
         g.f(i + 1, 0, 1.0)
         g.f(i + 1, 2 + 2 * i, -1.0)
         g.e(i + 1, 3 + 2 * i, -ind[:, i])
-        if np.any(s[:, i] != 0):
+        if s[:, i].any():
             g.term(QUADRATIC, i + 1, [3 + 2 * i], [(i + 1, 3 + 2 * i)], [s[:, i]])
 
 
@@ -275,7 +275,7 @@ def heart(g: Group) -> None:
         g.c(equation, stiff * v[f"V{side}_u"])
     for before, behind, q, name, filling, emptying in VALVES:
         gate = len(g.sheet.gates)
-        g.sheet.gates.append(tuple(int(g.variables[0, k]) for k in (before, behind, q)))  # type: ignore[arg-type]
+        g.sheet.gates.append(tuple(int(g.variables[k, 0]) for k in (before, behind, q)))  # type: ignore[arg-type]
         resistance_at = {5: 3, 8: 6, 12: 10, 15: 13}[q]
         g.gated(GATED, resistance_at, gate, q, v[name])
         for equation in emptying:

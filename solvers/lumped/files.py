@@ -6,6 +6,7 @@ The format: simvascular.github.io/documentation/rom_simulation.html (svZeroDSolv
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,10 +151,18 @@ def _numbers(data: object, what: str) -> dict[str, float]:
 
 
 def _number(value: object, what: str) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     message = f"{what} is {value!r}, must be a number"
     raise NetworkError(message)
+
+
+def _array(values: Sequence[object], what: str) -> AnyArray:
+    if set(map(type, values)) <= {float, int}:
+        array = np.array(values, dtype=np.float64)
+        if np.isfinite(array).all():
+            return array
+    return np.array([_number(value, what) for value in values])  # says which is none
 
 
 class _Book:
@@ -201,11 +210,15 @@ class _Book:
             if kind not in KINDS:
                 message = f"element {kind!r} of {name!r} is unknown; known: {', '.join(KINDS)}"
                 raise NetworkError(message)
-        if name in self.number:
+        number = len(self.blocks)
+        if self.number.setdefault(name, number) != number:
             message = f"two elements are named {name!r}"
             raise NetworkError(message)
-        self.number[name] = len(self.blocks)
-        self.blocks.append(Block(name, kind, _values(name, kind, values, free, periodic)))
+        if _plain(kind, values):
+            values = values.copy()  # type: ignore[attr-defined]
+        else:
+            values = _values(name, kind, values, free, periodic)
+        self.blocks.append(Block(name, kind, values))
 
     def _read_vessels(self) -> None:
         link, number_of = self.names_linked.append, self.vessels
@@ -369,24 +382,31 @@ def _field(entry: Any, name: str, what: str) -> Any:
     raise NetworkError(message)
 
 
+def _plain(kind: str, given: object) -> bool:
+    """Whether the values can stay as they are: what the kind needs, finite numbers only.
+
+    So most blocks of a large network are read.
+    """
+    if type(given) is not dict:
+        return False
+    required, allowed = PLAIN[kind]
+    if not required <= given.keys() <= allowed:
+        return False
+    for value in given.values():
+        if type(value) is not float or value - value != 0.0:
+            return False
+    return True
+
+
 def _values(
     name: str, kind: str, given: object, free: Sequence[str], periodic: bool
 ) -> dict[str, Value]:
     """Return the values of a block, checked: all that it needs, nothing unknown."""
-    required, allowed = PLAIN[kind]
-    if not given and not required:
-        return {}
     what = f"{kind} {name!r}"
+    known = KINDS[kind]
     if not isinstance(given, Mapping):
         message = f"the values of {what} are a {type(given).__name__}, must be an object"
         raise NetworkError(message)
-    known = KINDS[kind]
-    if required <= given.keys() <= allowed:
-        for value in given.values():
-            if type(value) is not float or value - value != 0.0:
-                break
-        else:  # most blocks of a large network: finite numbers only
-            return dict(given)
     values: dict[str, Value] = {}
     for key, value in given.items():
         if key[0] == "_" or key in ("upstream_block", "downstream_block", "closed_loop_outlet"):
@@ -417,19 +437,17 @@ def _many(
     periodic: bool,
 ) -> Value:  # fmt: skip
     """Return a list of values: of a junction's vessels, or over time."""
-    array = [_number(v, f"{key} of {what}") for v in value]
+    array = _array(value, f"{key} of {what}")
     if listed:
-        return tuple(array)
-    if len(array) == 1:
-        return array[0]
+        return tuple(array.tolist())
+    if array.size == 1:
+        return float(array[0])
     times = given.get("t")
     if not isinstance(times, (list, tuple)):
         message = f"{what} needs a list of times t for {key}"
         raise NetworkError(message)
     try:
-        return Signal(
-            np.array([_number(t, f"t of {what}") for t in times]), np.array(array), periodic
-        )
+        return Signal(_array(times, f"t of {what}"), array, periodic)
     except NetworkError as error:
         message = f"{key} of {what}: {error}"
         raise NetworkError(message) from error

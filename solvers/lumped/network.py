@@ -52,10 +52,10 @@ class Signal:
         if time.ndim != 1 or time.shape != values.shape or time.size < 2:
             message = f"a signal has {time.size} times and {values.size} values"
             raise NetworkError(message)
-        if not (np.all(np.isfinite(time)) and np.all(np.isfinite(values))):
+        if not (np.isfinite(time).all() and np.isfinite(values).all()):
             message = "a signal has a time or value that is not finite"
             raise NetworkError(message)
-        if not np.all(np.diff(time) > 0):
+        if not (time[1:] > time[:-1]).all():
             bad = int(np.argmin(np.diff(time) > 0)) + 1
             message = f"the times of a signal do not increase at sample {bad} ({time[bad]:g} s)"
             raise NetworkError(message)

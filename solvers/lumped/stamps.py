@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
 from meshes.arrays import AnyArray, Floats, Ints
 from solvers.kernels.lumped import IN_C, IN_E, IN_F, IN_P, System
+from solvers.kernels.pattern import FREE, gathered
 from solvers.lumped.activation import activation
 from solvers.lumped.network import Block, NetworkError, Signal
 
@@ -35,15 +37,27 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
-    """Everything stamped so far: lists of arrays, to be joined."""
+class Like:
+    """Like blocks: one kind, equal counts of inlets and outlets.
 
-    entries: dict[int, list[tuple[Ints, Ints, AnyArray]]] = field(
-        default_factory=lambda: {IN_E: [], IN_F: []}
-    )
-    constants: list[tuple[Ints, AnyArray]] = field(default_factory=list)
-    terms: list[Term] = field(default_factory=list)
-    gates: list[tuple[int, int, int]] = field(default_factory=list)
+    Parameters
+    ----------
+    numbers
+        Which blocks of the network, shape (g,).
+    inlets, outlets
+        How many links end in and start from each.
+    links
+        Those links, inlets first, shape (inlets + outlets, g).
+    variables, equations
+        Those of each block, shape (n, g): P, Q of each link, then inner ones.
+    """
+
+    numbers: Ints
+    inlets: int
+    outlets: int
+    links: Ints
+    variables: Ints
+    equations: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,19 +71,48 @@ class Term:
     at
         Equations and variables, shape (g, PLACES).
     slots
-        Pairs of equation and variable of the derivatives, each of shape (g,).
+        The first entry on the sheet of each derivative.
     numbers
         Coefficients, each of shape (g,) or, where they change with time, (rows, g).
     """
 
     kind: int
     at: Ints
-    slots: tuple[tuple[Ints, Ints], ...]
+    slots: tuple[int, ...]
     numbers: tuple[AnyArray, ...]
 
 
+class Sheet:
+    """Everything stamped so far.
+
+    Loose entries of the matrices (equation, variable, which of E and F, value), parts of the
+    constant vector, coefficients that change with time (where they belong, their places or
+    entries, values of shape (rows, g)), nonlinear terms, ideal valves.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[Ints, Ints, Ints, AnyArray]] = []
+        self.count = 0
+        self.constants: list[tuple[Ints, AnyArray]] = []
+        self.moving: list[tuple[int, Ints, AnyArray]] = []
+        self.terms: list[Term] = []
+        self.gates: list[tuple[int, int, int]] = []
+
+    def put(self, rows: Ints, columns: Ints, which: Ints | int, value: AnyArray) -> int:
+        """Add entries and return the number of the first."""
+        if isinstance(which, int):
+            which = np.full(rows.size, which)
+        self.entries.append((rows, columns, which, value))
+        first, self.count = self.count, self.count + rows.size
+        return first
+
+    def keep(self, rows: Ints, columns: Ints) -> int:
+        """Add places for what comes later and return the number of the first."""
+        return self.put(rows, columns, FREE, np.zeros(rows.size))
+
+
 class Group:
-    """Like blocks: the variables and equations of each, and the sheet they are stamped on.
+    """Like blocks as an element's equations see them, and the sheet they are stamped on.
 
     Variables of a block are P, Q of each inlet, P, Q of each outlet, then the inner ones.
     """
@@ -77,30 +120,31 @@ class Group:
     def __init__(
         self,
         blocks: Sequence[Block],
-        inlets: int,
-        outlets: int,
-        variables: Ints,
-        equations: Ints,
+        like: Like,
         sheet: Sheet,
         clock: Clock,
         memory: AnyArray,
         heart: tuple[Block, Ints] | None,
     ) -> None:
-        self.blocks, self.inlets, self.outlets = blocks, inlets, outlets
-        self.variables, self.equations = variables, equations
+        self.blocks, self.inlets, self.outlets = blocks, like.inlets, like.outlets
+        self.variables, self.equations = like.variables, like.equations
         self.sheet, self.clock, self.memory, self.heart = sheet, clock, memory, heart
-        self._waiting: dict[int, list[tuple[int, int, AnyArray | float]]] = {IN_E: [], IN_F: []}
+        self._tables = [block.values for block in blocks]
+        self._waiting: list[tuple[int, int, int, AnyArray | float]] = []
 
     def __getitem__(self, name: str) -> AnyArray:
         return self.value(name, None)
 
     def value(self, name: str, default: float | None) -> AnyArray:
         """Return a value of all blocks, (g,), or (rows, g) where it changes with time."""
-        raw = [block.values.get(name, default) for block in self.blocks]
-        if None in raw:
-            block = self.blocks[raw.index(None)]
-            message = f"{block.kind} {block.name!r} needs a value {name}"
-            raise NetworkError(message)
+        try:
+            raw = list(map(itemgetter(name), self._tables))
+        except KeyError:
+            raw = [table.get(name, default) for table in self._tables]  # type: ignore[misc]
+            if None in raw:
+                block = self.blocks[raw.index(None)]  # type: ignore[arg-type]
+                message = f"{block.kind} {block.name!r} needs a value {name}"
+                raise NetworkError(message) from None
         try:
             return np.array(raw, dtype=np.float64)
         except TypeError:  # a signal among them
@@ -141,34 +185,40 @@ class Group:
 
     def e(self, equation: int, variable: int, value: AnyArray | float) -> None:
         """Add a coefficient of y'."""
-        self._waiting[IN_E].append((equation, variable, value))
+        self._coefficient(IN_E, equation, variable, value)
 
     def f(self, equation: int, variable: int, value: AnyArray | float) -> None:
         """Add a coefficient of y."""
-        self._waiting[IN_F].append((equation, variable, value))
+        self._coefficient(IN_F, equation, variable, value)
+
+    def _coefficient(
+        self, which: int, equation: int, variable: int, value: AnyArray | float
+    ) -> None:
+        if isinstance(value, np.ndarray) and value.ndim == 2:
+            first = self.sheet.keep(self.equations[equation], self.variables[variable])
+            self.sheet.moving.append((which, first + np.arange(value.shape[1]), value))
+        else:
+            self._waiting.append((which, equation, variable, value))
 
     def close(self) -> None:
-        """Put the coefficients of all blocks on the sheet, constant ones in one go."""
-        for where, entries in self._waiting.items():
-            fixed = [
-                x for x in entries if not (isinstance(x[2], np.ndarray) and x[2].ndim == 2)
-            ]
-            table = np.empty((len(fixed), len(self.blocks)))
-            for k, (_, _, value) in enumerate(fixed):
-                table[k] = value
-            if fixed:
-                rows = self.equations[:, [i for i, _, _ in fixed]].T.reshape(-1)
-                columns = self.variables[:, [j for _, j, _ in fixed]].T.reshape(-1)
-                self.sheet.entries[where].append((rows, columns, table.reshape(-1)))
-            for i, j, value in entries if len(fixed) < len(entries) else ():
-                if isinstance(value, np.ndarray) and value.ndim == 2:
-                    place = (self.equations[:, i], self.variables[:, j])
-                    self.sheet.entries[where].append((*place, value))
+        """Put the constant coefficients of all blocks on the sheet in one go."""
+        if not self._waiting:
+            return
+        which, equations, variables, values = zip(*self._waiting, strict=True)
+        table = np.empty((len(values), len(self.blocks)))
+        for row, value in zip(table, values, strict=True):
+            row[:] = value
+        rows, columns = self.equations[list(equations)], self.variables[list(variables)]
+        kinds = np.repeat(np.array(which), len(self.blocks))
+        self.sheet.put(rows.reshape(-1), columns.reshape(-1), kinds, table.reshape(-1))
 
     def c(self, equation: int, value: AnyArray | float) -> None:
         """Add a constant."""
-        rows = self.equations[:, equation]
-        self.sheet.constants.append((rows, self._spread(value)))
+        rows, value = self.equations[equation], self._spread(value)
+        if value.ndim == 2:
+            self.sheet.moving.append((IN_C, rows, value))
+        else:
+            self.sheet.constants.append((rows, value))
 
     def term(
         self,
@@ -183,24 +233,17 @@ class Group:
 
         Its places are the equation, `more` equations and the variables.
         """
-        at = np.zeros((len(self.blocks), PLACES), dtype=np.int64)
-        eqs = (equation, *more)
-        for k, i in enumerate(eqs):
-            at[:, k] = self.equations[:, i]
-        for k, j in enumerate(variables):
-            at[:, len(eqs) + k] = self.variables[:, j]
-        pairs = tuple((self.equations[:, i], self.variables[:, j]) for i, j in slots)
-        self.sheet.terms.append(Term(kind, at, pairs, tuple(map(self._spread, numbers))))
+        places = [self.equations[i] for i in (equation, *more)]
+        places += [self.variables[j] for j in variables]
+        self._add_term(kind, places, slots, numbers)
 
     def gated(
         self, kind: int, equation: int, gate: int, variable: int, factor: AnyArray | float
     ) -> None:
         """Add factor q, as long as the ideal valve `gate` is open."""
-        at = np.zeros((len(self.blocks), PLACES), dtype=np.int64)
-        at[:, 0], at[:, 1] = self.equations[:, equation], self.variables[:, variable]
-        at[:, 2] = gate
-        pair = (self.equations[:, equation], self.variables[:, variable])
-        self.sheet.terms.append(Term(kind, at, (pair,), (self._spread(factor),)))
+        gates = np.full(len(self.blocks), gate)
+        places = [self.equations[equation], self.variables[variable], gates]
+        self._add_term(kind, places, [(equation, variable)], [factor])
 
     def lagged(
         self, kind: int, equation: int, variables: Ints, factor: AnyArray | float
@@ -210,9 +253,19 @@ class Group:
         The ideal valves leave y and y' of a closed one at odds, so the answer depends on the
         way Newton takes; with a derivative here it is another one than svZeroDSolver's.
         """
+        self._add_term(kind, [self.equations[equation], variables], [], [factor])
+
+    def _add_term(
+        self,
+        kind: int,
+        places: Sequence[Ints],
+        slots: Sequence[tuple[int, int]],
+        numbers: Sequence[AnyArray | float],
+    ) -> None:
         at = np.zeros((len(self.blocks), PLACES), dtype=np.int64)
-        at[:, 0], at[:, 1] = self.equations[:, equation], variables
-        self.sheet.terms.append(Term(kind, at, (), (self._spread(factor),)))
+        at[:, : len(places)] = np.array(places).T
+        kept = (self.sheet.keep(self.equations[i], self.variables[j]) for i, j in slots)
+        self.sheet.terms.append(Term(kind, at, tuple(kept), tuple(map(self._spread, numbers))))
 
     def _spread(self, value: AnyArray | float) -> AnyArray:
         array = np.asarray(value, dtype=np.float64)
@@ -221,96 +274,48 @@ class Group:
 
 def joined(sheet: Sheet, size: int) -> System:
     """Return the arrays described in `solvers.kernels.lumped` for `size` equations."""
-    keys, counts, weights, moving = _keys(sheet, size)
-    unique, place = np.unique(keys, return_inverse=True)
-    row, column = np.divmod(unique, size)
-    start = np.zeros(size + 1, dtype=np.int64)
-    start[1:] = np.cumsum(np.bincount(row, minlength=size))
-    done = 0
-    tables: list[Floats] = []
-    for count, weight in zip(counts, weights, strict=True):
-        here = place[done : done + count]
-        tables.append(np.asarray(np.bincount(here, weight, unique.size), dtype=np.float64))
-        done += count
+    start, column, (e, f), place = gathered(
+        *map(np.concatenate, zip(*sheet.entries, strict=True)), size, 2
+    )
     constant = np.zeros(size)
-    timed, kind_of_place, places = [], [], []
-    for where, rows, value in moving:
-        timed.append(value)
-        kind_of_place.append(np.full(rows.size, where))
-        places.append(place[done : done + rows.size])
-        done += rows.size
     for rows, value in sheet.constants:
-        if value.ndim == 2:
-            timed.append(value)
-            kind_of_place.append(np.full(rows.size, IN_C))
-            places.append(rows)
-        else:
-            np.add.at(constant, rows, value)
-    kinds, ats, slots, numbers = [], [], [], []
-    total = 0
+        constant[rows] += value
+    moving = [
+        (where, at if where == IN_C else place[at], value) for where, at, value in sheet.moving
+    ]
+    kinds, ats, slots, numbers = _terms(sheet, place, moving)
+    timed = [value for _, _, value in moving]
+    return (
+        start, column, e, f, constant,
+        np.ascontiguousarray(np.concatenate(timed, axis=1)) if timed else np.zeros((1, 0)),
+        _flat([np.full(at.size, where) for where, at, _ in moving]),
+        _flat([at for _, at, _ in moving]),
+        kinds, ats, slots, numbers,
+        np.array(sheet.gates, dtype=np.int64).reshape(-1, 3),
+    )  # fmt: skip
+
+
+def _terms(
+    sheet: Sheet, place: Ints, moving: list[tuple[int, Ints, AnyArray]]
+) -> tuple[Ints, Ints, Ints, Floats]:
+    """Return kind, places, slots and numbers of all nonlinear terms; fill up `moving`."""
+    total = sum(len(term.at) for term in sheet.terms)
+    kinds, ats = np.zeros(total, dtype=np.int64), np.zeros((total, PLACES), dtype=np.int64)
+    slots, numbers = np.zeros((total, SLOTS), dtype=np.int64), np.zeros((total, NUMBERS))
+    first = 0
     for term in sheet.terms:
         g = len(term.at)
-        slot, number = np.zeros((g, SLOTS), dtype=np.int64), np.zeros((g, NUMBERS))
-        for k in range(len(term.slots)):
-            slot[:, k] = place[done : done + g]
-            done += g
+        here = slice(first, first + g)
+        kinds[here], ats[here] = term.kind, term.at
+        for k, entry in enumerate(term.slots):
+            slots[here, k] = place[entry : entry + g]
         for k, value in enumerate(term.numbers):
             if value.ndim == 2:
-                timed.append(value)
-                kind_of_place.append(np.full(g, IN_P))
-                places.append((total + np.arange(g)) * NUMBERS + k)
+                moving.append((IN_P, (first + np.arange(g)) * NUMBERS + k, value))
             else:
-                number[:, k] = value
-        total += g
-        kinds.append(np.full(g, term.kind))
-        ats.append(term.at)
-        slots.append(slot)
-        numbers.append(number)
-    return (
-        start,
-        column,
-        tables[0],
-        tables[1],
-        constant,
-        np.ascontiguousarray(np.concatenate(timed, axis=1)) if timed else np.zeros((1, 0)),
-        _flat(kind_of_place),
-        _flat(places),
-        _flat(kinds),
-        np.concatenate(ats) if ats else np.zeros((0, PLACES), dtype=np.int64),
-        np.concatenate(slots) if slots else np.zeros((0, SLOTS), dtype=np.int64),
-        np.concatenate(numbers) if numbers else np.zeros((0, NUMBERS)),
-        np.array(sheet.gates, dtype=np.int64).reshape(-1, 3),
-    )
-
-
-def _keys(
-    sheet: Sheet, size: int
-) -> tuple[Ints, list[int], list[Floats], list[tuple[int, Ints, AnyArray]]]:
-    """Return row * size + column of all entries: E, F, those that move, derivatives.
-
-    Constant entries that are zero are left out. With them: how many E and F are, their
-    values, and of the moving ones where they belong, rows and values.
-    """
-    pieces, counts, weights, moving = [], [], [], []
-    later = []
-    for where in (IN_E, IN_F):
-        fixed = [entry for entry in sheet.entries[where] if entry[2].ndim == 1]
-        for rows, columns, value in sheet.entries[where]:
-            if value.ndim == 2:
-                moving.append((where, rows, value))
-                later.append(rows * size + columns)
-        if not fixed:
-            counts.append(0)
-            weights.append(np.zeros(0))
-            continue
-        rows, columns, values = (np.concatenate(part) for part in zip(*fixed, strict=True))
-        keep = np.flatnonzero(values)
-        pieces.append(rows[keep] * size + columns[keep])
-        counts.append(keep.size)
-        weights.append(values[keep])
-    later += [rows * size + columns for term in sheet.terms for rows, columns in term.slots]
-    keys = np.concatenate(pieces + later) if pieces or later else np.zeros(0, dtype=np.int64)
-    return keys, counts, weights, moving
+                numbers[here, k] = value
+        first += g
+    return kinds, ats, slots, numbers
 
 
 def _flat(parts: list[AnyArray]) -> Ints:
