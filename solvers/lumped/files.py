@@ -159,9 +159,7 @@ def _number(value: object, what: str) -> float:
 
 def _array(values: Sequence[object], what: str) -> AnyArray:
     if set(map(type, values)) <= {float, int}:
-        array = np.array(values, dtype=np.float64)
-        if np.isfinite(array).all():
-            return array
+        return np.array(values, dtype=np.float64)
     return np.array([_number(value, what) for value in values])  # says which is none
 
 
@@ -214,11 +212,8 @@ class _Book:
         if self.number.setdefault(name, number) != number:
             message = f"two elements are named {name!r}"
             raise NetworkError(message)
-        if _plain(kind, values):
-            values = values.copy()  # type: ignore[attr-defined]
-        else:
-            values = _values(name, kind, values, free, periodic)
-        self.blocks.append(Block(name, kind, values))
+        known = _plain(kind, values) or _values(name, kind, values, free, periodic)
+        self.blocks.append(Block(name, kind, known))
 
     def _read_vessels(self) -> None:
         link, number_of = self.names_linked.append, self.vessels
@@ -272,29 +267,29 @@ class _Book:
                 self.draining.append(name)
 
     def _read_junctions(self) -> None:
-        link = self.names_linked.append
+        link, vessels = self.names_linked.append, self.vessels
         for entry in _part(self.data, "junctions", list):
             try:
                 name, kind = entry["junction_name"], entry["junction_type"]
             except (KeyError, TypeError) as error:
                 message = f"a junction has no {error}: {str(entry)[:60]}"
                 raise NetworkError(message) from error
-            self._add(name, kind, entry.get("junction_values") or {})
-            for other in self._ends(entry, "inlet", name):
-                link((other, name))
-            for other in self._ends(entry, "outlet", name):
-                link((name, other))
-
-    def _ends(self, entry: Mapping[str, Any], end: str, name: str) -> list[str]:
-        """Return the names of what a junction connects, given by vessel_id or by name."""
-        numbers = entry.get(end + "_vessels")
-        if numbers is None:
-            return list(_field(entry, end + "_blocks", f"junction {name!r}"))
-        try:
-            return [self.vessels[k] for k in numbers]
-        except (KeyError, TypeError) as error:
-            message = f"junction {name!r} names a vessel_id that no vessel has: {error}"
-            raise NetworkError(message) from error
+            self._add(name, kind, entry.get("junction_values"))
+            before, behind = entry.get("inlet_vessels"), entry.get("outlet_vessels")
+            try:
+                for number in before or ():
+                    link((vessels[number], name))
+                for number in behind or ():
+                    link((name, vessels[number]))
+            except (KeyError, TypeError) as error:
+                message = f"junction {name!r} names a vessel_id that no vessel has: {error}"
+                raise NetworkError(message) from error
+            if before is None:  # blocks are named
+                for other in _field(entry, "inlet_blocks", f"junction {name!r}"):
+                    link((other, name))
+            if behind is None:
+                for other in _field(entry, "outlet_blocks", f"junction {name!r}"):
+                    link((name, other))
 
     def _read_closed_loop(self) -> None:
         for entry in _part(self.data, "closed_loop_blocks", list):
@@ -382,26 +377,26 @@ def _field(entry: Any, name: str, what: str) -> Any:
     raise NetworkError(message)
 
 
-def _plain(kind: str, given: object) -> bool:
-    """Whether the values can stay as they are: what the kind needs, finite numbers only.
+def _plain(kind: str, given: object) -> dict[str, Value] | None:
+    """Return the values as they are if they are what the kind needs, finite numbers only.
 
-    So most blocks of a large network are read.
+    So most blocks of a large network are read; None for the others.
     """
-    if type(given) is not dict:
-        return False
     required, allowed = PLAIN[kind]
-    if not required <= given.keys() <= allowed:
-        return False
+    if type(given) is not dict or not required <= given.keys() <= allowed:
+        return None
     for value in given.values():
         if type(value) is not float or value - value != 0.0:
-            return False
-    return True
+            return None
+    return given.copy()
 
 
 def _values(
     name: str, kind: str, given: object, free: Sequence[str], periodic: bool
 ) -> dict[str, Value]:
     """Return the values of a block, checked: all that it needs, nothing unknown."""
+    if not given and not PLAIN[kind][0]:
+        return {}
     what = f"{kind} {name!r}"
     known = KINDS[kind]
     if not isinstance(given, Mapping):
@@ -437,17 +432,18 @@ def _many(
     periodic: bool,
 ) -> Value:  # fmt: skip
     """Return a list of values: of a junction's vessels, or over time."""
-    array = _array(value, f"{key} of {what}")
     if listed:
-        return tuple(array.tolist())
-    if array.size == 1:
-        return float(array[0])
+        return tuple([_number(v, f"{key} of {what}") for v in value])
+    if len(value) == 1:
+        return _number(value[0], f"{key} of {what}")
     times = given.get("t")
     if not isinstance(times, (list, tuple)):
         message = f"{what} needs a list of times t for {key}"
         raise NetworkError(message)
     try:
-        return Signal(_array(times, f"t of {what}"), array, periodic)
+        return Signal(
+            _array(times, f"t of {what}"), _array(value, f"{key} of {what}"), periodic
+        )
     except NetworkError as error:
         message = f"{key} of {what}: {error}"
         raise NetworkError(message) from error

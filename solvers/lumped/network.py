@@ -5,6 +5,7 @@ Values carry the units of the file or tree the network comes from; only time is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -52,12 +53,17 @@ class Signal:
         if time.ndim != 1 or time.shape != values.shape or time.size < 2:
             message = f"a signal has {time.size} times and {values.size} values"
             raise NetworkError(message)
-        if not (np.isfinite(time).all() and np.isfinite(values).all()):
-            message = "a signal has a time or value that is not finite"
-            raise NetworkError(message)
-        if not (time[1:] > time[:-1]).all():
-            bad = int(np.argmin(np.diff(time) > 0)) + 1
+        rising = time[1:] > time[:-1]
+        if not (math.isfinite(time[0]) and math.isfinite(time[-1]) and rising.all()):
+            if not np.isfinite(time).all():
+                message = "a signal has a time that is not finite"
+                raise NetworkError(message)
+            bad = int(np.argmin(rising)) + 1
             message = f"the times of a signal do not increase at sample {bad} ({time[bad]:g} s)"
+            raise NetworkError(message)
+        if not np.isfinite(values).all():
+            bad = int(np.argmin(np.isfinite(values)))
+            message = f"the value of a signal at sample {bad} is not finite"
             raise NetworkError(message)
 
     @property

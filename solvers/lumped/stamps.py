@@ -140,9 +140,9 @@ class Group:
         try:
             raw = list(map(itemgetter(name), self._tables))
         except KeyError:
-            raw = [table.get(name, default) for table in self._tables]  # type: ignore[misc]
+            raw = [table.get(name, default) for table in self._tables]
             if None in raw:
-                block = self.blocks[raw.index(None)]  # type: ignore[arg-type]
+                block = self.blocks[raw.index(None)]
                 message = f"{block.kind} {block.name!r} needs a value {name}"
                 raise NetworkError(message) from None
         try:
@@ -274,9 +274,8 @@ class Group:
 
 def joined(sheet: Sheet, size: int) -> System:
     """Return the arrays described in `solvers.kernels.lumped` for `size` equations."""
-    start, column, (e, f), place = gathered(
-        *map(np.concatenate, zip(*sheet.entries, strict=True)), size, 2
-    )
+    rows, columns, which, values = map(np.concatenate, zip(*sheet.entries, strict=True))
+    start, column, (e, f), place = gathered(rows, columns, which, values, size, 2)
     constant = np.zeros(size)
     for rows, value in sheet.constants:
         constant[rows] += value
