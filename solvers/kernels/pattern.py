@@ -1,4 +1,4 @@
-"""At which places of a sparse matrix do loose coefficients end up?"""
+"""Which variables does each block see, and where in a sparse matrix do coefficients end up?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,35 @@ from meshes.arrays import Floats, Ints
 from meshes.compiled import kernel
 
 FREE = -1  # a place without a value of its own: always kept
+
+
+@kernel
+def numbered(links: Ints, inner: Ints) -> tuple[Ints, Ints]:
+    """Return the variables of each block: P, Q of its inlets, its outlets, then inner ones.
+
+    Link k (from block, to block) has flow 2k and pressure 2k + 1; `inner` is how many
+    variables of its own each block has, these are numbered after all links. Returns where
+    the blocks begin, and their variables one block after the other.
+    """
+    count = inner.size
+    begin = np.zeros(count + 1, dtype=np.int64)
+    for k in range(links.shape[0]):
+        begin[links[k, 0] + 1] += 2
+        begin[links[k, 1] + 1] += 2
+    for i in range(count):
+        begin[i + 1] += begin[i] + inner[i]
+    held, variable = begin.copy(), np.empty(begin[count], dtype=np.int64)
+    for side in (1, 0):
+        for k in range(links.shape[0]):
+            i = links[k, side]
+            variable[held[i]], variable[held[i] + 1] = 2 * k + 1, 2 * k
+            held[i] += 2
+    last = 2 * links.shape[0]
+    for i in range(count):
+        for m in range(held[i], begin[i + 1]):
+            variable[m] = last
+            last += 1
+    return begin, variable
 
 
 @kernel

@@ -10,6 +10,7 @@ import numpy as np
 
 from meshes.arrays import AnyArray, Floats, Ints
 from solvers.kernels.lumped import System
+from solvers.kernels.pattern import numbered
 from solvers.lumped.elements import ANY, KINDS
 from solvers.lumped.network import VESSEL_KINDS, Block, Network, NetworkError, Signal
 from solvers.lumped.stamps import Clock, Group, Like, Sheet, joined
@@ -47,8 +48,10 @@ def laid_out(network: Network) -> Layout:
         Unknown element, a wrong count of links, more or fewer equations than variables.
     """
     blocks, count = network.blocks, len(network.blocks)
-    into, enters, before = _sorted(network.links[:, 1], count)
-    out, leaves, behind = _sorted(network.links[:, 0], count)
+    if not blocks:
+        message = "the network has no elements"
+        raise NetworkError(message)
+    leaves, enters = (np.bincount(end, minlength=count).tolist() for end in network.links.T)
     like: dict[tuple[str, int, int], list[int]] = defaultdict(list)
     for i, key in enumerate(zip(map(KIND, blocks), enters, leaves, strict=True)):
         like[key].append(i)
@@ -60,34 +63,23 @@ def laid_out(network: Network) -> Layout:
         if equations == ANY:
             equations = inlets + outlets + (name == "resistive_junction")
         inner[group], first[group] = len(KINDS[name].inner), equations
-        groups.append((group, name, inlets, outlets))
-    variables, equations = 2 * len(network.links) + int(inner.sum()), int(first.sum())
-    if variables != equations:
+        groups.append((group, inlets, outlets))
+    begin, variable = numbered(network.links, inner)
+    equation = np.cumsum(first)
+    if equation[-1] != variable.max() + 1:
         message = (
-            f"{equations} equations for {variables} unknowns: an end of the network has no "
-            f"boundary condition, or has two"
+            f"{equation[-1]} equations for {variable.max() + 1} unknowns: an end of the "
+            f"network has no boundary condition, or has two"
         )
         raise NetworkError(message)
-    inner = 2 * len(network.links) + np.cumsum(inner) - inner
-    first = np.cumsum(first) - first
+    first = equation - first
+    rank = np.arange(np.diff(begin).max())[:, None]
     found = []
-    for group, name, inlets, outlets in groups:
-        links = np.empty((inlets + outlets, group.size), dtype=np.int64)
-        links[:inlets] = into[before[group] + np.arange(inlets)[:, None]]
-        links[inlets:] = out[behind[group] + np.arange(outlets)[:, None]]
-        n, more = 2 * len(links), len(KINDS[name].inner)
-        table = np.empty((n + more, group.size), dtype=np.int64)
-        table[0:n:2], table[1:n:2] = 2 * links + 1, 2 * links
-        table[n:] = inner[group] + np.arange(more)[:, None]
-        own = first[group] + np.arange(n + more)[:, None]
-        found.append(Like(group, inlets, outlets, links, table, own))
-    return Layout(tuple(found), first, variables)
-
-
-def _sorted(ends: Ints, count: int) -> tuple[Ints, list[int], Ints]:
-    """Return the links by the block at one end, how many each has, where those begin."""
-    counts = np.bincount(ends, minlength=count)
-    return np.argsort(ends, kind="stable"), counts.tolist(), np.cumsum(counts) - counts
+    for group, inlets, outlets in groups:
+        own = rank[: begin[group[0] + 1] - begin[group[0]]]
+        table = variable[begin[group] + own]
+        found.append(Like(group, inlets, outlets, table, first[group] + own))
+    return Layout(tuple(found), first, int(equation[-1]))
 
 
 def _check_links(block: Block, inlets: int, outlets: int) -> None:
@@ -229,7 +221,7 @@ def caps(network: Network, layout: Layout) -> tuple[tuple[int, int], ...]:
     found = []
     for like in layout.groups:
         if network.blocks[like.numbers[0]].kind in VESSEL_KINDS:
-            for into, out in like.links.T:
+            for into, out in like.variables[1:4:2].T // 2:
                 if _is_boundary(network.blocks[network.links[out, 1]]):
                     found.append((2 * out, 2 * out + 1))
                 elif _is_boundary(network.blocks[network.links[into, 0]]):

@@ -46,16 +46,13 @@ class Like:
         Which blocks of the network, shape (g,).
     inlets, outlets
         How many links end in and start from each.
-    links
-        Those links, inlets first, shape (inlets + outlets, g).
     variables, equations
-        Those of each block, shape (n, g): P, Q of each link, then inner ones.
+        Those of each block, shape (n, g): P, Q of each inlet and outlet, then inner ones.
     """
 
     numbers: Ints
     inlets: int
     outlets: int
-    links: Ints
     variables: Ints
     equations: Ints
 
