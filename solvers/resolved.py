@@ -19,7 +19,7 @@ from solvers.course import Conditions, Course, corrected, go_on, leave, likeness
 from solvers.errors import ConvergenceError
 from solvers.losses import poiseuille
 from solvers.solution import FlowSolution
-from solvers.steady import solve_prescribed, solve_steady
+from solvers.steady import check_profile, gathered_flow_ml_min, solve_steady
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
 from solvers.vessel import Profiles, developed, plug
 
@@ -103,10 +103,8 @@ def prescribe_resolved(
 
     Parameters and errors as in `solvers.steady.solve_prescribed`.
     """
-    lumped = solve_prescribed(
-        tree, inlet_pressure_mmhg, outlet_flow_ml_min, blood, inlet_profile=inlet_profile
-    )
-    flow = lumped.flow_ml_min
+    check_profile(inlet_profile)
+    flow = gathered_flow_ml_min(tree, outlet_flow_ml_min)
     line = _resolve(tree, vessels(tree, flow), flow, blood, inlet_profile, {})
     static = inlet_pressure_mmhg + line.pressure_pa / PA_PER_MMHG
     return _solution(static, line, flow, 1, 0.0)

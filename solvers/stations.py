@@ -14,6 +14,7 @@ STEP_CHANGE = 0.12  # largest relative change of the radius per step
 KINK_STEPS = 20.0  # extra stations per radius at a sharp shoulder of slope change 1
 DENSEST = 60.0  # stations per radius: more only follow the noise of dense samples
 MILD_KINK = 0.1  # slope change below which samples of a smooth curve are meant
+FELT = 6.0  # radii beyond which a shoulder is not felt
 FEWEST = 16
 
 
@@ -93,7 +94,10 @@ def place_stations(s_m: Floats, radius_m: Floats) -> Floats:
     kink = np.abs(np.diff(slope))
     kink = kink * kink / (kink + MILD_KINK)
     per_radius = 1.0 / STEP_RADII + np.abs(slope[inside]) / STEP_CHANGE
-    per_radius += KINK_STEPS * kink_weight(fine, s_m[1:-1], kink, radius_m[1:-1])
+    knot, width = s_m[1:-1], radius_m[1:-1]
+    first = np.searchsorted(fine, knot - FELT * width)
+    end = np.searchsorted(fine, knot + FELT * width, side="right")
+    per_radius += KINK_STEPS * kink_weight(fine, first, end, knot, kink, width)
     density = np.minimum(per_radius, DENSEST) / radius
     count = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(fine))])
     steps = max(FEWEST, int(np.ceil(count[-1])))

@@ -58,7 +58,7 @@ def solve_steady(
     ValueError
         Resistances that do not fit the tree or are not positive, an unknown profile.
     """
-    _check_profile(inlet_profile)
+    check_profile(inlet_profile)
     resistance = _per_outlet(tree, outlet_resistance_mmhg_min_ml, "outlet resistance")
     if not np.all(resistance > 0):
         message = f"an outlet resistance is {resistance.min():g}, must be positive"
@@ -105,12 +105,8 @@ def solve_prescribed(
     ValueError
         Flows that do not fit the tree, are negative or not finite, an unknown profile.
     """
-    _check_profile(inlet_profile)
-    flow = _per_outlet(tree, outlet_flow_ml_min, "outlet flow") * M3_S_PER_ML_MIN
-    if not np.all(np.isfinite(flow) & (flow >= 0)):
-        message = f"an outlet flow is {flow.min() / M3_S_PER_ML_MIN:g} mL/min, must not be"
-        raise ValueError(f"{message} negative")
-    summed_upstream(tree.parent, flow)
+    check_profile(inlet_profile)
+    flow = gathered_flow_ml_min(tree, outlet_flow_ml_min) * M3_S_PER_ML_MIN
     a, b = closure(tree, blood)
     if inlet_profile == "plug":
         b = b + entrance(tree, blood, flow)
@@ -127,6 +123,22 @@ def solve_prescribed(
         )
         raise ConvergenceError(message)
     return _solution(h, flow, total, 0, 0.0)
+
+
+def gathered_flow_ml_min(tree: VesselTree, outlet_flow_ml_min: ArrayLike) -> Floats:
+    """Return the flow at each point, (n,), from those of the outlets as in `solve_prescribed`.
+
+    Raises
+    ------
+    ValueError
+        Flows that do not fit the tree, are negative or not finite.
+    """
+    flow = _per_outlet(tree, outlet_flow_ml_min, "outlet flow")
+    if not np.all(np.isfinite(flow) & (flow >= 0)):
+        message = f"an outlet flow is {flow.min():g} mL/min, must not be negative"
+        raise ValueError(message)
+    summed_upstream(tree.parent, flow)
+    return flow
 
 
 def _newton(
@@ -202,7 +214,8 @@ def _solution(
     )
 
 
-def _check_profile(name: str) -> None:
+def check_profile(name: str) -> None:
+    """Refuse a profile at the inlet that is none of `INLET_PROFILES`."""
     if name not in INLET_PROFILES:
         message = f"inlet_profile is {name!r}, must be one of {', '.join(INLET_PROFILES)}"
         raise ValueError(message)

@@ -60,7 +60,7 @@ def _station(
     r2 = radius * radius
     du0, du1, dp0, dp1 = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     wu, wp = np.zeros(n), np.zeros(n)
-    forward = np.ones(n, dtype=np.bool_)
+    forward = np.empty(n, dtype=np.bool_)
     gradient = 0.0
     for step in range(NEWTON_STEPS):
         psi[0] = 0.0
@@ -185,6 +185,7 @@ def march(
         )
         if not done:
             return i, False
-        if u.min() < -reverse * flow / radius[i] ** 2:
-            return i, True
+        for j in range(cells):  # not u.min(): that takes numba half a second to compile
+            if u[j] < -reverse * flow / radius[i] ** 2:
+                return i, True
     return x.size - 1, True
