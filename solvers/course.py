@@ -101,8 +101,8 @@ def go_on(given: Conditions, mother: Course, body: Ints, guess: Profiles | None)
     s, at = given.s_m[way], mother.solved.x_m
     start = s[fork] - RESTART_RADII * given.radius_m[way[fork]]
     first = max(0, int(np.searchsorted(at, start, side="right")) - 1)
-    for begin, end in reversed(mother.solved.stretches):
-        first = begin if begin <= first <= end else first
+    for stretch in reversed(mother.solved.stretches):
+        first = stretch.first if stretch.first <= first <= stretch.end else first
     knots, size, passing = sampled(given, way)
     kept = np.concatenate([[at[first]], knots[knots > at[first] + 1e-9]])
     size, passing = np.interp(kept, knots, size), np.interp(kept, knots, passing)
@@ -150,13 +150,13 @@ def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
     at, size = s[way], radius[way]
     forks = [0] if way[0] != 0 else []
     steps = []
-    for k in range(1, way.size - 1):
+    children = np.bincount(given.tree.parent[1:], minlength=s.size)
+    for k in (1 + np.flatnonzero(children[way[1:-1]] > 1)).tolist():
         lost = flow[way[k]] - flow[way[k + 1]]
         sides = np.flatnonzero(given.tree.parent == way[k])
-        if sides.size > 1:
-            forks.append(k)
-            half = max(radius[i] for i in sides if i != way[k + 1])
-            steps.append((max(at[0], at[k] - half), min(at[-1], at[k] + half), lost))
+        forks.append(k)
+        half = max(radius[i] for i in sides if i != way[k + 1])
+        steps.append((max(at[0], at[k] - half), min(at[-1], at[k] + half), lost))
     balls = [at[k] + size[k] * BALL for k in forks]
     edges = [np.array([low, high]) for low, high, _ in steps]
     knots = np.unique(np.concatenate([at, *edges, *balls]))
@@ -168,7 +168,9 @@ def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
     for k in forks:  # around a bifurcation the lumen is at least the mother's, as a ball
         depth = np.clip(knots - at[k], 0.0, size[k])
         behind = knots >= at[k]
-        wide[behind] = np.maximum(wide[behind], np.sqrt(size[k] ** 2 - depth[behind] ** 2))
+        # a product and not a difference of squares, which rounding can make negative
+        left = (size[k] - depth[behind]) * (size[k] + depth[behind])
+        wide[behind] = np.maximum(wide[behind], np.sqrt(left))
     return knots, wide, passing
 
 

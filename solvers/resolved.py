@@ -51,12 +51,12 @@ def solve_resolved(
     last: tuple[Floats, Floats] | None = None
     ends = outlets(tree)
     # once: which of two equal daughters goes on must not alternate from round to round
-    ways = vessels(tree, flow)
+    ways, runs = vessels(tree, flow), sections(tree)
     for round_number in range(1, ROUNDS + 1):
         line = _resolve(tree, ways, flow, blood, inlet_profile, guesses)
         guesses = line.profiles
         static = inlet_pressure_mmhg + line.pressure_pa / PA_PER_MMHG
-        a, b = _repeating(tree, line, flow, blood)
+        a, b = _repeating(tree, runs, line, flow, blood)
         again = solve_steady(*bed, closure=lambda *_, a=a, b=b: (a, b))
         change = np.abs(again.flow_ml_min[ends] - flow[ends]).max() / again.flow_ml_min[0]
         if change <= SETTLED:
@@ -211,19 +211,21 @@ def vessels(tree: VesselTree, flow: Floats) -> list[Ints]:
 
 
 def _repeating(
-    tree: VesselTree, line: _Resolved, flow_ml_min: Floats, blood: Blood
-) -> tuple[Floats, Floats]:
+    tree: VesselTree, runs: tuple[Ints, ...], line: _Resolved, flow_ml_min: Floats,
+    blood: Blood,
+) -> tuple[Floats, Floats]:  # fmt: skip
     """Return closure coefficients that repeat the resolved drops at the present flow.
 
-    Each unbranched run keeps its Poiseuille resistance and the rest of its drop is quadratic;
-    where the drop is less (a jet spreads, a bifurcation's lumen covers a narrow mouth) the
-    resistance is lowered instead as far as it can be: large negative losses have no answer.
+    Each of the unbranched `runs` keeps its Poiseuille resistance and the rest of its drop
+    is quadratic; where the drop is less (a jet spreads, a bifurcation's lumen covers a
+    narrow mouth) the resistance is lowered instead as far as it can be: large negative
+    losses have no answer.
     """
     flow = flow_ml_min * M3_S_PER_ML_MIN
     area = np.pi * (tree.radius_mm * M_PER_MM) ** 2
     head = line.pressure_pa + blood.density_kg_m3 / 2.0 * (flow / area) ** 2
     a, b = poiseuille(tree, blood)
-    for run in sections(tree):
+    for run in runs:
         body = run[1:]
         q = flow[body[0]]
         if q <= STAGNANT * flow[0]:

@@ -60,12 +60,9 @@ def gentle(s_m: Floats, radius_m: Floats, opening: float, closing: float) -> Flo
     dead water, and whether the flow turns into a sudden contraction over half a radius
     or none changes the drop by about one percent.
     """
-    out = radius_m.copy()
-    for i in range(1, out.size):
-        out[i] = min(out[i], out[i - 1] + opening * (s_m[i] - s_m[i - 1]))
-    for i in range(out.size - 2, -1, -1):
-        out[i] = min(out[i], out[i + 1] + closing * (s_m[i + 1] - s_m[i]))
-    return out
+    opened = np.minimum.accumulate(radius_m - opening * s_m) + opening * s_m
+    closed = np.minimum.accumulate((opened + closing * s_m)[::-1])[::-1] - closing * s_m
+    return np.minimum(radius_m, closed)  # rounding must not widen it
 
 
 def steep_samples(s_m: Floats, radius_m: Floats, limit: float) -> Floats:

@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from meshes.arrays import Floats
+from meshes.arrays import Floats, floats
 from solvers.errors import ConvergenceError
-from solvers.kernels.axisymmetric import (
-    REACH_X,
-    REACH_Y,
-    mean_pressure,
-    newton_matrix,
-    residual,
-)
-from solvers.kernels.thin_layer import march
+from solvers.kernels.axisymmetric import mean_pressure, residual
+from solvers.kernels.newton_matrix import REACH_X, REACH_Y, newton_matrix
+from solvers.reversal import TAIL, marched, reach
 from solvers.stations import Line
 
 SHORTEST = 8  # steps; two profiles at each end are given
 GENTLE_RE = 60.0  # Reynolds number at which Newton starts from Poiseuille profiles
+THICKER = 1.25  # factors by which the viscosity rises until a march arrives
 THINNER, LEAST_THINNER = 2.5, 1.05  # factors by which the viscosity then falls
 ATTEMPTS = 12  # then the laminar flow asked for is taken not to exist
-TAIL = 8  # stations at the end of a stretch that must flow forward
 NEWTON_STEPS = 15
 MOST_STALLS = 2  # Newton steps that no shortening makes better: then it leads nowhere
 SOLVES = 6  # steps with one factorisation: cheap, and nearly as good
 NEAR, SETTLED = 0.05, 1e-3  # last Newton step, of the flow: on the way, and in the end
 SURE = 1e-3  # Newton steps below this need no check
 
+Place = tuple[Floats, Floats, Floats, Floats]  # x, radius, faces, viscosity
 
-def solve_stretch(line: Line, psi: Floats, first: int, end: int, warm: bool) -> tuple[int, int]:
-    """Solve all terms from station `first` as far as the flow reverses, `end` at least.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Factors:
+    """A factorised Newton matrix: good for many steps, also at a flow that is near."""
+
+    band: Floats
+    pivots: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Stations between which all terms were solved, and the last matrix."""
+
+    first: int
+    end: int
+    factors: Factors | None = None
+
+
+def solve_stretch(line: Line, psi: Floats, plan: Stretch, warm: bool) -> Stretch:
+    """Solve all terms from the plan's first station as far as the flow reverses.
 
     From the guess given or a march through the stretch; if that is too poor, by way of
     higher viscosities. The stretch grows with the recirculation.
@@ -40,13 +58,15 @@ def solve_stretch(line: Line, psi: Floats, first: int, end: int, warm: bool) -> 
     line
         The vessel.
     psi
-        Stream function (n, faces); rows up to `first` are known, and where `warm` the others
-        are a good guess. Filled in place.
+        Stream function (n, faces); rows up to the plan's first are known, and where `warm`
+        the others are a good guess. Filled in place.
+    plan
+        Where to begin, and where to end at the soonest.
 
     Returns
     -------
-    first, end
-        Stations between which the equations were solved.
+    Stretch
+        Where the equations were solved.
 
     Raises
     ------
@@ -54,40 +74,42 @@ def solve_stretch(line: Line, psi: Floats, first: int, end: int, warm: bool) -> 
         No steady flow was found; names the place by its path length.
     """
     last = line.x_m.size - 1
-    first = max(0, min(first, last - SHORTEST))
-    end = min(max(end, first + SHORTEST), last)
-    if warm or _marched(line.part(first, end), psi[first : end + 1]):
-        reached = _grow(line, psi, first, end, 1.0)
-        if reached:
-            return first, reached
-    return first, _thinned(line, psi, first, end)
+    first = max(0, min(plan.first, last - SHORTEST))
+    end = min(max(plan.end, first + SHORTEST), last)
+    plan = Stretch(first, end, plan.factors)
+    if not warm:
+        warm = marched(line.part(first, last), psi[first:])
+        plan = Stretch(first, reach(line, psi, first, end) if warm else end)
+    if warm:
+        solved = _grow(line, psi, plan, 1.0)
+        if solved is not None:
+            return solved
+    return _thinned(line, psi, Stretch(first, end))
 
 
-def _marched(part: Line, psi: Floats) -> bool:
-    """Fill psi by a march that does not stop where the flow reverses; True if it arrived."""
-    gradient = np.zeros(part.x_m.size)
-    last, done = march(
-        part.x_m, part.radius_m, part.face, part.viscosity_m2_s, part.flow_m3_s, 0, np.inf,
-        psi, gradient,
-    )  # fmt: skip
-    return bool(done) and last == part.x_m.size - 1 and bool(np.isfinite(psi).all())
+def _thinned(line: Line, psi: Floats, plan: Stretch) -> Stretch:
+    """Solve by way of higher viscosities.
 
-
-def _thinned(line: Line, psi: Floats, first: int, end: int) -> int:
-    """Solve by way of higher viscosities, from Poiseuille profiles; return the last station."""
-    part = line.part(first, end)
+    The first of them is the least at which the march arrives, or where that guess is too
+    poor one at which Poiseuille profiles are near enough.
+    """
+    part = line.part(plan.first, plan.end)
     reynolds = 2.0 * part.flow_m3_s / (part.radius_m * part.viscosity_m2_s)
-    psi[first + 1] = psi[first]
-    psi[first + 2 : end + 1] = part.flow_m3_s * part.face * (2.0 - part.face)
-    thick, solved, factor = max(1.0, float(reynolds.max()) / GENTLE_RE), np.inf, THINNER
+    gentle = max(1.0, float(reynolds.max()) / GENTLE_RE)
+    thick, plan = _arriving(line, psi, plan, gentle)
+    solved, factor = np.inf, THINNER
     for _ in range(ATTEMPTS):
-        reached = _grow(line, psi, first, end, thick)
-        if reached and thick == 1.0:
+        reached = _grow(line, psi, plan, thick)
+        if reached is not None and thick == 1.0:
             return reached
-        if reached:
-            end, solved = reached, thick
+        if reached is not None:
+            plan, solved = reached, thick
         elif solved < np.inf:
             factor = float(np.sqrt(factor))
+        elif thick < gentle:
+            thick = gentle
+            _parabolas(line, psi, plan)
+            continue
         if solved == np.inf or factor < LEAST_THINNER:
             break
         thick = max(1.0, solved / factor)
@@ -100,23 +122,49 @@ def _thinned(line: Line, psi: Floats, first: int, end: int) -> int:
     raise ConvergenceError(message)
 
 
-def _grow(line: Line, psi: Floats, first: int, end: int, thick: float) -> int:
+def _arriving(line: Line, psi: Floats, plan: Stretch, gentle: float) -> tuple[float, Stretch]:
+    """Fill psi by a march at the least viscosity at which it arrives.
+
+    Returns the factor on the viscosity, `gentle` and parabolas if none arrives, and where
+    the stretch may end: the recirculation's length goes with the Reynolds number.
+    """
+    first, thick = plan.first, 1.0
+    part = line.part(first, line.x_m.size - 1)
+    while thick * THICKER < gentle:
+        thick *= THICKER
+        thicker = dataclasses.replace(part, viscosity_m2_s=part.viscosity_m2_s * thick)
+        if marched(thicker, psi[first:]):
+            end = reach(line, psi, first, plan.end)
+            longer = int(min(line.x_m.size - 1, first + thick * (end - first)))
+            return thick, Stretch(first, longer)
+    _parabolas(line, psi, plan)
+    return gentle, plan
+
+
+def _parabolas(line: Line, psi: Floats, plan: Stretch) -> None:
+    """Fill psi behind the plan's first station with Poiseuille profiles."""
+    psi[plan.first + 1] = psi[plan.first]
+    psi[plan.first + 2 : plan.end + 1] = line.flow_m3_s * line.face * (2.0 - line.face)
+
+
+def _grow(line: Line, psi: Floats, plan: Stretch, thick: float) -> Stretch | None:
     """Solve at `thick` times the viscosity, further down as long as the flow reverses there.
 
-    Returns the last station, 0 if Newton failed (then psi is as it was, but for a part that
-    was added).
+    None if Newton failed (then psi is as it was, but for a part that was added).
     """
+    first, end, factors = plan.first, plan.end, plan.factors
     while True:
-        solved, done = _newton(line.part(first, end), psi[first : end + 1], thick)
-        if not done:
-            return 0
-        psi[first : end + 1] = solved
+        here = slice(first, end + 1)
+        solved, factors = _newton(line.part(first, end), psi[here], thick, factors)
+        if factors is None:
+            return None
+        psi[here] = solved
         tail = max(first + 2, end - TAIL)
         if end == len(psi) - 1 or not (np.diff(psi[tail : end + 1], axis=1) < 0).any():
-            return end
+            return Stretch(first, end, factors)
         more = min(len(psi) - 1, end + max(20, (end - first) // 3))
         psi[end + 1 : more + 1] = psi[end]
-        end = more
+        end, factors = more, None
 
 
 def stretch_pressure(line: Line, psi: Floats) -> Floats:
@@ -136,46 +184,67 @@ def stretch_pressure(line: Line, psi: Floats) -> Floats:
     return np.concatenate([[0.0], inner - begin, [final - begin]])
 
 
-def _newton(line: Line, guess: Floats, thick: float) -> tuple[Floats, bool]:
-    """Return psi at `thick` times the viscosity, and whether it is steady."""
+def _newton(
+    line: Line, guess: Floats, thick: float, factors: Factors | None
+) -> tuple[Floats, Factors | None]:
+    """Return psi at `thick` times the viscosity, and the last matrix; None if not steady."""
     psi = guess.copy()
     psi[:, 0], psi[:, -1] = 0.0, line.flow_m3_s
-    inner = line.face.size - 2
-    half = REACH_X * inner + REACH_Y
-    band = np.empty((3 * half + 1, line.x_m.size * inner), order="F")
     rest = np.zeros(psi.shape)
     place = (line.x_m, line.radius_m, line.face, line.viscosity_m2_s * thick)
+    residual(psi, *place, rest)
     stalls = 0
     for _ in range(NEWTON_STEPS):
-        newton_matrix(psi, *place, rest, band)
+        fresh = factors is None
+        if factors is None:
+            factors = _factorised(psi, place, rest)
+        if factors is None:
+            return psi, None
         worst = float(np.linalg.norm(rest))
-        factors, pivots, info = lapack.dgbtrf(band, half, half, overwrite_ab=1)
-        if info != 0:
-            return psi, False
         for again in range(SOLVES):
-            step, _ = lapack.dgbtrs(factors, half, half, -rest[:, 1:-1].reshape(-1, 1), pivots)
+            step = _step(factors, rest)
             largest = float(np.abs(step).max() / line.flow_m3_s)
             if not np.isfinite(largest):
-                return psi, False
+                return psi, None
+            old = again > 0 or not fresh
             share = 1.0
             while True:  # shorter steps as long as they leave more than there was
                 trial = psi.copy()
-                trial[:, 1:-1] += share * step.reshape(-1, inner)
+                trial[:, 1:-1] += share * step
                 residual(trial, *place, rest)
                 left = float(np.linalg.norm(rest))
                 if left < (1.0 - 0.1 * share) * worst or largest < SURE:
                     break
-                if again or share < 0.05:
-                    stalls += not again
+                if old or share < 0.05:
+                    stalls += not old
                     break
                 share *= 0.5
-            if again and not (left < worst or largest < SURE):
+            if old and not (left < worst or largest < SURE):
                 break  # the old matrix does not help any more
             psi, worst = trial, left
             if largest < (SETTLED if thick == 1.0 else NEAR):
-                return psi, True
+                return psi, factors
             if share < 1.0:
                 break
         if stalls > MOST_STALLS:
             break
-    return psi, False
+        factors = None
+    return psi, None
+
+
+def _factorised(psi: Floats, place: Place, rest: Floats) -> Factors | None:
+    """Return Newton's matrix at psi in factors, None if it is singular; fill the residual."""
+    inner = psi.shape[1] - 2
+    half = REACH_X * inner + REACH_Y
+    band = np.empty((3 * half + 1, len(psi) * inner), order="F")
+    newton_matrix(psi, *place, *residual(psi, *place, rest), band)
+    band, pivots, info = lapack.dgbtrf(band, half, half, overwrite_ab=1)
+    return Factors(band, pivots) if info == 0 else None
+
+
+def _step(factors: Factors, rest: Floats) -> Floats:
+    """Return Newton's change of psi at the inner faces, (n, faces - 2)."""
+    half = factors.band.shape[0] // 3
+    right = -rest[:, 1:-1].reshape(-1, 1)
+    step, _ = lapack.dgbtrs(factors.band, half, half, right, factors.pivots)
+    return floats(step.reshape(len(rest), -1))

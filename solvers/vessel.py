@@ -18,16 +18,14 @@ from meshes.arrays import Floats, floats
 from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.kernels.thin_layer import march
+from solvers.reversal import above_narrowing, behind
 from solvers.stations import Line, gentle, place_stations, radial_faces, steep_samples
-from solvers.stretch import solve_stretch, stretch_pressure
+from solvers.stretch import Stretch, solve_stretch, stretch_pressure
 
 CELLS = 24  # across the radius
 # steepest opening and closing of the lumen, in turn where Newton finds no steady flow
 SLOPES = ((2.0, 3.0), (1.0, 2.0), (0.5, 1.0))
 REVERSE = 0.02  # backflow, in mean velocities, from which all terms are solved
-PLATEAU_RADII = 30.0  # length of a narrow lumen whose entry still matters
-BEFORE_RADII = 2.0  # a stretch starts this far above the narrowing
-BEHIND_DIAMETERS = 6.0  # and first reaches this far behind the place of reversal
 SAME_FLOW = 3e-4  # relative change of the flow that leaves the profiles as they are
 DROP_POWER = 1.5  # of the flow in the drop for such a change: between friction and jets
 COPIED = 3  # profiles at the end of a stretch that its outflow condition has made alike
@@ -52,7 +50,7 @@ class Profiles:
     speed_m_s, flow_m3_s
         Mean velocity and flow, (n,).
     stretches
-        First and last station of each stretch where all terms were solved.
+        Where all terms were solved.
     steepness
         Which of SLOPES the lumen was made to keep.
     """
@@ -63,7 +61,7 @@ class Profiles:
     pressure_pa: Floats
     speed_m_s: Floats
     flow_m3_s: Floats
-    stretches: tuple[tuple[int, int], ...]
+    stretches: tuple[Stretch, ...]
     steepness: int
 
 
@@ -180,14 +178,14 @@ def _solve(
     n = line.x_m.size
     psi, pressure, gradient = np.empty((n, line.face.size)), np.zeros(n), np.zeros(n)
     psi[0] = entry(line.face) * line.flow_m3_s
-    plan: list[tuple[int, int]] = []
+    plan: list[Stretch] = []
     if guess is not None and guess.stretches:
         plan = list(guess.stretches)
         psi[1:] = guess.psi[1:] * line.flow_m3_s
-    stretches: list[tuple[int, int]] = []
+    stretches: list[Stretch] = []
     known = 0
     while known < n - 1:
-        goal = plan[0][0] if plan else n - 1
+        goal = plan[0].first if plan else n - 1
         trial = psi[: goal + 1].copy()
         last, attached = march(
             line.x_m[: goal + 1], line.radius_m, line.face, line.viscosity_m2_s,
@@ -195,23 +193,25 @@ def _solve(
         )  # fmt: skip
         warm = last == goal and attached and bool(plan)
         if warm:
-            first, end = plan.pop(0)
+            here = plan.pop(0)
         elif last == goal and attached:
-            first = end = goal
+            here = Stretch(goal, goal)
         else:  # the plan does not hold at this flow
             plan = []
-            first, end = _above_narrowing(line, last), _behind(line, last)
-        while stretches and first <= stretches[-1][1]:
-            first = stretches.pop()[0]
+            here = Stretch(above_narrowing(line, last), behind(line, last))
+        while stretches and here.first <= stretches[-1].end:
+            here = Stretch(stretches.pop().first, here.end)
+        first = here.first
         if first > known:
             psi[known + 1 : first + 1] = trial[known + 1 : first + 1]
             _add_marched(line, gradient, pressure, known, first)
         known = first
         if first < n - 1:
-            first, end = solve_stretch(line, psi, first, end, warm)
+            here = solve_stretch(line, psi, here, warm)
+            first, end = here.first, here.end
             gain = stretch_pressure(line.part(first, end), psi[first : end + 1])
             pressure[first + 1 : end + 1] = pressure[first] + gain[1:]
-            stretches.append((first, end))
+            stretches.append(here)
             known = end - COPIED
             if end == n - 1:
                 _finish(line, psi, pressure, gradient, known)
@@ -236,27 +236,6 @@ def _finish(line: Line, psi: Floats, pressure: Floats, gradient: Floats, known: 
         slope = pressure[known] - pressure[known - 1]
         gradient[known + 1 :] = slope / (line.x_m[known] - line.x_m[known - 1])
     _add_marched(line, gradient, pressure, known, end)
-
-
-def _above_narrowing(line: Line, last: int) -> int:
-    """Return the station where the narrowing that sheds the jet begins."""
-    x, radius = line.x_m, line.radius_m
-    near = int(np.searchsorted(x, x[last] - 6.0 * radius[last]))
-    throat = near + int(np.argmin(radius[near : last + 1]))
-    plateau = x[throat] - PLATEAU_RADII * radius[throat]  # a long one begins with a shoulder
-    while throat > 0 and x[throat] > plateau and radius[throat - 1] <= 1.05 * radius[throat]:
-        throat -= 1
-    near = int(np.searchsorted(x, x[throat] - 10.0 * radius[last]))
-    wide = np.flatnonzero(radius[near : throat + 1] >= 0.98 * radius[near : throat + 1].max())
-    first = near + int(wide[-1])
-    start = x[first] - BEFORE_RADII * radius[first]
-    return max(0, int(np.searchsorted(x, start, side="right")) - 1)
-
-
-def _behind(line: Line, last: int) -> int:
-    """Return the station up to which the stretch behind a place of reversal goes at first."""
-    reach = line.x_m[last] + BEHIND_DIAMETERS * 2.0 * line.radius_m[last]
-    return int(min(np.searchsorted(line.x_m, reach), line.x_m.size - 1))
 
 
 def _add_marched(

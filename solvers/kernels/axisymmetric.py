@@ -21,7 +21,6 @@ from meshes.arrays import Floats
 from meshes.compiled import kernel
 
 QUICK = 0.125  # Leonard, Computer Methods in Applied Mechanics and Engineering 1979;19:59
-REACH_X, REACH_Y = 2, 3  # a residual sees psi this many stations and faces away
 
 
 @kernel
@@ -147,16 +146,17 @@ def gradients(
 
 
 @kernel
-def _residual(
-    psi: Floats, x: Floats, radius: Floats, face: Floats, viscosity: Floats,
-    rest: Floats, along: Floats, across: Floats, u: Floats, w: Floats, mean: Floats,
-    slope: Floats,
-) -> None:  # fmt: skip
-    """Fill `rest`, see `residual`; the rest is work space.
+def residual(
+    psi: Floats, x: Floats, radius: Floats, face: Floats, viscosity: Floats, rest: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Fill `rest` (n, faces): the pressure gained on the way around each vertex.
 
     The first two profiles are given. The last two continue the one before unchanged.
+    Returns u, V and u between stations, see `gradients`.
     """
     n, cells = psi.shape[0], psi.shape[1] - 1
+    along, slope, u = np.zeros((n, cells)), np.zeros((n, cells)), np.zeros((n, cells))
+    across, w, mean = np.zeros(psi.shape), np.zeros(psi.shape), np.zeros(psi.shape)
     gradients(psi, x, radius, face, viscosity, along, across, u, w, mean, slope)
     for i in range(2, n - 2):
         step = 0.5 * (x[i + 1] - x[i - 1])
@@ -168,58 +168,7 @@ def _residual(
     for i in range(n - 2, n):
         for j in range(1, cells):
             rest[i, j] = psi[i, j] - psi[i - 1, j]
-
-
-@kernel
-def residual(
-    psi: Floats, x: Floats, radius: Floats, face: Floats, viscosity: Floats, rest: Floats
-) -> None:
-    """Fill `rest` (n, faces): the pressure gained on the way around each vertex."""
-    n, cells = psi.shape[0], psi.shape[1] - 1
-    along, slope, u = np.zeros((n, cells)), np.zeros((n, cells)), np.zeros((n, cells))
-    across, w, mean = np.zeros(psi.shape), np.zeros(psi.shape), np.zeros(psi.shape)
-    _residual(psi, x, radius, face, viscosity, rest, along, across, u, w, mean, slope)
-
-
-@kernel
-def newton_matrix(
-    psi: Floats, x: Floats, radius: Floats, face: Floats, viscosity: Floats,
-    rest: Floats, band: Floats,
-) -> None:  # fmt: skip
-    """Fill the residual (n, faces) and its derivative in LAPACK's band storage.
-
-    Unknowns are the inner faces of all stations, station by station; both half band widths
-    are REACH_X (cells - 1) + REACH_Y. Differences of psi on a colouring: points so far
-    apart that no residual sees two of them are moved at once.
-    """
-    n, cells = psi.shape[0], psi.shape[1] - 1
-    inner = cells - 1
-    half = REACH_X * inner + REACH_Y
-    along, slope, u = np.zeros((n, cells)), np.zeros((n, cells)), np.zeros((n, cells))
-    across, w, mean = np.zeros(psi.shape), np.zeros(psi.shape), np.zeros(psi.shape)
-    _residual(psi, x, radius, face, viscosity, rest, along, across, u, w, mean, slope)
-    moved, after = psi.copy(), rest.copy()
-    small = 1e-6 * psi[0, cells]
-    band[:] = 0.0
-    for first in range(2 * REACH_X + 1):
-        for colour in range(1, 2 * REACH_Y + 2):
-            for i in range(first, n, 2 * REACH_X + 1):
-                for j in range(colour, cells, 2 * REACH_Y + 1):
-                    moved[i, j] = psi[i, j] + small
-            _residual(
-                moved, x, radius, face, viscosity, after, along, across, u, w, mean, slope
-            )
-            for i in range(first, n, 2 * REACH_X + 1):
-                for j in range(colour, cells, 2 * REACH_Y + 1):
-                    moved[i, j] = psi[i, j]
-                    column = i * inner + j - 1
-                    for k in range(max(2, i - REACH_X), min(n, i + REACH_X + 1)):
-                        for m in range(max(1, j - REACH_Y), min(cells, j + REACH_Y + 1)):
-                            row = k * inner + m - 1
-                            change = (after[k, m] - rest[k, m]) / small
-                            band[2 * half + row - column, column] = change
-    for row in range(2 * inner):
-        band[2 * half, row] = 1.0
+    return u, w, mean
 
 
 @kernel
