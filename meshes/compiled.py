@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+from numba.core.dispatcher import Dispatcher
+from numba.core.types import unliteral
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,4 +36,20 @@ def _compiled(function: Callable[P, R], parallel: bool) -> Callable[P, R]:
         if "locator" not in str(error):
             raise
         compiled = numba.njit(cache=False, **options)(function)
-    return cast("Callable[P, R]", compiled)
+    return cast("Callable[P, R]", _once_per_type(compiled))
+
+
+def _once_per_type(compiled: Any) -> Any:
+    """Let kernels that call this one with a number as it stands (`f(x, 0)`) share one version.
+
+    numba would compile another one for each such number: seconds at the first call.
+    """
+    if isinstance(compiled, Dispatcher):  # else numba is switched off
+        given = compiled.get_call_template
+
+        def by_type(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+            named = {name: unliteral(kind) for name, kind in kws.items()}
+            return given(tuple(unliteral(kind) for kind in args), named)
+
+        compiled.get_call_template = by_type
+    return compiled
