@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
-from numba.core.dispatcher import Dispatcher
-from numba.core.types import unliteral
+from numba.core.types.misc import unliteral
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +43,7 @@ def _once_per_type(compiled: Any) -> Any:
 
     numba would compile another one for each such number: seconds at the first call.
     """
-    if isinstance(compiled, Dispatcher):  # else numba is switched off
+    if hasattr(compiled, "get_call_template"):  # else numba is switched off
         given = compiled.get_call_template
 
         def by_type(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
