@@ -46,7 +46,7 @@ PatientFile = Annotated[Path | None, typer.Option("--patient", help="Patient fil
 Systolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
 Diastolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
 HeartRate = Annotated[
-    float | None, typer.Option(help="Beats per minute at the scan; kept, not used.")
+    float | None, typer.Option(help="Beats per minute at the scan; for ffr pulse.")
 ]
 LvMass = Annotated[float | None, typer.Option(help="Myocardial mass of the left ventricle, g.")]
 Haematocrit = Annotated[float | None, typer.Option(help="As a fraction, such as 0.45.")]
@@ -287,6 +287,57 @@ def _solve_run(run: Path, patient: Path | None, usual: bool) -> None:
     if not usual:
         raise ConfigError("for a run's folder, of the options only --patient has an effect")
     _run_stages(None, run, "solve", None, patient, {})
+
+
+@app.command(epilog=RUO)
+def pulse(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Centreline with radii (.vtp, .swc), a run's folder, or a network of "
+            "svZeroDSolver (.json) or svOneDSolver (.in)."
+        ),
+    ],
+    model: Annotated[str, typer.Option(help="0d (lumps) or 1d (elastic vessels).")] = "0d",
+    patient: PatientFile = None,
+    systolic_mmhg: Systolic = None,
+    diastolic_mmhg: Diastolic = None,
+    heart_rate_bpm: Annotated[
+        float | None, typer.Option(help="Beats per minute; default 72.")
+    ] = None,
+    side: Annotated[str, typer.Option(help="left or right: flow and muscle.")] = "left",
+    inlet: Annotated[
+        int | None, typer.Option(help="Inlet point, if not the first line's first point.")
+    ] = None,
+    solver: Annotated[
+        str, typer.Option(help="Losses as by resolved or lumped of ffr solve.")
+    ] = "resolved",
+    at: Annotated[
+        list[int] | None, typer.Option(help="Point of the file to read at; may be repeated.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the ratios here.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write waveforms, or the table, here.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw pressure and flow (.png, .svg, .pdf).")
+    ] = None,
+) -> None:
+    """Flow within the heart beat: waveforms, iFR, resting Pd/Pa, FFR as mean of the beat."""
+    flags: dict[str, object] = {
+        "systolic_mmhg": systolic_mmhg, "diastolic_mmhg": diastolic_mmhg,
+        "heart_rate_bpm": heart_rate_bpm,
+    }  # fmt: skip
+
+    def work() -> None:
+        from ffr.pulse.cases import PulseSettings
+        from ffr.pulse.verb import Outputs, pulse_file
+
+        settings = PulseSettings(model, side, inlet, solver, tuple(at or ()))
+        known = _patient(patient, flags)
+        print("\n".join(pulse_file(file, settings, known, Outputs(json, csv, picture))))
+
+    _guarded(None, work)
 
 
 @app.command(epilog=RUO)
