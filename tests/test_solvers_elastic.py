@@ -1,10 +1,5 @@
 """1D elastic networks: junctions, beds, trees, ratios, failures with a place and a reason."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -32,7 +27,6 @@ from solvers.elastic.svoned import parse_svoned
 from solvers.errors import ConvergenceError
 from solvers.steady import solve_steady
 
-ROOT = Path(__file__).parent.parent
 BLOOD = Blood(4e-3, 1060.0)
 CYCLE = np.linspace(0.0, 0.9, 46)
 AORTA = 93.0 + 20.0 * np.sin(2 * np.pi * CYCLE / 0.9) - 5.0 * np.cos(4 * np.pi * CYCLE / 0.9)
@@ -351,35 +345,3 @@ def test_decks_with_unknown_cards_are_refused_by_name():
     deck = "MATERIAL M LINEAR 1 0.04 0 2 1 1 1\nSEGMENT s 0 1 1 0 1 1 1 0 M NONE 0 0 0 R T"
     with pytest.raises(GeometryError, match="material LINEAR is not known"):
         parse_svoned(deck)
-
-
-TINY = """
-import numpy as np
-from solvers.blood import Blood
-from solvers.elastic.beds import CoronaryBed, Windkessel
-from solvers.elastic.inlet import Inlet
-from solvers.elastic.network import ElasticNetwork, ElasticVessel
-from solvers.elastic.pulse import run_cycles
-def tube(name, start, end, law):
-    return ElasticVessel(name, start, end, [0, 30], [1.5, 1.3], [900.0] * 2, law, 80.0,
-                         inlet_jet_loss_mmhg=1.0 * (start > 0))
-network = ElasticNetwork(
-    (tube("a", 0, 1, "beta"), tube("b", 1, 2, "olufsen"), tube("c", 1, 3, "beta")), 0,
-    {2: Windkessel(1.0, 1e-2), 3: CoronaryBed(.3, .5, .2, 1e-3, 5e-3, [0, .05], [10.0, 90.0])})
-t = np.linspace(0, 0.1, 11)
-inlet = Inlet(t, pressure_mmhg=80 + 20 * np.sin(20 * np.pi * t))
-solved = run_cycles(network, Blood(), 0.1, inlet, cell_mm=10.0, samples=2)
-print(*[f"{x:.13e}" for w in solved.pressure_mmhg + solved.flow_ml_min for x in w[-1]])
-"""
-
-
-def test_kernels_give_the_same_numbers_without_compilation():
-    answers = []
-    for mode in ({}, {"NUMBA_DISABLE_JIT": "1"}):
-        ran = subprocess.run(
-            [sys.executable, "-c", TINY], cwd=ROOT, env=os.environ | mode, check=True,
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        answers.append(np.array(ran.stdout.split(), dtype=float))
-    assert answers[0].size == 30
-    np.testing.assert_allclose(answers[1], answers[0], rtol=1e-10, atol=1e-10)

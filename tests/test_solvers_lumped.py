@@ -3,9 +3,6 @@
 import copy
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -587,32 +584,3 @@ def test_links_are_locked():
     with pytest.raises(ValueError, match="read-only"):
         network.links[0, 0] = 3
     assert isinstance(network, Network)
-
-
-UNCOMPILED = """
-import json, sys
-from solvers.lumped.files import case, vessel_table
-from solvers.lumped.simulate import simulated, steady_state
-network, settings = case(json.loads(sys.stdin.read()))
-march, rest = simulated(network, settings), steady_state(network)
-for found in (march, rest):
-    print(vessel_table(network, found)["pressure_in"][-1])
-"""
-
-
-def test_kernels_run_without_the_compiler():
-    data = one(
-        boundary("OUT", "RCR", Rp=50.0, C=1e-3, Rd=50.0, Pd=100.0), stenosis_coefficient=100.0
-    )
-    data["simulation_parameters"] |= {
-        "number_of_cardiac_cycles": 2,
-        "number_of_time_pts_per_cardiac_cycle": 6,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", UNCOMPILED], input=json.dumps(data), text=True, timeout=60,
-        capture_output=True, cwd=Path(__file__).parent.parent, check=True,
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
-    )  # fmt: skip
-    march, rest = map(float, done.stdout.split())
-    assert rest == pytest.approx(3600.0, rel=1e-9)
-    assert march == pytest.approx(3600.0, rel=1e-6)
