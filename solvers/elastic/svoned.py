@@ -60,12 +60,7 @@ def parse_svoned(text: str, venous_factor: float = 1.0) -> Deck:
     GeometryError
         A card or a kind of boundary this reader does not know.
     """
-    rows = [line.split("#")[0].split() for line in text.splitlines()]
-    rows = [row for row in rows if row]
-    tables = _tables(rows)
-    cards: dict[str, list[list[str]]] = {}
-    for row in rows:
-        cards.setdefault(row[0], []).append(row)
+    cards, tables = read_cards(text)
     material = cards["MATERIAL"][0]
     if material[2] != "OLUFSEN":
         message = f"material {material[2]} is not known, only OLUFSEN"
@@ -87,6 +82,16 @@ def parse_svoned(text: str, venous_factor: float = 1.0) -> Deck:
         raise GeometryError(message)
     network = ElasticNetwork(vessels, -1, beds)
     return Deck(network, blood, inlet, float(table[-1, 0]), len(cards["SEGMENT"]))
+
+
+def read_cards(text: str) -> tuple[dict[str, list[list[str]]], dict[str, np.ndarray]]:
+    """Return the lines of a deck, split into words, by their first word; its data tables."""
+    rows = [line.split("#")[0].split() for line in text.splitlines()]
+    rows = [row for row in rows if row]
+    cards: dict[str, list[list[str]]] = {}
+    for row in rows:
+        cards.setdefault(row[0], []).append(row)
+    return cards, _tables(rows)
 
 
 def _tables(rows: list[list[str]]) -> dict[str, np.ndarray]:
