@@ -16,8 +16,10 @@ from validation.one_d_setting import Row, row
 
 BLOOD = Blood()
 FDA_BLOOD, FDA_FLOW_M3_S = Blood(0.0035, 1056.0), 5.20624e-6
-# total drop over the FDA nozzle at throat Reynolds number 500, lowest and highest laboratory
-# (Hariharan 2011, Stewart 2012; ../shared/reference/hemodynamics.md, C4)
+# drop from the first to the last pressure tap of the FDA nozzle at throat Reynolds number 500,
+# lowest and highest laboratory (Hariharan 2011, Stewart 2012; ../shared/reference/
+# hemodynamics.md, C4); the taps, from the sudden change of the lumen, as in their data files
+FDA_TAPS_M = (-90.32e-3, 32e-3)
 FDA_BANDS_PA = {"sudden expansion": (230.0, 413.0), "conical diffuser": (224.0, 259.0)}
 
 
@@ -107,13 +109,16 @@ def print_fda() -> None:
 
 
 def fda_drops_pa() -> dict[str, float]:
-    """Return the drop over the whole nozzle, the jet healed, for both directions."""
-    z = np.array([0.0, 100.0, 122.685, 162.685, 162.686, 420.0]) * 1e-3
-    back = np.array([0.0, 100.0, 100.001, 140.0, 162.685, 420.0]) * 1e-3
+    """Return the drop between the outermost taps, for both directions of the flow."""
+    z = np.array([-162.685, -62.685, -40.0, 0.0, 0.001, 258.0]) * 1e-3
     r = np.array([6.0, 6.0, 2.0, 2.0, 6.0, 6.0]) * 1e-3
     drops = {}
-    for name, s in (("sudden expansion", z), ("conical diffuser", back)):
-        found = solve_vessel(s, r, np.full(6, FDA_FLOW_M3_S), FDA_BLOOD)
-        ends = np.array([90e-3, 362e-3])
-        drops[name] = -float(np.diff(pressure_at(found, ends))[0])
+    for name, along, lumen, way in (
+        ("sudden expansion", z, r, 1.0),
+        ("conical diffuser", -z[::-1], r[::-1], -1.0),
+    ):
+        s = along - along[0]
+        found = solve_vessel(s, lumen, np.full(6, FDA_FLOW_M3_S), FDA_BLOOD)
+        taps = np.sort(way * np.array(FDA_TAPS_M)) - along[0]
+        drops[name] = -float(np.diff(pressure_at(found, taps))[0])
     return drops
