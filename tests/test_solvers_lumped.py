@@ -461,8 +461,8 @@ BAD = {
     "must be at least 2": lambda d: run(d).update(number_of_time_pts_per_cardiac_cycle=1),
     "must be a whole number": lambda d: run(d).update(number_of_cardiac_cycles=2.5),
     "vessels is a str": lambda d: d.update(vessels="none"),
-    "a vessel has no 'vessel_name'": lambda d: d["vessels"][0].pop("vessel_name"),
-    "a junction has no 'junction_type'": lambda d: d["junctions"][0].pop("junction_type"),
+    "a vessel needs vessel_name": lambda d: d["vessels"][0].pop("vessel_name"),
+    "a junction needs junction_type": lambda d: d["junctions"][0].pop("junction_type"),
     "needs 3 values R": lambda d: d["junctions"][0].update(
         junction_type="resistive_junction", junction_values={"R": [1.0]}
     ),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
 
-from meshes.arrays import AnyArray, Floats, Ints
+from meshes.arrays import AnyArray, Floats, Ints, ints
 from solvers.kernels.lumped import System
-from solvers.kernels.pattern import numbered
+from solvers.kernels.pattern import grouped
 from solvers.lumped.elements import ANY, KINDS
 from solvers.lumped.network import VESSEL_KINDS, Block, Network, NetworkError, Signal
 from solvers.lumped.stamps import Clock, Group, Like, Sheet, joined
@@ -18,6 +17,11 @@ from solvers.lumped.stamps import Clock, Group, Like, Sheet, joined
 HEART_KIND = "ClosedLoopHeartAndPulmonary"
 BEDS = ("CORONARY", "CORONARY_VAR_RES")
 KIND = attrgetter("kind")
+CODES, ORDER = {name: code for code, name in enumerate(KINDS)}, tuple(KINDS.values())
+INNER, EQUATIONS = (
+    ints([len(kind.inner) for kind in ORDER]),
+    ints([kind.equations for kind in ORDER]),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,60 +55,57 @@ def laid_out(network: Network) -> Layout:
     if not blocks:
         message = "the network has no elements"
         raise NetworkError(message)
-    leaves, enters = (np.bincount(end, minlength=count).tolist() for end in network.links.T)
-    like: dict[tuple[str, int, int], list[int]] = defaultdict(list)
-    for i, key in enumerate(zip(map(KIND, blocks), enters, leaves, strict=True)):
-        like[key].append(i)
-    inner, first = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    groups = []
-    for (name, inlets, outlets), members in like.items():
-        _check_links(blocks[members[0]], inlets, outlets)
-        group, equations = np.array(members), KINDS[name].equations
-        if equations == ANY:
-            equations = inlets + outlets + (name == "resistive_junction")
-        inner[group], first[group] = len(KINDS[name].inner), equations
-        groups.append((group, inlets, outlets))
-    begin, variable = numbered(network.links, inner)
-    equation = np.cumsum(first)
-    if equation[-1] != variable.max() + 1:
-        message = (
-            f"{equation[-1]} equations for {variable.max() + 1} unknowns: an end of the "
-            f"network has no boundary condition, or has two"
-        )
-        raise NetworkError(message)
-    first = equation - first
-    rank = np.arange(np.diff(begin).max())[:, None]
-    found = []
-    for group, inlets, outlets in groups:
-        own = rank[: begin[group[0] + 1] - begin[group[0]]]
-        table = variable[begin[group] + own]
-        found.append(Like(group, inlets, outlets, table, first[group] + own))
-    return Layout(tuple(found), first, int(equation[-1]))
-
-
-def _check_links(block: Block, inlets: int, outlets: int) -> None:
-    if block.kind not in KINDS:
+    try:
+        codes = np.fromiter(map(CODES.__getitem__, map(KIND, blocks)), np.int64, len(blocks))
+    except KeyError:
+        block = next(block for block in blocks if block.kind not in KINDS)
         message = (
             f"element {block.kind!r} of {block.name!r} is unknown; known: {', '.join(KINDS)}"
         )
+        raise NetworkError(message) from None
+    groups, member, variable, equation, first = grouped(network.links, codes, INNER, EQUATIONS)
+    found, done, used, stamped = [], 0, 0, 0
+    for code, inlets, outlets, size in groups.tolist():
+        _check_links(blocks[member[done]], inlets, outlets)
+        more = used + size * (2 * (inlets + outlets) + len(ORDER[code].inner))
+        count = ORDER[code].equations
+        if count == ANY:
+            count = inlets + outlets + len(ORDER[code].inner)
+        found.append(
+            Like(
+                member[done : done + size], inlets, outlets,
+                variable[used:more].reshape(-1, size),
+                equation[stamped : stamped + size * count].reshape(count, size),
+            )
+        )  # fmt: skip
+        done, used, stamped = done + size, more, stamped + size * count
+    if equation.size != 2 * len(network.links) + INNER[codes].sum():
+        message = (
+            f"{equation.size} equations for {2 * len(network.links) + INNER[codes].sum()} "
+            f"unknowns: an end of the network has no boundary condition, or has two"
+        )
         raise NetworkError(message)
+    return Layout(tuple(found), first[:-1], equation.size)
+
+
+def _check_links(block: Block, inlets: int, outlets: int) -> None:
     kind = KINDS[block.kind]
     if kind.inlets == kind.outlets == 0:
-        fits, wanted = inlets + outlets == 1, "one end"
+        if inlets + outlets == 1:
+            return
+        wanted = "one end"
     else:
-        fits = (inlets == kind.inlets or (kind.inlets == ANY and inlets > 0)) and (
-            outlets == kind.outlets or (kind.outlets == ANY and outlets > 0)
-        )
+        takes = ((kind.inlets, inlets), (kind.outlets, outlets))
+        if all(is_ == may or (may == ANY and is_ > 0) for may, is_ in takes):
+            return
         wanted = " and ".join(
             f"{'one' if n == 1 else 'one or more'} {what}"
             for n, what in ((kind.inlets, "inlet"), (kind.outlets, "outlet"))
         )
-    if not fits:
-        message = (
-            f"{block.kind} {block.name!r} has {inlets} inlets and {outlets} outlets, needs "
-            f"{wanted}"
-        )
-        raise NetworkError(message)
+    message = (
+        f"{block.kind} {block.name!r} has {inlets} inlets and {outlets} outlets, needs {wanted}"
+    )
+    raise NetworkError(message)
 
 
 def variable_names(network: Network) -> tuple[str, ...]:
@@ -128,9 +129,8 @@ def assembled(
     """
     sheet = Sheet()
     memory = np.zeros(len(network.blocks)) if memory is None else memory
-    groups = [
-        ([network.blocks[i] for i in like.numbers.tolist()], like) for like in layout.groups
-    ]
+    take = network.blocks.__getitem__
+    groups = [(list(map(take, like.numbers.tolist())), like) for like in layout.groups]
     hearts = [(blocks, like) for blocks, like in groups if blocks[0].kind == HEART_KIND]
     if sum(len(blocks) for blocks, _ in hearts) > 1:
         message = f"a network can have one {HEART_KIND}, this one has more"
@@ -139,7 +139,6 @@ def assembled(
     for blocks, like in groups:
         stamp = Group(blocks, like, sheet, clock, memory[like.numbers], heart)
         KINDS[blocks[0].kind].stamp(stamp)
-        stamp.close()
     return joined(sheet, layout.size)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,7 @@ SETTING_NAMES = {
     "output_all_cycles": "all_cycles",
     "cardiac_period": "period_s",
 }
-PLAIN = {
-    name: (frozenset(kind.required), frozenset(kind.required + kind.optional))
-    for name, kind in KINDS.items()
-}
+ALLOWED = {name: frozenset(kind.required + kind.optional) for name, kind in KINDS.items()}
 MATERIALS = {"mooney_rivlin": ("W1", "W2"), "exponential": ("C0", "C1", "C2", "C3")}
 
 
@@ -157,12 +156,6 @@ def _number(value: object, what: str) -> float:
     raise NetworkError(message)
 
 
-def _array(values: Sequence[object], what: str) -> AnyArray:
-    if set(map(type, values)) <= {float, int}:
-        return np.array(values, dtype=np.float64)
-    return np.array([_number(value, what) for value in values])  # says which is none
-
-
 class _Book:
     """A configuration being read: blocks and links in the order svZeroDSolver has them."""
 
@@ -179,11 +172,11 @@ class _Book:
         """The links as pairs of block numbers, shape (m, 2)."""
         number = self.number
         try:
-            flat = [number[name] for pair in self.names_linked for name in pair]
+            ends = map(number.__getitem__, chain.from_iterable(self.names_linked))
+            return np.fromiter(ends, np.int64).reshape(-1, 2)
         except KeyError as error:
             message = f"no element is named {error.args[0]!r}, yet another is connected to it"
             raise NetworkError(message) from error
-        return np.array(flat, dtype=np.int64).reshape(-1, 2)
 
     def read(self) -> None:
         """Read all parts."""
@@ -212,26 +205,44 @@ class _Book:
         if self.number.setdefault(name, number) != number:
             message = f"two elements are named {name!r}"
             raise NetworkError(message)
-        known = _plain(kind, values) or _values(name, kind, values, free, periodic)
+        if kind == "ChamberSphere" and isinstance(values, Mapping):  # it stands for a vessel
+            values = {**values, "activation": "double_tanh"}
+            free = (*free, "activation", *CURVES["double_tanh"], "W1", "W2")
+        known = _values(name, kind, values, free, periodic)
         self.blocks.append(Block(name, kind, known))
 
+    def _add_all(self, names: Sequence[str], kinds: Sequence[str], tables: Any) -> None:
+        """Add blocks at once where all have finite numbers as values, else one by one."""
+        first = len(self.blocks)
+        try:
+            number = dict(zip(names, range(first, first + len(names)), strict=True))
+            shapes = set(zip(kinds, map(tuple, tables), strict=True))
+            values = list(chain.from_iterable(map(dict.values, tables)))
+            plain = (
+                len(number.keys() - self.number.keys()) == len(names)
+                and all(_fits(kind, keys) for kind, keys in shapes)
+                and set(map(type, values)) <= {float}
+                and math.isfinite(sum(values))
+            )
+        except TypeError:  # something is no object
+            plain = False
+        if plain:
+            self.number |= number
+            self.blocks += map(Block, names, kinds, map(dict, tables))
+            return
+        for name, kind, given in zip(names, kinds, tables, strict=True):
+            self._add(name, kind, given)
+
     def _read_vessels(self) -> None:
-        link, number_of = self.names_linked.append, self.vessels
-        for entry in _part(self.data, "vessels", list):
-            try:
-                name, kind = entry["vessel_name"], entry["zero_d_element_type"]
-                values, number_of[entry["vessel_id"]] = entry["zero_d_element_values"], name
-                ends = entry.get("boundary_conditions")
-            except (KeyError, TypeError) as error:
-                message = f"a vessel has no {error}: {str(entry)[:60]}"
-                raise NetworkError(message) from error
-            if kind == "ChamberSphere":
-                values = {**values, "activation": "double_tanh"}
-                self._add(
-                    name, kind, values, ("activation", *CURVES["double_tanh"], "W1", "W2")
-                )
-            else:
-                self._add(name, kind, values)
+        entries, link = _part(self.data, "vessels", list), self.names_linked.append
+        names, kinds, tables, numbers = _columns(
+            entries, "vessel", "vessel_name", "zero_d_element_type", "zero_d_element_values",
+            "vessel_id",
+        )  # fmt: skip
+        self.vessels = dict(zip(numbers, names, strict=True))
+        self._add_all(names, kinds, tables)
+        for entry, name in zip(entries, names, strict=True):
+            ends = entry.get("boundary_conditions")
             if ends:
                 if "inlet" in ends:
                     link((ends["inlet"], name))
@@ -268,13 +279,10 @@ class _Book:
 
     def _read_junctions(self) -> None:
         link, vessels = self.names_linked.append, self.vessels
-        for entry in _part(self.data, "junctions", list):
-            try:
-                name, kind = entry["junction_name"], entry["junction_type"]
-            except (KeyError, TypeError) as error:
-                message = f"a junction has no {error}: {str(entry)[:60]}"
-                raise NetworkError(message) from error
-            self._add(name, kind, entry.get("junction_values"))
+        entries = _part(self.data, "junctions", list)
+        names, kinds = _columns(entries, "junction", "junction_name", "junction_type")
+        self._add_all(names, kinds, [entry.get("junction_values") or {} for entry in entries])
+        for entry, name in zip(entries, names, strict=True):
             before, behind = entry.get("inlet_vessels"), entry.get("outlet_vessels")
             try:
                 for number in before or ():
@@ -363,6 +371,18 @@ def _old_activation(kind: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "piecewise_cosine" if "contract_start" in values else "half_cosine"}
 
 
+def _columns(entries: Sequence[Any], what: str, *names: str) -> tuple[tuple[Any, ...], ...]:
+    """Return the values of all entries by name."""
+    try:
+        rows = list(map(itemgetter(*names), entries))
+    except (KeyError, TypeError):
+        for entry in entries:
+            for name in names:
+                _field(entry, name, f"a {what}")  # says what is missing
+        raise
+    return tuple(zip(*rows, strict=True)) if rows else ((),) * len(names)
+
+
 def _field(entry: Any, name: str, what: str) -> Any:
     try:
         value = entry[name]
@@ -377,36 +397,35 @@ def _field(entry: Any, name: str, what: str) -> Any:
     raise NetworkError(message)
 
 
-def _plain(kind: str, given: object) -> dict[str, Value] | None:
-    """Return the values as they are if they are what the kind needs, finite numbers only.
-
-    So most blocks of a large network are read; None for the others.
-    """
-    required, allowed = PLAIN[kind]
-    if type(given) is not dict or not required <= given.keys() <= allowed:
-        return None
-    for value in given.values():
-        if type(value) is not float or value - value != 0.0:
-            return None
-    return given.copy()
+def _fits(kind: str, keys: Sequence[str]) -> bool:
+    """Whether these are values that a kind has, and all that it needs."""
+    if kind not in KINDS or kind.startswith("Chamber"):  # these have values of a curve, too
+        return False
+    return ALLOWED[kind].issuperset(keys) and set(keys).issuperset(KINDS[kind].required)
 
 
 def _values(
     name: str, kind: str, given: object, free: Sequence[str], periodic: bool
 ) -> dict[str, Value]:
     """Return the values of a block, checked: all that it needs, nothing unknown."""
-    if not given and not PLAIN[kind][0]:
+    if not given and not KINDS[kind].required:
         return {}
     what = f"{kind} {name!r}"
-    known = KINDS[kind]
+    known, allowed = KINDS[kind], ALLOWED[kind]
     if not isinstance(given, Mapping):
         message = f"the values of {what} are a {type(given).__name__}, must be an object"
         raise NetworkError(message)
     values: dict[str, Value] = {}
     for key, value in given.items():
-        if key[0] == "_" or key in ("upstream_block", "downstream_block", "closed_loop_outlet"):
+        if type(value) is float and value - value == 0.0 and key in allowed:
+            values[key] = value
+        elif key[0] == "_" or key in (
+            "upstream_block",
+            "downstream_block",
+            "closed_loop_outlet",
+        ):
             continue
-        if key in known.required or key in known.optional or key in free:
+        elif key in allowed or key in free:
             if key == "activation":
                 values[key] = value
             elif isinstance(value, (list, tuple)):
@@ -441,9 +460,10 @@ def _many(
         message = f"{what} needs a list of times t for {key}"
         raise NetworkError(message)
     try:
-        return Signal(
-            _array(times, f"t of {what}"), _array(value, f"{key} of {what}"), periodic
-        )
+        for numbers, where in ((times, "t"), (value, key)):
+            if not set(map(type, numbers)) <= {float, int}:
+                _ = [_number(x, f"{where} of {what}") for x in numbers]  # says which is none
+        return Signal(times, value, periodic)
     except NetworkError as error:
         message = f"{key} of {what}: {error}"
         raise NetworkError(message) from error

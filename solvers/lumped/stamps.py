@@ -88,24 +88,22 @@ class Sheet:
     """
 
     def __init__(self) -> None:
-        self.entries: list[tuple[Ints, Ints, Ints, AnyArray]] = []
+        self.entries: list[tuple[Ints, Ints, int, AnyArray]] = []
         self.count = 0
         self.constants: list[tuple[Ints, AnyArray]] = []
         self.moving: list[tuple[int, Ints, AnyArray]] = []
         self.terms: list[Term] = []
         self.gates: list[tuple[int, int, int]] = []
 
-    def put(self, rows: Ints, columns: Ints, which: Ints | int, value: AnyArray) -> int:
-        """Add entries and return the number of the first."""
-        if isinstance(which, int):
-            which = np.full(rows.size, which)
+    def put(self, rows: Ints, columns: Ints, which: int, value: AnyArray) -> None:
+        """Add entries."""
         self.entries.append((rows, columns, which, value))
-        first, self.count = self.count, self.count + rows.size
-        return first
+        self.count += rows.size
 
     def keep(self, rows: Ints, columns: Ints) -> int:
         """Add places for what comes later and return the number of the first."""
-        return self.put(rows, columns, FREE, np.zeros(rows.size))
+        self.put(rows, columns, FREE, np.zeros(rows.size))
+        return self.count - rows.size
 
 
 class Group:
@@ -127,7 +125,7 @@ class Group:
         self.variables, self.equations = like.variables, like.equations
         self.sheet, self.clock, self.memory, self.heart = sheet, clock, memory, heart
         self._tables = [block.values for block in blocks]
-        self._waiting: list[tuple[int, int, int, AnyArray | float]] = []
+        self._ones = np.ones(len(blocks))
 
     def __getitem__(self, name: str) -> AnyArray:
         return self.value(name, None)
@@ -135,17 +133,16 @@ class Group:
     def value(self, name: str, default: float | None) -> AnyArray:
         """Return a value of all blocks, (g,), or (rows, g) where it changes with time."""
         try:
-            raw = list(map(itemgetter(name), self._tables))
-        except KeyError:
+            count = len(self._tables)
+            return np.fromiter(map(itemgetter(name), self._tables), np.float64, count)
+        except (KeyError, TypeError):  # not all have it, or some have a signal
             raw = [table.get(name, default) for table in self._tables]
-            if None in raw:
-                block = self.blocks[raw.index(None)]
-                message = f"{block.kind} {block.name!r} needs a value {name}"
-                raise NetworkError(message) from None
-        try:
+        if None in raw:
+            block = self.blocks[raw.index(None)]
+            message = f"{block.kind} {block.name!r} needs a value {name}"
+            raise NetworkError(message)
+        if not any(isinstance(v, Signal) for v in raw):
             return np.array(raw, dtype=np.float64)
-        except TypeError:  # a signal among them
-            pass
         if self.clock.steady:
             return np.array([v.values.mean() if isinstance(v, Signal) else v for v in raw])
         size = self.clock.time_s.size
@@ -191,23 +188,14 @@ class Group:
     def _coefficient(
         self, which: int, equation: int, variable: int, value: AnyArray | float
     ) -> None:
-        if isinstance(value, np.ndarray) and value.ndim == 2:
-            first = self.sheet.keep(self.equations[equation], self.variables[variable])
-            self.sheet.moving.append((which, first + np.arange(value.shape[1]), value))
+        rows, columns, value = (
+            self.equations[equation], self.variables[variable], self._spread(value)
+        )  # fmt: skip
+        if value.ndim == 1:
+            self.sheet.put(rows, columns, which, value)
         else:
-            self._waiting.append((which, equation, variable, value))
-
-    def close(self) -> None:
-        """Put the constant coefficients of all blocks on the sheet in one go."""
-        if not self._waiting:
-            return
-        which, equations, variables, values = zip(*self._waiting, strict=True)
-        table = np.empty((len(values), len(self.blocks)))
-        for row, value in zip(table, values, strict=True):
-            row[:] = value
-        rows, columns = self.equations[list(equations)], self.variables[list(variables)]
-        kinds = np.repeat(np.array(which), len(self.blocks))
-        self.sheet.put(rows.reshape(-1), columns.reshape(-1), kinds, table.reshape(-1))
+            first = self.sheet.keep(rows, columns)
+            self.sheet.moving.append((which, first + np.arange(rows.size), value))
 
     def c(self, equation: int, value: AnyArray | float) -> None:
         """Add a constant."""
@@ -265,14 +253,15 @@ class Group:
         self.sheet.terms.append(Term(kind, at, tuple(kept), tuple(map(self._spread, numbers))))
 
     def _spread(self, value: AnyArray | float) -> AnyArray:
-        array = np.asarray(value, dtype=np.float64)
-        return array if array.ndim > 0 else np.full(len(self.blocks), array)
+        return value if isinstance(value, np.ndarray) else value * self._ones
 
 
 def joined(sheet: Sheet, size: int) -> System:
     """Return the arrays described in `solvers.kernels.lumped` for `size` equations."""
-    rows, columns, which, values = map(np.concatenate, zip(*sheet.entries, strict=True))
-    start, column, (e, f), place = gathered(rows, columns, which, values, size, 2)
+    row, column, which, value = zip(*sheet.entries, strict=True)
+    rows, columns, values = map(np.concatenate, (row, column, value))
+    kinds = np.repeat(which, list(map(len, row)))
+    start, column, (e, f), place = gathered(rows, columns, kinds, values, size, 2)
     constant = np.zeros(size)
     for rows, value in sheet.constants:
         constant[rows] += value
