@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ffr.boundary import Supply, boundaries, split_flow
+from ffr.boundary import Boundary, Supply, boundaries
 from ffr.errors import ConfigError
-from ffr.estimates import blood_from_patient, mean_aortic_pressure_mmhg
+from ffr.estimates import (
+    blood_from_patient,
+    input_spread,
+    mean_aortic_pressure_mmhg,
+    personal,
+)
+from ffr.interval import Interval, interval
+from ffr.lumen_error import LumenError
+from ffr.outlet_flows import given_flows
+from ffr.outlet_flows import outlet_points as outlet_points
 from ffr.patient import Patient
-from ffr.physiology import Assumption, Physiology
+from ffr.physiology import Assumption, InputSpread, Physiology
+from ffr.variants import pumped
 from meshes.arrays import Floats, Ints, floats, ints
 from meshes.io import read_centreline
 from meshes.rooting import rooted
 from meshes.tree import VesselTree, outlets, path_length_mm
 from meshes.writing import write_text
 from solvers.blood import Blood
+from solvers.errors import ConvergenceError
 from solvers.methods import DEFAULT, METHODS
-from solvers.occlusion import occluded
+from solvers.occlusion import closed_beds
 from solvers.solution import FlowSolution
 from solvers.steady import INLET_PROFILES
 
 INLET_PRESSURE_MMHG = 93.0
 MOST_OUTLETS = 12  # listed in the summary
-FLOWS = "the file of outlet flows"  # never its name: it may be called after the patient
-SUM_TOLERANCE = 1e-3  # outlet flows are typed by hand with three or four digits
+MOST_RADIUS_SD_PERCENT = 35.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,10 @@ class SolveSettings:
         "left" or "right": the usual share of the flow when none is given.
     solver
         "resolved" (velocity profiles) or "lumped" (a loss formula per segment, faster).
+    with_interval
+        Say how sure each FFR is.
+    radius_sd_percent
+        Standard deviation of the radii's error; None: that of a usual segmentation.
     """
 
     flow_ml_min: float | None = None
@@ -64,6 +77,8 @@ class SolveSettings:
     inlet: int | None = None
     side: str = "left"
     solver: str = DEFAULT
+    with_interval: bool = False
+    radius_sd_percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,12 +93,18 @@ class SolvedCentreline:
         Index in the tree of each point of the file, shape (n,).
     assumptions
         What the result rests on.
+    spread
+        How sure each FFR is; None where that was not asked for, or could not be found.
+    drawn
+        What was uncertain, in words.
     """
 
     tree: VesselTree
     solution: FlowSolution
     place: Ints
     assumptions: tuple[Assumption, ...]
+    spread: Interval | None = None
+    drawn: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "place", ints(self.place))
@@ -116,24 +137,85 @@ def solve_centreline(
     if settings.flow_ml_min is None and settings.outlet_flows is None:
         known = patient or Patient()
         supply = Supply(tree, tree.radius_mm, settings.side)
-        (ends,), (_, *basis) = boundaries(
+        (bed,), (_, *basis) = boundaries(
             [supply], known, None, Physiology(), (pressure, about_pressure)
         )
         solution = METHODS[settings.solver].with_beds(
             tree,
             pressure,
-            ends.outlet_resistance_mmhg_min_ml,
-            ends.venous_pressure_mmhg,
+            bed.outlet_resistance_mmhg_min_ml,
+            bed.venous_pressure_mmhg,
             blood,
             inlet_profile=settings.inlet_profile,
         )
+        closed = closed_beds(tree, bed.outlet_resistance_mmhg_min_ml)
+        bed = replace(bed, outlet_resistance_mmhg_min_ml=closed)
     else:
-        flow, about_flow = _outlet_flow(tree, place, settings)
+        flow, about_flow = given_flows(tree, place, settings.flow_ml_min, settings.outlet_flows)
         solution = METHODS[settings.solver].with_flows(
             tree, pressure, flow, blood, inlet_profile=settings.inlet_profile
         )
-        basis = [about_flow]
-    return SolvedCentreline(tree, solution, place, (about_pressure, about_blood, *basis))
+        basis, bed = [about_flow], pumped(pressure, flow)
+    solved = SolvedCentreline(tree, solution, place, (about_pressure, about_blood, *basis))
+    return (
+        _with_interval(solved, bed, blood, settings, patient)
+        if settings.with_interval
+        else solved
+    )
+
+
+def _with_interval(
+    solved: SolvedCentreline, bed: Boundary, blood: Blood, settings: SolveSettings,
+    patient: Patient | None,
+) -> SolvedCentreline:  # fmt: skip
+    """Return the solved tree and how sure its FFR is."""
+    known = patient or Patient()
+    physiology = personal(Physiology(), known)
+    inputs = _uncertain(settings, known, physiology)
+    lumen = LumenError()
+    if settings.radius_sd_percent is not None:
+        lumen = LumenError.of_percent(settings.radius_sd_percent)
+    try:
+        spread = interval(
+            solved.tree, settings.side, solved.solution, bed, blood, inputs, physiology,
+            lumen, settings.solver == "lumped",
+        )  # fmt: skip
+    except ConvergenceError as error:
+        return replace(solved, drawn=f"no interval: {error}")
+    return replace(
+        solved, spread=spread, drawn=_in_words(inputs, lumen, outlets(solved.tree).size)
+    )
+
+
+def _uncertain(
+    settings: SolveSettings, patient: Patient, physiology: Physiology
+) -> InputSpread:
+    """Return how far the inputs may be off: what the command gives is exact."""
+    x = input_spread(patient, None, physiology)
+    if settings.inlet_pressure_mmhg is not None:
+        x = replace(x, pressure_mmhg=0.0)
+    if settings.viscosity_pa_s is not None:
+        x = replace(x, viscosity=0.0)
+    if settings.flow_ml_min is not None or settings.outlet_flows is not None:
+        x = replace(x, flow=0.0, response=0.0, venous_mmhg=0.0)
+    if settings.outlet_flows is not None:
+        x = replace(x, exponent=0.0, bifurcation=0.0)
+    return x
+
+
+def _in_words(x: InputSpread, lumen: LumenError, ends: int) -> str:
+    splits = x.bifurcation > 0 and (ends > 1 or x.flow > 0)
+    flow = 100.0 * float(np.hypot(x.flow, x.response))
+    parts = [
+        f"lumen radius {lumen.unknown_percent:g} %" * (lumen.unknown_percent > 0),
+        f"flow {flow:.0f} %" * (flow > 0),
+        "its split" * splits,
+        f"aortic pressure {x.pressure_mmhg:g} mmHg" * (x.pressure_mmhg > 0),
+        f"venous pressure {x.venous_mmhg:g} mmHg" * (x.venous_mmhg > 0),
+        f"viscosity {100 * x.viscosity:.0f} %" * (x.viscosity > 0),
+        "flow model",
+    ]
+    return "uncertain (SD): " + ", ".join(part for part in parts if part)
 
 
 def ffr_of(solution: FlowSolution) -> Floats:
@@ -144,7 +226,8 @@ def ffr_of(solution: FlowSolution) -> Floats:
 def columns(solved: SolvedCentreline) -> dict[str, list[float | None]]:
     """Return the result as equally long lists, one entry per point of the file, in order.
 
-    None where there is no pressure, behind an occlusion.
+    None where there is no pressure, behind an occlusion. The last three columns only where
+    the spread was asked for.
     """
     tree, at = solved.tree, solved.place
     table = {
@@ -157,6 +240,10 @@ def columns(solved: SolvedCentreline) -> dict[str, list[float | None]]:
         "flow_ml_min": solved.solution.flow_ml_min,
         "ffr": ffr_of(solved.solution),
     }
+    if solved.spread is not None:
+        table["ffr_low"] = solved.spread.ffr_low
+        table["ffr_high"] = solved.spread.ffr_high
+        table["probability_below_0_80"] = solved.spread.probability
     return {
         name: [value if np.isfinite(value) else None for value in values[at].tolist()]
         for name, values in table.items()
@@ -190,6 +277,14 @@ def summary(solved: SolvedCentreline) -> list[str]:
     if ends.size > MOST_OUTLETS:
         lines.append(f"... and {ends.size - MOST_OUTLETS} more outlets")
     lines.append(f"minimum FFR {ffr[low]:.3f} at point {first[low]}")
+    if solved.spread is not None:
+        x = solved.spread
+        lines.append(
+            f"95 % interval there {x.ffr_low[low]:.2f} to {x.ffr_high[low]:.2f}, probability "
+            f"of FFR <= 0.80 {100 * x.probability[low]:.0f} %"
+        )
+    if solved.drawn:
+        lines.append(solved.drawn)
     if shut.size:
         lines.append(
             f"occluded at point {first[shut[0]]}: no FFR at {shut.size} points at and "
@@ -203,14 +298,11 @@ def summary(solved: SolvedCentreline) -> list[str]:
     return lines
 
 
-def outlet_points(tree: VesselTree, place: Ints) -> Ints:
-    """Return each outlet's first point in the file, in the order of `outlets(tree)`."""
-    first = np.full(len(tree), place.size)
-    np.minimum.at(first, place, np.arange(place.size))
-    return ints(first[outlets(tree)])
-
-
 def _check(settings: SolveSettings) -> None:
+    error = settings.radius_sd_percent
+    if error is not None and not 0 <= error <= MOST_RADIUS_SD_PERCENT:
+        message = f"--radius-sd-percent is {error:g}, must be 0 to {MOST_RADIUS_SD_PERCENT:g}"
+        raise ConfigError(message)
     for name in ("flow_ml_min", "inlet_pressure_mmhg", "viscosity_pa_s", "density_kg_m3"):
         value = getattr(settings, name)
         if value is not None and not (np.isfinite(value) and value > 0):
@@ -248,87 +340,3 @@ def _inlet_pressure(
         return mean_aortic_pressure_mmhg(patient)
     text = f"{INLET_PRESSURE_MMHG:.1f} mmHg"
     return INLET_PRESSURE_MMHG, Assumption(name, text, "default", True)
-
-
-def _outlet_flow(
-    tree: VesselTree, place: Ints, settings: SolveSettings
-) -> tuple[Floats, Assumption]:
-    total = settings.flow_ml_min
-    if settings.outlet_flows is None:
-        flow = split_flow(tree, tree.radius_mm, 1.0)
-        flow = np.where(occluded(tree)[outlets(tree)], 0.0, flow)
-        flow = floats((total or 0.0) * flow / (flow.sum() or 1.0))
-        rule = "given total, split by radius^(7/3) (Kassab 2006)"
-    else:
-        flow = _read_flows(settings.outlet_flows, tree, place)
-        rule = "given per outlet"
-        if total is not None and abs(flow.sum() - total) > SUM_TOLERANCE * total:
-            message = (
-                f"{FLOWS}: flows sum to {flow.sum():g} mL/min, "
-                f"--flow-ml-min is {total:g}; give one of them or make them agree"
-            )
-            raise ConfigError(message)
-    return flow, Assumption("inlet flow", f"{flow.sum():.1f} mL/min", rule, False)
-
-
-def _read_flows(path: Path, tree: VesselTree, place: Ints) -> Floats:
-    """Read outlet flows: a list in the order of the file's points, or {point: flow}."""
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        message = f"{FLOWS} is not JSON: {error}"
-        raise ConfigError(message) from error
-    points = outlet_points(tree, place)
-    order = np.argsort(points)
-    flow = np.zeros(points.size)
-    if isinstance(given, list):
-        if len(given) != points.size:
-            message = (
-                f"{FLOWS} has {len(given)} flows, the tree has {points.size} outlets, "
-                f"at points {_listed(points[order])}"
-            )
-            raise ConfigError(message)
-        for k, value in zip(order, given, strict=True):
-            flow[k] = _flow_value(int(points[k]), value)
-    elif isinstance(given, dict):
-        flow[:] = _by_point(given, points, tree, place)
-    else:
-        message = f"{FLOWS} must hold a list of flows or an object of point: flow"
-        raise ConfigError(message)
-    return floats(flow)
-
-
-def _by_point(
-    given: dict[str, object], points: Ints, tree: VesselTree, place: Ints
-) -> list[float]:
-    rank = {int(node): k for k, node in enumerate(outlets(tree))}
-    found: dict[int, float] = {}
-    for key, value in given.items():
-        at = int(key) if key.isdecimal() and int(key) < place.size else -1
-        outlet = rank.get(int(place[at])) if at >= 0 else None
-        if outlet is None:
-            message = f"{FLOWS}: point {key} is no outlet; outlets are {_listed(points)}"
-            raise ConfigError(message)
-        if outlet in found:
-            message = f"{FLOWS}: point {key} is an outlet that was given before"
-            raise ConfigError(message)
-        found[outlet] = _flow_value(at, value)
-    missing = sorted(set(range(points.size)) - set(found))
-    if missing:
-        message = f"{FLOWS} has no flow for the outlets {_listed(points[missing])}"
-        raise ConfigError(message)
-    return [found[k] for k in range(points.size)]
-
-
-def _flow_value(point: int, value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        flow = float(value)
-        if np.isfinite(flow) and flow >= 0:
-            return flow
-    message = f"{FLOWS}: flow at outlet {point} is {value!r}, must be a number >= 0"
-    raise ConfigError(message)
-
-
-def _listed(points: Sequence[int] | Ints, most: int = 12) -> str:
-    text = ", ".join(str(int(p)) for p in list(points)[:most])
-    return text + (", ..." if len(points) > most else "")

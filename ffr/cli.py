@@ -252,16 +252,23 @@ def solve(
     solver: Annotated[
         str, typer.Option(help="resolved (velocity profiles) or lumped (loss formula).")
     ] = "resolved",
+    interval: Annotated[
+        bool, typer.Option(help="Say how sure each FFR is, from thousands of variants.")
+    ] = True,
+    radius_sd_percent: Annotated[
+        float | None, typer.Option(help="Error of the file's radii (SD), for the interval.")
+    ] = None,
     patient: Annotated[Path | None, typer.Option(help="Patient file, TOML.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here.")] = None,
 ) -> None:
     """Solve a run's trees, or a centreline tree from outside."""
     asked = (
         flow_ml_min, outlet_flows, inlet_pressure_mmhg, viscosity_pa_s, density_kg_m3,
-        inlet_profile, inlet, side, solver,
+        inlet_profile, inlet, side, solver, interval, radius_sd_percent,
     )  # fmt: skip
     if file.is_dir():
-        usual = (*(None,) * 5, "developed", None, "left", "resolved") == asked and json is None
+        usual = (*(None,) * 5, "developed", None, "left", "resolved", True, None) == asked
+        usual = usual and json is None
         _guarded(file, lambda: _solve_run(file, patient, usual))
         return
 

@@ -141,6 +141,7 @@ def input_spread(
         venous_mmhg=settings.venous_pressure_mmhg.spread,
         exponent=settings.split_exponent.spread,
         bifurcation=settings.bifurcation.spread,
+        dominance=((patient.dominance, 1.0),) if patient.dominance else settings.dominance,
     )
 
 

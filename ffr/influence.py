@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from meshes.arrays import AnyArray, Floats
 
@@ -30,9 +29,21 @@ def quasi_normal(inputs: int, base: int, seed: int) -> tuple[Floats, Floats]:
     -------
     Two arrays (base, inputs): the halves of one scrambled Sobol sequence.
     """
+    from scipy.stats import qmc  # takes longer to load than all else: only where it is used
+
     uniform = qmc.Sobol(2 * inputs, scramble=True, rng=seed).random(base)
     normal = ndtri(np.clip(uniform, 1e-9, 1 - 1e-9))
     return normal[:, :inputs], normal[:, inputs:]
+
+
+def latin_normal(inputs: int, samples: int, seed: int) -> Floats:
+    """Return a Latin hypercube sample of standard normals, shape (samples, inputs).
+
+    Each input alone is spread evenly (McKay, Beckman & Conover, Technometrics 1979;21:239).
+    """
+    rng = np.random.default_rng(seed)
+    ranks = rng.permuted(np.tile(np.arange(samples), (inputs, 1)), axis=1)
+    return np.ascontiguousarray(ndtri((ranks + rng.random(ranks.shape)) / samples).T)
 
 
 def sobol_indices(f_a: AnyArray, f_b: AnyArray, f_mixed: AnyArray) -> tuple[Floats, Floats]:

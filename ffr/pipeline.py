@@ -19,6 +19,7 @@ from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.tracing import trace
 from ffr.uncertainty import Confidence, propagate
+from ffr.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
 from meshes.arrays import AnyArray, Floats, Ints, ints
 from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
@@ -57,7 +58,10 @@ class Maps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flow:
-    """Hyperaemic pressure and flow of each tree, and what they rest on."""
+    """Hyperaemic pressure and flow of each tree, and what they rest on.
+
+    `lumped` has the number of each tree for which only the loss formula found a flow.
+    """
 
     solutions: tuple[FlowSolution, ...]
     boundaries: tuple[Boundary, ...]
@@ -66,6 +70,7 @@ class Flow:
     assumptions: tuple[Assumption, ...]
     physiology: Physiology
     flags: tuple[Flag, ...] = ()
+    lumped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,8 +167,8 @@ def solve(
     physiology = personal(physiology or Physiology(), patient)
     blood, about_blood = blood_from_patient(patient, physiology)
     beds, assumptions = boundary_from_patient(trees, patient, lv_mass_g, physiology)
-    solutions, flags = [], []
-    for c, bed in zip(trees, beds, strict=True):
+    solutions, flags, lumped = [], [], []
+    for number, (c, bed) in enumerate(zip(trees, beds, strict=True)):
         ends = (
             c.tree,
             bed.inlet_pressure_mmhg,
@@ -180,9 +185,10 @@ def solve(
                 "simpler loss formula, which reads too high close behind a stenosis"
             )
             flags.append(Flag("flow-lumped", message))
+            lumped.append(number)
     return Flow(
         tuple(solutions), beds, blood, input_spread(patient, lv_mass_g, physiology),
-        (*assumptions, about_blood), physiology, tuple(flags),
+        (*assumptions, about_blood), physiology, tuple(flags), tuple(lumped),
     )  # fmt: skip
 
 
@@ -221,9 +227,13 @@ def confidence(trees: tuple[CoronaryTree, ...], flow: Flow, findings: Findings) 
         Many of the sampled trees have no steady flow.
     """
     places = readings(findings)
+    models = [
+        LUMPED_SD_PERCENT if k in flow.lumped else MODEL_SD_PERCENT for k in range(len(trees))
+    ]
     spreads = propagate(
-        trees, flow.solutions, flow.boundaries, flow.blood, flow.inputs, flow.physiology, places
-    )
+        trees, flow.solutions, flow.boundaries, flow.blood, flow.inputs, flow.physiology,
+        places, model_sd_percent=models,
+    )  # fmt: skip
     slopes = tuple(
         ffr_gradient_per_mm2(
             calibrate(c.tree, s, flow.blood), s, bed.outlet_resistance_mmhg_min_ml, at

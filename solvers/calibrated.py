@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meshes.arrays import Floats, floats
-from meshes.tree import VesselTree
+from meshes.arrays import AnyArray, Floats, Ints, floats, ints
+from meshes.tree import VesselTree, child_count
 from solvers.blood import Blood
 from solvers.losses import poiseuille
 from solvers.solution import FlowSolution
@@ -66,3 +66,34 @@ def calibrate(tree: VesselTree, solution: FlowSolution, blood: Blood) -> Calibra
     fall = head[tree.parent[moving]] - head[moving]
     b[moving] = (fall - a[moving] * flow[moving]) / flow[moving] ** 2
     return Calibrated(tree, blood, a, b)
+
+
+def thinned(calibrated: Calibrated, keep: AnyArray) -> tuple[Calibrated, Ints]:
+    """Return the network between some points only, and the index of each in the old one.
+
+    The coefficients of what lies between two points are added; when radii change they
+    scale with the radii of these two.
+
+    Parameters
+    ----------
+    calibrated
+        A network.
+    keep
+        True where a point stays, shape (n,). Inlet, bifurcations and outlets always do.
+    """
+    tree = calibrated.tree
+    stays = np.asarray(keep, dtype=np.bool_) | (child_count(tree) != 1)
+    stays[0] = True
+    a, b = calibrated.viscous.copy(), calibrated.quadratic.copy()
+    above = tree.parent.copy()  # the next point upstream that stays
+    for i in range(1, len(tree)):
+        p = tree.parent[i]
+        if not stays[p]:
+            above[i] = above[p]
+            a[i] += a[p]
+            b[i] += b[p]
+    kept = np.flatnonzero(stays)
+    number = np.cumsum(stays) - 1
+    parent = np.append(-1, number[above[kept[1:]]])
+    fewer = VesselTree(tree.points_mm[kept], tree.radius_mm[kept], parent)
+    return Calibrated(fewer, calibrated.blood, a[kept], b[kept]), ints(kept)

@@ -21,6 +21,7 @@ from solvers.split import flow_shares
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "data" / "coronary_centrelines_ivus"
 KEYS = ["x_mm", "y_mm", "z_mm", "s_mm", "radius_mm", "pressure_mmhg", "flow_ml_min", "ffr"]
+SPREAD = ["ffr_low", "ffr_high", "probability_below_0_80"]
 
 
 def grown(step_mm=0.5):
@@ -59,7 +60,7 @@ def test_a_prescribed_flow_gives_one_entry_per_input_point(vtp, tmp_path):
     code, text, err = ffr("solve", vtp, "--flow-ml-min", 150, "--json", out)
     assert (code, err) == (0, "")
     table = json.loads(out.read_text())
-    assert list(table) == KEYS
+    assert list(table) == KEYS + SPREAD
     assert {len(v) for v in table.values()} == {len(TREE)}
     assert np.column_stack([table[k] for k in KEYS[:3]]) == pytest.approx(TREE.points_mm)
     assert table["s_mm"] == pytest.approx(path_length_mm(TREE))

@@ -12,7 +12,8 @@ from ffr import pipeline
 from ffr.findings import lesion_numbers
 from ffr.influence import quasi_normal, sobol_indices
 from ffr.patient import Patient
-from ffr.uncertainty import GROUPS, LumenError, propagate
+from ffr.lumen_error import LumenError
+from ffr.uncertainty import GROUPS, propagate
 from meshes.tree import VesselTree, outlets, sections
 from solvers.split import flow_shares, sampled_shares
 

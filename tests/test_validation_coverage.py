@@ -9,7 +9,7 @@ from ffr import pipeline
 from ffr.patient import Patient
 from ffr.phantom.patient import virtual_patient
 from ffr.physiology import InputSpread
-from ffr.uncertainty import LumenError
+from ffr.lumen_error import LumenError
 from meshes.tree import outlets, path_length_mm
 from solvers.split import sampled_shares
 from validation import calibrated, coverage

@@ -22,7 +22,8 @@ from ffr import pipeline
 from ffr.patient import Patient
 from ffr.phantom.patient import virtual_patient
 from ffr.physiology import InputSpread
-from ffr.uncertainty import THRESHOLD, LumenError, propagate
+from ffr.lumen_error import LumenError
+from ffr.uncertainty import THRESHOLD, propagate
 from meshes.arrays import Floats, Ints, floats
 from meshes.tree import CoronaryTree, VesselTree, outlets, path_length_mm, sections
 from solvers.blood import Blood
