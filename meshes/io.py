@@ -40,12 +40,15 @@ class Centreline:
         Pairs of point indices that a line joins, in either direction, shape (m, 2).
     inlet
         The point that the file puts first: first of the first line, or root.
+    is_root
+        Whether the file says that it is the inlet, as a root does and a first point does not.
     """
 
     points_mm: Floats
     radius_mm: Floats
     edges: Ints
     inlet: int
+    is_root: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points_mm", floats(self.points_mm))
@@ -171,7 +174,7 @@ def _read_vtp(path: Path) -> Centreline:
     joined = np.ones(max(ids.size - 1, 0), dtype=bool)
     joined[starts[1:-1] - 1] = False  # the last point of a line and the first of the next
     edges = np.column_stack([ids[:-1], ids[1:]])[joined]
-    return Centreline(points, _vtp_radius(poly), edges, int(ids[0]))
+    return Centreline(points, _vtp_radius(poly), edges, int(ids[0]), is_root=False)
 
 
 def _vtp_radius(poly: vtkPolyData) -> AnyArray:

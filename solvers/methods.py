@@ -1,4 +1,4 @@
-"""The two steady solvers, by the names a user gives them; occlusions are cut off first."""
+"""The two steady solvers, by the names a user gives them; odd inlets and occlusions first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike
 
 from meshes.tree import VesselTree
 from solvers.blood import Blood
+from solvers.errors import renumbered
 from solvers.occlusion import check_inlet, closed_beds, open_flows, without_beyond
+from solvers.ostium import with_feeding, without_feeding
 from solvers.resolved import prescribe_resolved, solve_resolved
 from solvers.solution import FlowSolution
 from solvers.steady import solve_prescribed, solve_steady
@@ -42,7 +44,8 @@ class Method:
     ) -> FlowSolution:
         """Solve a tree as `solvers.steady.solve_steady` says.
 
-        Behind an occlusion nothing flows and the pressure is not a number.
+        Behind an occlusion nothing flows and the pressure is not a number. An inlet that is
+        a throat is fed from a wider vessel; the pressure given is that before it.
 
         Raises
         ------
@@ -52,19 +55,12 @@ class Method:
         check_inlet(tree)
         resistance = closed_beds(tree, outlet_resistance_mmhg_min_ml)
         if np.all(np.isinf(resistance)):
-            solution = self.flows(
-                tree,
-                inlet_pressure_mmhg,
-                np.zeros(resistance.size),
-                blood,
-                inlet_profile=inlet_profile,
-            )
-        else:
-            solution = self.beds(
-                tree, inlet_pressure_mmhg, resistance, venous_pressure_mmhg, blood,
-                inlet_profile=inlet_profile,
+            return self._solved(
+                self.flows, tree, inlet_pressure_mmhg, (np.zeros(resistance.size),), blood,
+                inlet_profile,
             )  # fmt: skip
-        return without_beyond(tree, solution)
+        bed = (resistance, venous_pressure_mmhg)
+        return self._solved(self.beds, tree, inlet_pressure_mmhg, bed, blood, inlet_profile)
 
     def with_flows(
         self,
@@ -85,10 +81,26 @@ class Method:
         """
         check_inlet(tree)
         flow = open_flows(tree, outlet_flow_ml_min)
-        solution = self.flows(
-            tree, inlet_pressure_mmhg, flow, blood, inlet_profile=inlet_profile
+        return self._solved(
+            self.flows, tree, inlet_pressure_mmhg, (flow,), blood, inlet_profile
         )
-        return without_beyond(tree, solution)
+
+    @staticmethod
+    def _solved(
+        solver: Solver,
+        tree: VesselTree,
+        inlet_pressure_mmhg: float,
+        ends: tuple[ArrayLike, ...],
+        blood: Blood,
+        inlet_profile: str,
+    ) -> FlowSolution:
+        """Solve with the aorta before an inlet that is a throat; none behind closures."""
+        fed, added = with_feeding(tree)
+        with renumbered(lambda point: max(0, point - added)):
+            solution = solver(
+                fed, inlet_pressure_mmhg, *ends, blood, inlet_profile=inlet_profile
+            )
+        return without_beyond(tree, without_feeding(solution, added))
 
 
 METHODS = {

@@ -68,12 +68,14 @@ def sampled_shares(
     return floats(np.stack([share[int(end)] for end in outlets(tree)], axis=1))
 
 
-def inlet_radius_mm(tree: VesselTree, radius_mm: ArrayLike) -> float:
-    """Return the calibre of the vessel at the inlet: median over its first 10 mm."""
+def inlet_radius_mm(
+    tree: VesselTree, radius_mm: ArrayLike, over_mm: float = CALIBRE_LENGTH_MM
+) -> float:
+    """Return the calibre of the vessel at the inlet: median over its start, 10 mm."""
     radius = floats(radius_mm)
     length = segment_length_mm(tree)
     run = sections(tree)[0]
-    near = np.concatenate([[0.0], np.cumsum(length[run[1:]])]) <= CALIBRE_LENGTH_MM
+    near = np.concatenate([[0.0], np.cumsum(length[run[1:]])]) <= over_mm
     return float(np.median(radius[run][near]))
 
 

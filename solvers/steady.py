@@ -134,8 +134,10 @@ def gathered_flow_ml_min(tree: VesselTree, outlet_flow_ml_min: ArrayLike) -> Flo
         Flows that do not fit the tree, are negative or not finite.
     """
     flow = _per_outlet(tree, outlet_flow_ml_min, "outlet flow")
-    if not np.all(np.isfinite(flow) & (flow >= 0)):
-        message = f"an outlet flow is {flow.min():g} mL/min, must not be negative"
+    sound = np.isfinite(flow) & (flow >= 0)
+    if not np.all(sound):
+        wrong = flow[int(np.argmin(sound))]
+        message = f"an outlet flow is {wrong:g} mL/min, must be a number that is not negative"
         raise ValueError(message)
     summed_upstream(tree.parent, flow)
     return flow

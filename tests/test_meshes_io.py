@@ -147,6 +147,45 @@ def test_the_inlet_can_be_chosen(tmp_path):
         rooted(line, 4)
 
 
+@pytest.mark.parametrize("lines", [[[3, 2, 1, 0], [3, 5], [3, 6], [2, 4]], [[1, 0], [1, 2]]])
+def test_an_inlet_in_the_middle_of_the_lines_must_be_chosen(tmp_path, lines):
+    path = save_lines(tmp_path / "a.vtp", TREE.points_mm, lines, TREE.radius_mm)
+    line = read_centreline(path)
+    with pytest.raises(GeometryError, match=r"where \d lines meet; choose .* points 0, "):
+        rooted(line)
+    if len(lines) == 4:
+        assert rooted(line, 3)[1][3] == 0
+
+
+def test_a_root_may_be_a_bifurcation(tmp_path):
+    path = tmp_path / "a.swc"
+    path.write_text("1 0 0 0 0 1 -1\n2 0 0 0 4 1 1\n3 0 0 4 0 1 1\n")
+    tree, _ = rooted(read_centreline(path))
+    assert outlets(tree).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("scale", "wide", "words"),
+    [
+        (1e-3, 1e-3, "widest lumen has a radius of 0.002 mm"),
+        (0.1, 0.1, "widest lumen has a radius of 0.2 mm"),
+        (1e3, 1e3, r"radius of 2e\+03 mm; .* give lengths in mm"),
+        (1e-3, 1.0, "longest vessel is .* mm long and 4 mm wide"),
+    ],
+)
+def test_lengths_that_are_not_in_mm_are_refused(scale, wide, words):
+    edges = [[0, 1], [1, 2], [2, 3]]
+    line = Centreline(TREE.points_mm[:4] * scale, TREE.radius_mm[:4] * wide, edges, 0)
+    with pytest.raises(GeometryError, match=words):
+        rooted(line)
+
+
+def test_points_at_one_place_are_no_centreline():
+    line = Centreline([[1, 2, 3], [1, 2, 3]], [1.0, 1.0], [[0, 1]], 0)
+    with pytest.raises(GeometryError, match="all points of the file lie at one place"):
+        rooted(line)
+
+
 @pytest.mark.parametrize(
     ("edges", "words"),
     [
