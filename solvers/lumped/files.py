@@ -30,6 +30,7 @@ from solvers.lumped.network import (
 )
 
 HEART = "CLH"
+ENDS = ("flow_in", "flow_out", "pressure_in", "pressure_out")
 OTHER_NAMES = {
     "internal_junction": "NORMAL_JUNCTION",
     "tanh": "ValveTanh",
@@ -48,6 +49,9 @@ SETTING_NAMES = {
     "cardiac_period": "period_s",
 }
 ALLOWED = {name: frozenset(kind.required + kind.optional) for name, kind in KINDS.items()}
+PLAIN = {  # kinds with no values but these; what is missing is told when it is needed
+    name: names for name, names in ALLOWED.items() if not name.startswith("Chamber")
+}
 MATERIALS = {"mooney_rivlin": ("W1", "W2"), "exponential": ("C0", "C1", "C2", "C3")}
 
 
@@ -216,11 +220,13 @@ class _Book:
         first = len(self.blocks)
         try:
             number = dict(zip(names, range(first, first + len(names)), strict=True))
-            shapes = set(zip(kinds, map(tuple, tables), strict=True))
+            keys = set(chain.from_iterable(tables))
             values = list(chain.from_iterable(map(dict.values, tables)))
             plain = (
-                len(number.keys() - self.number.keys()) == len(names)
-                and all(_fits(kind, keys) for kind, keys in shapes)
+                len(number) == len(names)
+                and self.number.keys().isdisjoint(number)
+                and set(kinds) <= PLAIN.keys()
+                and all(keys <= PLAIN[kind] for kind in set(kinds))
                 and set(map(type, values)) <= {float}
                 and math.isfinite(sum(values))
             )
@@ -397,13 +403,6 @@ def _field(entry: Any, name: str, what: str) -> Any:
     raise NetworkError(message)
 
 
-def _fits(kind: str, keys: Sequence[str]) -> bool:
-    """Whether these are values that a kind has, and all that it needs."""
-    if kind not in KINDS or kind.startswith("Chamber"):  # these have values of a curve, too
-        return False
-    return ALLOWED[kind].issuperset(keys) and set(keys).issuperset(KINDS[kind].required)
-
-
 def _values(
     name: str, kind: str, given: object, free: Sequence[str], periodic: bool
 ) -> dict[str, Value]:
@@ -463,7 +462,7 @@ def _many(
         for numbers, where in ((times, "t"), (value, key)):
             if not set(map(type, numbers)) <= {float, int}:
                 _ = [_number(x, f"{where} of {what}") for x in numbers]  # says which is none
-        return Signal(times, value, periodic)
+        return Signal(times, value, periodic)  # type: ignore[arg-type]
     except NetworkError as error:
         message = f"{key} of {what}: {error}"
         raise NetworkError(message) from error
@@ -476,21 +475,21 @@ def vessel_table(
 
     Columns name, time, flow_in, flow_out, pressure_in, pressure_out; with `rates` also d_*.
     """
-    vessels = [i for i, b in enumerate(network.blocks) if b.kind in VESSEL_KINDS]
-    link_of = np.empty((2, len(network.blocks)), dtype=np.int64)
-    numbers = np.arange(len(network.links))
-    link_of[0, network.links[:, 1]], link_of[1, network.links[:, 0]] = numbers, numbers
-    ends = link_of[:, vessels]
-    m = len(solution.time_s)
-    names = np.array([network.blocks[i].name for i in vessels], dtype=object)
+    blocks, links = network.blocks, network.links
+    vessels = [i for i, block in enumerate(blocks) if block.kind in VESSEL_KINDS]
+    names = [blocks[i].name for i in vessels]
+    link_of = np.empty((2, len(blocks)), dtype=np.int64)
+    link_of[0, links[:, 1]] = link_of[1, links[:, 0]] = np.arange(len(links))
+    flow = 2 * link_of[:, vessels]
+    at, m = np.concatenate([flow, flow + 1]), len(solution.time_s)
     table: dict[str, AnyArray] = {
-        "name": np.repeat(names, m),
-        "time": np.tile(solution.time_s, len(vessels)),
+        "name": np.repeat(np.array(names, dtype=object), m),
+        "time": solution.time_s[None].repeat(len(vessels), axis=0).reshape(-1),
     }
     for prefix, values in (("", solution.values), ("d_", solution.rates))[: 1 + rates]:
-        for what, shift in (("flow", 0), ("pressure", 1)):
-            for end, link in zip(("in", "out"), ends, strict=True):
-                table[f"{prefix}{what}_{end}"] = values[:, 2 * link + shift].T.reshape(-1)
+        columns = values.T[at].reshape(4, len(vessels) * m)
+        for name, column in zip(ENDS, columns, strict=True):
+            table[prefix + name] = column
     return table
 
 

@@ -5,9 +5,10 @@ Values carry the units of the file or tree the network comes from; only time is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
+from operator import lt
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -53,15 +54,15 @@ class Signal:
         if time.ndim != 1 or time.shape != values.shape or time.size < 2:
             message = f"a signal has {time.size} times and {values.size} values"
             raise NetworkError(message)
-        rising = time[1:] > time[:-1]
-        if not (math.isfinite(time[0]) and math.isfinite(time[-1]) and rising.all()):
+        ticks = time.tolist()  # of a few values Python sees the order sooner than numpy
+        if not (all(map(lt, ticks, ticks[1:])) and isfinite(ticks[0]) and isfinite(ticks[-1])):
             if not np.isfinite(time).all():
                 message = "a signal has a time that is not finite"
                 raise NetworkError(message)
-            bad = int(np.argmin(rising)) + 1
+            bad = int(np.argmin(np.diff(time) > 0)) + 1
             message = f"the times of a signal do not increase at sample {bad} ({time[bad]:g} s)"
             raise NetworkError(message)
-        if not np.isfinite(values).all():
+        if not (isfinite(sum(values.tolist())) or np.isfinite(values).all()):
             bad = int(np.argmin(np.isfinite(values)))
             message = f"the value of a signal at sample {bad} is not finite"
             raise NetworkError(message)
@@ -161,7 +162,7 @@ class Network:
     initial_rate: Mapping[str, float] = field(default_factory=lambda: NOTHING)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "links", ints(np.reshape(self.links, (-1, 2))))
+        object.__setattr__(self, "links", ints(self.links).reshape(-1, 2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -68,7 +68,7 @@ class Term:
     at
         Equations and variables, shape (g, PLACES).
     slots
-        The first entry on the sheet of each derivative.
+        The entry on the sheet of each derivative.
     numbers
         Coefficients, each of shape (g,) or, where they change with time, (rows, g).
     """
@@ -83,27 +83,21 @@ class Sheet:
     """Everything stamped so far.
 
     Loose entries of the matrices (equation, variable, which of E and F, value), parts of the
-    constant vector, coefficients that change with time (where they belong, their places or
-    entries, values of shape (rows, g)), nonlinear terms, ideal valves.
+    constant vector, coefficients that change with time (where they belong; equations, or the
+    number of the entry; values of shape (rows, g)), nonlinear terms, ideal valves.
     """
 
     def __init__(self) -> None:
         self.entries: list[tuple[Ints, Ints, int, AnyArray]] = []
-        self.count = 0
         self.constants: list[tuple[Ints, AnyArray]] = []
-        self.moving: list[tuple[int, Ints, AnyArray]] = []
+        self.moving: list[tuple[int, Ints | int, AnyArray]] = []
         self.terms: list[Term] = []
         self.gates: list[tuple[int, int, int]] = []
 
-    def put(self, rows: Ints, columns: Ints, which: int, value: AnyArray) -> None:
-        """Add entries."""
-        self.entries.append((rows, columns, which, value))
-        self.count += rows.size
-
     def keep(self, rows: Ints, columns: Ints) -> int:
-        """Add places for what comes later and return the number of the first."""
-        self.put(rows, columns, FREE, np.zeros(rows.size))
-        return self.count - rows.size
+        """Add places for what comes later and return the number of the entry."""
+        self.entries.append((rows, columns, FREE, np.zeros(rows.size)))
+        return len(self.entries) - 1
 
 
 class Group:
@@ -188,14 +182,13 @@ class Group:
     def _coefficient(
         self, which: int, equation: int, variable: int, value: AnyArray | float
     ) -> None:
-        rows, columns, value = (
-            self.equations[equation], self.variables[variable], self._spread(value)
-        )  # fmt: skip
+        rows, columns = self.equations[equation], self.variables[variable]
+        if not isinstance(value, np.ndarray):
+            value = value * self._ones
         if value.ndim == 1:
-            self.sheet.put(rows, columns, which, value)
+            self.sheet.entries.append((rows, columns, which, value))
         else:
-            first = self.sheet.keep(rows, columns)
-            self.sheet.moving.append((which, first + np.arange(rows.size), value))
+            self.sheet.moving.append((which, self.sheet.keep(rows, columns), value))
 
     def c(self, equation: int, value: AnyArray | float) -> None:
         """Add a constant."""
@@ -258,17 +251,21 @@ class Group:
 
 def joined(sheet: Sheet, size: int) -> System:
     """Return the arrays described in `solvers.kernels.lumped` for `size` equations."""
-    row, column, which, value = zip(*sheet.entries, strict=True)
-    rows, columns, values = map(np.concatenate, (row, column, value))
-    kinds = np.repeat(which, list(map(len, row)))
-    start, column, (e, f), place = gathered(rows, columns, kinds, values, size, 2)
+    rows, columns, which, values = zip(*sheet.entries, strict=True)
+    sizes = list(map(len, rows))
+    start, column, (e, f), place = gathered(
+        np.concatenate(rows), np.concatenate(columns), np.repeat(which, sizes),
+        np.concatenate(values), size, 2,
+    )  # fmt: skip
+    places = np.split(place, np.cumsum(sizes)[:-1]) if sheet.moving or sheet.terms else []
     constant = np.zeros(size)
-    for rows, value in sheet.constants:
-        constant[rows] += value
+    for at, value in sheet.constants:
+        constant[at] += value
     moving = [
-        (where, at if where == IN_C else place[at], value) for where, at, value in sheet.moving
+        (where, places[entry] if isinstance(entry, int) else entry, value)
+        for where, entry, value in sheet.moving
     ]
-    kinds, ats, slots, numbers = _terms(sheet, place, moving)
+    kinds, ats, slots, numbers = _terms(sheet, places, moving)
     timed = [value for _, _, value in moving]
     return (
         start, column, e, f, constant,
@@ -281,7 +278,7 @@ def joined(sheet: Sheet, size: int) -> System:
 
 
 def _terms(
-    sheet: Sheet, place: Ints, moving: list[tuple[int, Ints, AnyArray]]
+    sheet: Sheet, places: list[Ints], moving: list[tuple[int, Ints, AnyArray]]
 ) -> tuple[Ints, Ints, Ints, Floats]:
     """Return kind, places, slots and numbers of all nonlinear terms; fill up `moving`."""
     total = sum(len(term.at) for term in sheet.terms)
@@ -293,7 +290,7 @@ def _terms(
         here = slice(first, first + g)
         kinds[here], ats[here] = term.kind, term.at
         for k, entry in enumerate(term.slots):
-            slots[here, k] = place[entry : entry + g]
+            slots[here, k] = places[entry]
         for k, value in enumerate(term.numbers):
             if value.ndim == 2:
                 moving.append((IN_P, (first + np.arange(g)) * NUMBERS + k, value))
