@@ -44,6 +44,8 @@ $(READY): pyproject.toml requirements.lock requirements-torch.lock
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements-torch.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@$(PIP) check
+	@echo "make: compiling the flow solvers"
+	@$(BIN)/python -m solvers.first_run 2>/dev/null || echo "make: they compile at the first solve"
 	@touch $(READY)
 
 clean:

@@ -15,7 +15,7 @@ from ffr import pipeline
 from ffr.errors import StudyError
 from meshes.stenosis import find_lesions
 from meshes.tree import CoronaryTree, VesselTree
-from validation import bench_stages, held_out, segmentation
+from validation import bench_stages, held_out, segmentation, speed
 from validation.__main__ import scripts
 from validation.agreement import (
     compare,
@@ -301,6 +301,74 @@ def test_the_table_sums_up_a_run_without_the_making_of_its_study():
         bench_stages.Measured("solve", 1.5, 200, 0),
     ]
     assert bench_stages.table(rows).splitlines()[-1] == "| all stages | 3.5 | 300 |"
+
+
+FORKED_DECK = """
+JOINT J0 1 IN0 OUT0
+JOINTINLET IN0 1 0
+JOINTOUTLET OUT0 2 1 2
+SEGMENT trunk 0 1.0 25 0 1 0.12 0.10 0.0 MAT1 NONE 0.0 0 0 NOBOUND NONE
+SEGMENT one 1 2.0 25 1 2 0.06 0.05 0.0 MAT1 NONE 0.0 0 0 CORONARY BED
+SEGMENT two 2 3.0 25 1 3 0.05 0.03 0.0 MAT1 NONE 0.0 0 0 CORONARY BED
+DATATABLE INLETDATA LIST
+0.0 106000
+0.3 160000
+1.0 106000
+ENDDATATABLE
+DATATABLE BED LIST
+-1.0 40000
+-1.0 60000
+-1.0 2e-6
+-1.0 1e-5
+-1.0 20000
+-1.0 0.0
+0.0 20000
+0.3 150000
+1.0 20000
+ENDDATATABLE
+SOLVEROPTIONS 0.005 10 400 2 INLETDATA PRESSURE_WAVE 1.0e-5 1 1
+MATERIAL MAT1 OLUFSEN 1.06 0.04 0 1.0 1.48e7 -22.5267 8.65e5
+"""
+
+
+def test_speed_beside_svzerod_is_at_equal_accuracy(tmp_path, capsys):
+    pytest.importorskip("svzerod", reason="pip install 'ct-ffr[validation]'")
+    (tmp_path / "forked.in").write_text(FORKED_DECK)
+    speed.main(["--deck", str(tmp_path / "forked.in"), "--repeats", "1", "--no-cold-start"])
+    text = capsys.readouterr().out
+    assert "svzerod settled): yes" in text
+    rows = [line for line in text.splitlines() if " 0D" in line]
+    assert len(rows) == 6
+    assert all(float(row.split("|")[-2]) <= speed.EQUAL_PERCENT for row in rows[2:])
+    assert "pulsatile 1D, 3 segments" in text
+
+
+def test_speed_tells_results_that_differ(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("svzerod", reason="pip install 'ct-ffr[validation]'")
+    (tmp_path / "forked.in").write_text(FORKED_DECK)
+    exact = speed.vessel_table
+
+    def wrong(*arguments):
+        table = exact(*arguments)
+        return table | {"flow_out": table["flow_out"] * (1 + 1e-5)}
+
+    monkeypatch.setattr(speed, "vessel_table", wrong)
+    with pytest.raises(SystemExit) as end:
+        speed.main(["--deck", str(tmp_path / "forked.in"), "--repeats", "1", "--no-cold-start"])
+    assert end.value.code == 1
+    assert "svzerod settled): NO" in capsys.readouterr().out
+
+
+def test_speed_without_svzerod_is_one_line_that_says_what_to_install(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "forked.in").write_text(FORKED_DECK)
+    monkeypatch.setitem(sys.modules, "svzerod", None)
+    with pytest.raises(SystemExit) as end:
+        speed.main(["--deck", str(tmp_path / "forked.in")])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("install it by pip install 'ct-ffr[validation]'")
 
 
 def test_every_script_is_listed_with_what_it_answers():

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -229,6 +229,11 @@ def verdict(rows: Sequence[Beside]) -> str:
     )
 
 
+def _refuse(message: str) -> NoReturn:
+    print(f"speed: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print; exit code 1 if results differ, 2 if svzerod is missing."""
     parser = argparse.ArgumentParser(prog="python -m validation speed", description=__doc__)
@@ -237,13 +242,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-cold-start", action="store_true", help="0D and 1D only")
     given = parser.parse_args(arguments)
     if not given.deck.is_file():
-        parser.error("the deck is not there; give svOneDSolver's left coronary one by --deck")
+        _refuse("the deck is not there; give svOneDSolver's left coronary one by --deck")
     text = given.deck.read_text(encoding="utf-8")
     load = os.getloadavg()[0]
     try:
         rows = lumped_rows(text, given.repeats)
     except ImportError:
-        parser.error("svzerod is missing; install it by pip install 'ct-ffr[validation]'")
+        _refuse("svzerod is missing; install it by pip install 'ct-ffr[validation]'")
     other = max(1, given.repeats // 5)
     lines = [elastic_row(text, other)]
     lines += [] if given.no_cold_start else cold_rows(other)
