@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from ffr.estimates import (
 )
 from ffr.interval import Interval, interval
 from ffr.lumen_error import LumenError
-from ffr.outlet_flows import given_flows
+from ffr.outlet_flows import first_points, given_flows
 from ffr.outlet_flows import outlet_points as outlet_points
 from ffr.patient import Patient
 from ffr.physiology import Assumption, InputSpread, Physiology
@@ -29,15 +31,22 @@ from meshes.rooting import rooted
 from meshes.tree import VesselTree, outlets, path_length_mm
 from meshes.writing import write_text
 from solvers.blood import Blood
-from solvers.errors import ConvergenceError
+from solvers.errors import ConvergenceError, renumbered
 from solvers.methods import DEFAULT, METHODS
 from solvers.occlusion import closed_beds
+from solvers.ostium import feeding_radius_mm
 from solvers.solution import FlowSolution
 from solvers.steady import INLET_PROFILES
 
 INLET_PRESSURE_MMHG = 93.0
 MOST_OUTLETS = 12  # listed in the summary
 MOST_RADIUS_SD_PERCENT = 35.0
+# Beyond, a unit must be wrong (mL/s, kPa, mPa s, g/cm3). Flow: four times what a heart pumps
+# at rest; pressure, viscosity and density: also those of fluids on the bench
+LIMITS = {
+    "flow_ml_min": (0.001, 20_000.0), "inlet_pressure_mmhg": (1.0, 400.0),
+    "viscosity_pa_s": (0.0005, 0.05), "density_kg_m3": (500.0, 2500.0),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,7 @@ def solve_centreline(
     """
     _check(settings)
     tree, place = rooted(read_centreline(path), settings.inlet)
+    first = first_points(tree, place)
     blood, about_blood = _blood(settings, patient or Patient())
     pressure, about_pressure = _inlet_pressure(settings, patient)
     if settings.flow_ml_min is None and settings.outlet_flows is None:
@@ -140,21 +150,19 @@ def solve_centreline(
         (bed,), (_, *basis) = boundaries(
             [supply], known, None, Physiology(), (pressure, about_pressure)
         )
-        solution = METHODS[settings.solver].with_beds(
-            tree,
-            pressure,
-            bed.outlet_resistance_mmhg_min_ml,
-            bed.venous_pressure_mmhg,
-            blood,
-            inlet_profile=settings.inlet_profile,
-        )
+        with _told(first, settings.solver):
+            solution = METHODS[settings.solver].with_beds(
+                tree, pressure, bed.outlet_resistance_mmhg_min_ml, bed.venous_pressure_mmhg,
+                blood, inlet_profile=settings.inlet_profile,
+            )  # fmt: skip
         closed = closed_beds(tree, bed.outlet_resistance_mmhg_min_ml)
         bed = replace(bed, outlet_resistance_mmhg_min_ml=closed)
     else:
         flow, about_flow = given_flows(tree, place, settings.flow_ml_min, settings.outlet_flows)
-        solution = METHODS[settings.solver].with_flows(
-            tree, pressure, flow, blood, inlet_profile=settings.inlet_profile
-        )
+        with _told(first, settings.solver):
+            solution = METHODS[settings.solver].with_flows(
+                tree, pressure, flow, blood, inlet_profile=settings.inlet_profile
+            )
         basis, bed = [about_flow], pumped(pressure, flow)
     solved = SolvedCentreline(tree, solution, place, (about_pressure, about_blood, *basis))
     return (
@@ -162,6 +170,19 @@ def solve_centreline(
         if settings.with_interval
         else solved
     )
+
+
+@contextmanager
+def _told(first: Ints, solver: str) -> Iterator[None]:
+    """Make errors name points as the file numbers them, and the way out that there may be."""
+    try:
+        with renumbered(lambda point: int(first[point])):
+            yield
+    except ConvergenceError as error:
+        if solver != DEFAULT:
+            raise
+        message = f"{error}; --solver lumped may find an answer"
+        raise ConvergenceError(message) from error
 
 
 def _with_interval(
@@ -259,13 +280,22 @@ def summary(solved: SolvedCentreline) -> list[str]:
     """Return the lines that the command line prints."""
     tree, solution = solved.tree, solved.solution
     ffr = ffr_of(solution)
-    first = np.full(len(tree), solved.place.size)
-    np.minimum.at(first, solved.place, np.arange(solved.place.size))
+    first = first_points(tree, solved.place)
     low = int(np.nanargmin(ffr))
     shut = np.flatnonzero(np.isnan(ffr))
     lines = [f"{a.name}: {a.value} ({a.source})" for a in solved.assumptions]
+    widest, longest = 2.0 * tree.radius_mm.max(), path_length_mm(tree).max()
     lines.append(
-        f"{len(tree)} points, inlet pressure {solution.pressure_mmhg[0]:.1f} mmHg, "
+        f"{len(tree)} points, up to {longest:.0f} mm from the inlet and {widest:.1f} mm wide"
+    )
+    fed = feeding_radius_mm(tree)
+    if fed > tree.radius_mm[0]:
+        lines.append(
+            f"the inlet is a throat {2.0 * tree.radius_mm[0]:.2f} mm wide: the inlet pressure "
+            f"is taken before it, where the lumen is {2.0 * fed:.2f} mm wide"
+        )
+    lines.append(
+        f"inlet pressure {solution.pressure_mmhg[0]:.1f} mmHg, "
         f"inlet flow {solution.flow_ml_min[0]:.1f} mL/min"
     )
     ends = outlets(tree)
@@ -303,10 +333,10 @@ def _check(settings: SolveSettings) -> None:
     if error is not None and not 0 <= error <= MOST_RADIUS_SD_PERCENT:
         message = f"--radius-sd-percent is {error:g}, must be 0 to {MOST_RADIUS_SD_PERCENT:g}"
         raise ConfigError(message)
-    for name in ("flow_ml_min", "inlet_pressure_mmhg", "viscosity_pa_s", "density_kg_m3"):
+    for name, (low, high) in LIMITS.items():
         value = getattr(settings, name)
-        if value is not None and not (np.isfinite(value) and value > 0):
-            message = f"--{name.replace('_', '-')} is {value:g}, must be positive"
+        if value is not None and not low <= value <= high:
+            message = f"--{name.replace('_', '-')} is {value:g}, must be {low:g} to {high:g}"
             raise ConfigError(message)
     choices = {
         "inlet_profile": INLET_PROFILES, "side": ("left", "right"), "solver": tuple(METHODS),

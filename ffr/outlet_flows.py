@@ -16,6 +16,7 @@ from meshes.tree import VesselTree, outlets
 from solvers.occlusion import occluded
 
 FLOWS = "the file of outlet flows"  # never its name: it may be called after the patient
+MOST_ML_MIN = 20_000.0  # four times what a heart pumps at rest
 SUM_TOLERANCE = 1e-3  # outlet flows are typed by hand with three or four digits
 
 
@@ -37,14 +38,27 @@ def given_flows(
         A file that does not fit the tree, or the total.
     """
     total = total_ml_min
+    shut = occluded(tree)[outlets(tree)]
     if file is None:
-        flow = split_flow(tree, tree.radius_mm, 1.0)
-        flow = np.where(occluded(tree)[outlets(tree)], 0.0, flow)
+        if shut.all():
+            message = (
+                f"--flow-ml-min is {total:g}, but every outlet lies behind an occlusion; "
+                "leave it out"
+            )
+            raise ConfigError(message)
+        flow = np.where(shut, 0.0, split_flow(tree, tree.radius_mm, 1.0))
         flow = floats((total or 0.0) * flow / (flow.sum() or 1.0))
         rule = "given total, split by radius^(7/3) (Kassab 2006)"
     else:
         flow = _read_flows(file, tree, place)
         rule = "given per outlet"
+        wrong = np.flatnonzero(shut & (flow > 0))
+        if wrong.size:
+            message = (
+                f"{FLOWS}: the outlet at point {outlet_points(tree, place)[wrong[0]]} lies "
+                f"behind an occlusion, its flow is {flow[wrong[0]]:g} mL/min, must be 0"
+            )
+            raise ConfigError(message)
         if total is not None and abs(flow.sum() - total) > SUM_TOLERANCE * total:
             message = (
                 f"{FLOWS}: flows sum to {flow.sum():g} mL/min, "
@@ -106,9 +120,13 @@ def _by_point(
 def _flow_value(point: int, value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         flow = float(value)
-        if np.isfinite(flow) and flow >= 0:
+        if 0 <= flow <= MOST_ML_MIN:
             return flow
     message = f"{FLOWS}: flow at outlet {point} is {value!r}, must be a number >= 0"
+    if isinstance(value, int | float) and value < 0:
+        message += "; blood that enters by an outlet cannot be solved"
+    if isinstance(value, int | float) and value > MOST_ML_MIN:
+        message += f" and at most {MOST_ML_MIN:g} mL/min"
     raise ConfigError(message)
 
 
@@ -117,8 +135,13 @@ def _listed(points: Sequence[int] | Ints, most: int = 12) -> str:
     return text + (", ..." if len(points) > most else "")
 
 
-def outlet_points(tree: VesselTree, place: Ints) -> Ints:
-    """Return each outlet's first point in the file, in the order of `outlets(tree)`."""
+def first_points(tree: VesselTree, place: Ints) -> Ints:
+    """Return the number in the file of each point of the tree, the first of several."""
     first = np.full(len(tree), place.size)
     np.minimum.at(first, place, np.arange(place.size))
-    return ints(first[outlets(tree)])
+    return ints(first)
+
+
+def outlet_points(tree: VesselTree, place: Ints) -> Ints:
+    """Return each outlet's first point in the file, in the order of `outlets(tree)`."""
+    return ints(first_points(tree, place)[outlets(tree)])

@@ -155,7 +155,7 @@ def test_the_patient_file_reaches_the_solve(vtp, tmp_path):
 @pytest.mark.parametrize(
     ("words", "flows", "expected"),
     [
-        (["--flow-ml-min", "-5"], None, "--flow-ml-min is -5, must be positive"),
+        (["--flow-ml-min", "-5"], None, "--flow-ml-min is -5, must be"),
         (["--flow-ml-min", "nan"], None, "--flow-ml-min is nan"),
         (["--viscosity-pa-s", "0"], None, "--viscosity-pa-s is 0"),
         (["--inlet-profile", "flat"], None, "must be developed or plug"),
