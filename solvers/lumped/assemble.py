@@ -129,8 +129,7 @@ def assembled(
     """
     sheet = Sheet()
     memory = np.zeros(len(network.blocks)) if memory is None else memory
-    take = network.blocks.__getitem__
-    groups = [(list(map(take, like.numbers.tolist())), like) for like in layout.groups]
+    groups = [(_members(network, like), like) for like in layout.groups]
     hearts = [(blocks, like) for blocks, like in groups if blocks[0].kind == HEART_KIND]
     if sum(len(blocks) for blocks, _ in hearts) > 1:
         message = f"a network can have one {HEART_KIND}, this one has more"
@@ -140,6 +139,13 @@ def assembled(
         stamp = Group(blocks, like, sheet, clock, memory[like.numbers], heart)
         KINDS[blocks[0].kind].stamp(stamp)
     return joined(sheet, layout.size)
+
+
+def _members(network: Network, like: Like) -> tuple[Block, ...]:
+    numbers = like.numbers.tolist()
+    if numbers[-1] - numbers[0] == len(numbers) - 1:  # as they mostly stand in a file
+        return network.blocks[numbers[0] : numbers[-1] + 1]
+    return tuple([network.blocks[i] for i in numbers])
 
 
 def cycle_length_s(network: Network, given: float | None) -> float:

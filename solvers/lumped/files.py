@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -234,7 +235,8 @@ class _Book:
             plain = False
         if plain:
             self.number |= number
-            self.blocks += map(Block, names, kinds, map(dict, tables))
+            fields = zip(names, kinds, map(dict, tables), strict=True)
+            self.blocks += map(partial(tuple.__new__, Block), fields)  # Block(*f), in C
             return
         for name, kind, given in zip(names, kinds, tables, strict=True):
             self._add(name, kind, given)

@@ -126,8 +126,10 @@ class Group:
 
     def value(self, name: str, default: float | None) -> AnyArray:
         """Return a value of all blocks, (g,), or (rows, g) where it changes with time."""
+        count = len(self._tables)
+        if default is not None and not any(name in table for table in self._tables):
+            return np.full(count, default)
         try:
-            count = len(self._tables)
             return np.fromiter(map(itemgetter(name), self._tables), np.float64, count)
         except (KeyError, TypeError):  # not all have it, or some have a signal
             raw = [table.get(name, default) for table in self._tables]
