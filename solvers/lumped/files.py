@@ -49,6 +49,7 @@ SETTING_NAMES = {
     "output_all_cycles": "all_cycles",
     "cardiac_period": "period_s",
 }
+REQUIRED = {name: frozenset(kind.required) for name, kind in KINDS.items()}
 ALLOWED = {name: frozenset(kind.required + kind.optional) for name, kind in KINDS.items()}
 PLAIN = {  # kinds with no values but these; what is missing is told when it is needed
     name: names for name, names in ALLOWED.items() if not name.startswith("Chamber")
@@ -201,6 +202,7 @@ class _Book:
         free: Sequence[str] = (),
         periodic: bool = True,
     ) -> None:
+        name, kind = str(name), str(kind)
         if kind not in KINDS:
             kind = OTHER_NAMES.get(kind, kind)
             if kind not in KINDS:
@@ -275,11 +277,11 @@ class _Book:
                 raise NetworkError(message)
 
     def _read_boundaries(self) -> None:
-        for entry in _part(self.data, "boundary_conditions", list):
-            name = str(_field(entry, "bc_name", "a boundary condition"))
-            what = f"boundary condition {name!r}"
-            kind = str(_field(entry, "bc_type", what))
-            values = _field(entry, "bc_values", what)
+        entries = _part(self.data, "boundary_conditions", list)
+        keys = ("bc_name", "bc_type", "bc_values")
+        for name, kind, values in zip(
+            *_columns(entries, "boundary condition", *keys), strict=True
+        ):
             self._add(name, kind, values, ("closed_loop_outlet",))
             drains = kind in ("ClosedLoopCoronaryLeft", "ClosedLoopCoronaryRight")
             if drains or (kind == "ClosedLoopRCR" and values.get("closed_loop_outlet") is True):
@@ -436,10 +438,10 @@ def _values(
         elif key != "t":
             message = f"{what} has no value {key!r}; known: {', '.join(_known(kind))}"
             raise NetworkError(message)
-    for key in known.required:
-        if key not in values:
-            message = f"{what} needs a value {key}"
-            raise NetworkError(message)
+    if not values.keys() >= REQUIRED[kind]:
+        missing = next(key for key in known.required if key not in values)
+        message = f"{what} needs a value {missing}"
+        raise NetworkError(message)
     return values
 
 
