@@ -37,6 +37,7 @@ from meshes.errors import GeometryError
 from meshes.stenosis import Lesion
 from meshes.tree import CoronaryTree, path_length_mm, sections
 from solvers.errors import ConvergenceError
+from solvers.occlusion import occluded
 from solvers.solution import FlowSolution
 
 # SCCT coronary segmentation (Leipsic et al., J Cardiovasc Comput Tomogr 2014;8:342-358)
@@ -48,6 +49,7 @@ SEGMENT_NAMES = {
     17: "ramus intermedius", 18: "L-PLB",
 }  # fmt: skip
 TOO_SMALL = "lumen below the modelled size"
+OCCLUDED = "occluded: nothing is known to flow behind a closed lumen"
 
 
 def build_result(
@@ -227,7 +229,8 @@ def _lesion(
     distal: tuple[int, float],
 ) -> LesionResult:
     point, distance = int(distal[0]), float(distal[1])
-    shown = bool(analysed[[lesion.start, lesion.throat, lesion.end, point]].all())
+    here = [lesion.start, lesion.throat, lesion.end, point]
+    shown, reason = bool(analysed[here].all()), _reason(coronary, here)
     ffr = float(pressure_mmhg[point] / aortic_pressure_mmhg) if shown else None
     drop = float(pressure_mmhg[lesion.start] - pressure_mmhg[lesion.end]) if shown else None
     segment, segment_name = _segment(coronary, lesion.throat)
@@ -250,14 +253,19 @@ def _lesion(
         **_interval(spread, point if shown else None),
         influences=_influences(spread, point) if shown else (),
         distance_used_mm=distance if shown else None,
-        state=ffr_state(ffr),
+        state="occluded" if reason == OCCLUDED else ffr_state(ffr),
         pressure_drop_mmhg=drop,
         start_point=int(lesion.start),
         throat_point=int(lesion.throat),
         end_point=int(lesion.end),
         distal_point=point if shown else None,
-        not_analysed_reason=None if shown else TOO_SMALL,
+        not_analysed_reason=None if shown else reason,
     )
+
+
+def _reason(coronary: CoronaryTree, points: Sequence[int]) -> str:
+    """Return why there is no FFR at some of the points, where there is none."""
+    return OCCLUDED if occluded(coronary.tree)[points].any() else TOO_SMALL
 
 
 def _interval(spread: Uncertainty | None, point: int | None) -> dict[str, float | None]:
@@ -317,7 +325,7 @@ def _segments(
             pressure_drop_mmhg=inlet - outlet if shown else None,
             flow_ml_min=flow if shown else None,
             resistance_mmhg_min_ml=(inlet - outlet) / flow if shown and flow > 0 else None,
-            not_analysed_reason=None if shown else TOO_SMALL,
+            not_analysed_reason=None if shown else _reason(coronary, [second]),
         )
 
 
@@ -365,12 +373,16 @@ def _not_analysed(
             yield NotAnalysed(
                 what=f"{side} coronary tree", reason="it was not found in this scan"
             )
+    by_side = {coronary.side: coronary for coronary in coronaries}
     for vessel in vessels:
+        coronary = by_side[vessel.side]
+        own = np.flatnonzero(coronary.branch == coronary.names.index(vessel.vessel))
+        reason = _reason(coronary, own.tolist())
         if vessel.analysed_end_mm is None:
-            yield NotAnalysed(what=vessel.vessel, reason=TOO_SMALL)
+            yield NotAnalysed(what=vessel.vessel, reason=reason)
         elif vessel.analysed_end_mm < vessel.end_mm:
             stretch = f"{vessel.vessel} beyond {vessel.analysed_end_mm:.0f} mm from the ostium"
-            yield NotAnalysed(what=stretch, reason=TOO_SMALL)
+            yield NotAnalysed(what=stretch, reason=reason)
 
 
 def _input_summary(scan: Scan) -> InputSummary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from solvers.blood import Blood
 from solvers.calibrated import calibrate
 from solvers.errors import ConvergenceError
 from solvers.methods import METHODS
+from solvers.occlusion import closed_beds, occluded, opened
 from solvers.sensitivity import ffr_gradient_per_mm2
 from solvers.solution import FlowSolution
 
@@ -193,8 +194,8 @@ def solve(
 
 
 def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -> Findings:
-    """Read FFR and lesions off the solved trees."""
-    allowed = tuple(analysed(c.tree, c.reference_radius_mm) for c in trees)
+    """Read FFR and lesions off the solved trees; behind occlusions there is no FFR."""
+    allowed = tuple(analysed(c.tree, c.reference_radius_mm) & ~occluded(c.tree) for c in trees)
     values = tuple(
         np.where(mask, s.pressure_mmhg / s.pressure_mmhg[0], np.nan)
         for mask, s in zip(allowed, solutions, strict=True)
@@ -227,20 +228,32 @@ def confidence(trees: tuple[CoronaryTree, ...], flow: Flow, findings: Findings) 
         Many of the sampled trees have no steady flow.
     """
     places = readings(findings)
+    trees, beds = _without_closed(trees, flow.boundaries)
     models = [
         LUMPED_SD_PERCENT if k in flow.lumped else MODEL_SD_PERCENT for k in range(len(trees))
     ]
     spreads = propagate(
-        trees, flow.solutions, flow.boundaries, flow.blood, flow.inputs, flow.physiology,
+        trees, flow.solutions, beds, flow.blood, flow.inputs, flow.physiology,
         places, model_sd_percent=models,
     )  # fmt: skip
     slopes = tuple(
         ffr_gradient_per_mm2(
             calibrate(c.tree, s, flow.blood), s, bed.outlet_resistance_mmhg_min_ml, at
         )
-        for c, s, bed, at in zip(trees, flow.solutions, flow.boundaries, places, strict=True)
+        for c, s, bed, at in zip(trees, flow.solutions, beds, places, strict=True)
     )
     return Confidence(spreads, slopes)
+
+
+def _without_closed(
+    trees: tuple[CoronaryTree, ...], boundaries: tuple[Boundary, ...]
+) -> tuple[tuple[CoronaryTree, ...], tuple[Boundary, ...]]:
+    """Return trees whose occlusions are closed beds: the same flow, no tiny lumen to draw."""
+    beds = []
+    for c, bed in zip(trees, boundaries, strict=True):
+        closed = closed_beds(c.tree, bed.outlet_resistance_mmhg_min_ml)
+        beds.append(replace(bed, outlet_resistance_mmhg_min_ml=closed))
+    return tuple(replace(c, tree=opened(c.tree)) for c in trees), tuple(beds)
 
 
 def lumen_filling(

@@ -11,7 +11,7 @@ SCHEMA_VERSION = "1.1"
 RESEARCH_USE_ONLY = "Research use only. Not a medical device. Not for diagnosis."
 
 Side = Literal["left", "right"]
-State = Literal["above 0.80", "0.76-0.80", "0.75 or below", "not analysed"]
+State = Literal["above 0.80", "0.76-0.80", "0.75 or below", "occluded", "not analysed"]
 
 
 def ffr_rounded(ffr: float) -> float:
@@ -168,7 +168,8 @@ class LesionResult(Model):
     """Distance from the lesion's end to where ffr_distal was read, mm: 20 or, where the
     modelled vessel ends sooner, less; null when not analysed."""
     state: State
-    """ffr_distal in words, judged on two decimals."""
+    """ffr_distal in words, judged on two decimals; occluded: it would be read behind a closed
+    lumen, where no flow is known and no FFR exists."""
     pressure_drop_mmhg: float | None
     """Pressure at the lesion's start minus pressure at its end, mmHg; null when not
     analysed."""
@@ -193,7 +194,7 @@ class LesionResult(Model):
         if len({number is None for number in interval}) > 1:
             message = f"lesion {self.id}: half an interval"
             raise ValueError(message)
-        if self.state != ffr_state(self.ffr_distal):
+        if self.state not in (ffr_state(self.ffr_distal), *_without(self.ffr_distal)):
             message = f"lesion {self.id}: state {self.state!r} contradicts ffr_distal"
             raise ValueError(message)
         return self
@@ -335,6 +336,11 @@ class Result(Model):
     """What has no FFR, and why."""
     timings: tuple[Timing, ...]
     """Seconds per stage."""
+
+
+def _without(ffr: float | None) -> tuple[State, ...]:
+    """Return the states, besides `ffr_state`, that go with an FFR."""
+    return ("occluded",) if ffr is None else ()
 
 
 def _all_or_none(numbers: tuple[float | None, ...], reason: str | None, where: str) -> None:

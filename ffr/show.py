@@ -152,6 +152,8 @@ def _pair(x: LesionResult | None, t: TrueLesion | None) -> list[str]:
 
 
 def _with_interval(x: LesionResult) -> str:
+    if x.state == "occluded":
+        return "occluded"
     if x.ffr_low is None or x.ffr_high is None:
         return _ffr(x.ffr_distal)
     return f"{_ffr(x.ffr_distal)} ({x.ffr_low:.2f}-{x.ffr_high:.2f})"

@@ -42,6 +42,18 @@ def check_inlet(tree: VesselTree) -> None:
         raise GeometryError(message)
 
 
+def opened(tree: VesselTree) -> VesselTree:
+    """Return the tree with closed lumens, and all behind, as wide as the last open point.
+
+    Where their beds are closed, too, nothing flows there and the width makes no difference:
+    but a solve does not stumble over resistances that are next to infinite.
+    """
+    shut, radius = occluded(tree), tree.radius_mm.copy()
+    for i in np.flatnonzero(shut):
+        radius[i] = radius[tree.parent[i]]
+    return dataclasses.replace(tree, radius_mm=radius)
+
+
 def closed_beds(tree: VesselTree, resistance: ArrayLike) -> Floats:
     """Return the outlet resistances with infinity behind occlusions."""
     return np.where(occluded(tree)[outlets(tree)], np.inf, np.asarray(resistance, dtype=float))

@@ -1,12 +1,22 @@
 """Odd trees and odd numbers, as a user meets them: one clear line, or a defined answer."""
 
+import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import pyvista
+import run_folder
+import standin
 from command_line import ffr, refused
+from rich.console import Console
+
+from ffr import pipeline, show
+from ffr.patient import Patient
+from meshes.tree import path_length_mm
+from solvers.occlusion import occluded
 
 SOLVERS = ("resolved", "lumped")
 TRUNK, LIMB = 10, 10  # points; the outlets are the points 19 and 29
@@ -313,3 +323,52 @@ def test_a_first_line_that_starts_within_the_tree_asks_for_the_inlet(tmp_path, l
 def test_a_first_line_within_a_loop_tells_of_the_loop(tmp_path):
     file = saved(tmp_path / "a.vtp", [[*range(12), 0]], points=12)
     assert "close a loop" in refused("solve", file)
+
+
+def shut_at(tree, place_mm):
+    """A coronary tree with a closed piece where its first vessel has come so far."""
+    s = path_length_mm(tree.tree)
+    radius = tree.tree.radius_mm.copy()
+    radius[(tree.branch == 0) & (np.abs(s - place_mm) < 1.0)] = 0.01
+    return replace(tree, tree=replace(tree.tree, radius_mm=radius))
+
+
+def test_a_run_reports_an_occlusion_in_words_and_no_number_behind_it(tmp_path):
+    known = run_folder.case()
+    known.trees = (shut_at(known.trees[0], 18.0),)
+    result = run_folder.fill(tmp_path / "out", known)
+    (lesion,) = result.lesions
+    assert (lesion.state, lesion.ffr_distal, lesion.ffr_low) == ("occluded", None, None)
+    behind = [x for x in result.segments if x.start_mm >= 17.0]
+    assert behind
+    assert not any(x.analysed for x in behind)
+    assert all("occluded" in x.not_analysed_reason for x in (*behind, lesion))
+    assert any("occluded" in x.reason for x in result.not_analysed)
+    assert result.vessels[0].lowest_ffr_not_for_decision == pytest.approx(1.0)
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "1 lesion is an occlusion or lies before one: no FFR." in report
+    points = pyvista.read(tmp_path / "out" / "tree.vtp").point_data
+    assert np.isnan(points["ffr"][path_length_mm(known.trees[0].tree) > 18.0]).all()
+    assert all(np.isfinite(points[n]).all() for n in points if n.startswith("sensitivity"))
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(show.lesion_table(result))
+    assert "occluded" in console.export_text()
+
+
+def test_side_branches_before_an_occlusion_of_a_run_are_fine():
+    right, _ = standin.right_tree(())
+    closed = shut_at(right, 60.0)
+    flows = [pipeline.solve((c,), Patient(), None) for c in (right, closed)]
+    found, before = (
+        pipeline.find((c,), f.solutions).ffr[0]
+        for c, f in zip((closed, right), flows[::-1], strict=True)
+    )
+    shut = occluded(closed.tree)
+    assert 0 < shut.sum() < shut.size
+    assert np.isnan(found[shut]).all()
+    fine = np.isfinite(before) & ~shut
+    assert np.array_equal(np.isfinite(found), fine)
+    assert np.unique(right.branch[fine]).size > 1  # a side branch, too
+    # less flow through the trunk costs less pressure, up to what speed alone changes
+    assert (found >= before - 2e-3)[fine].all()
+    assert found[fine].max() <= 1.0

@@ -7,7 +7,7 @@ from meshes.errors import GeometryError
 from meshes.tree import VesselTree, outlets
 from solvers.blood import Blood
 from solvers.methods import METHODS
-from solvers.occlusion import occluded
+from solvers.occlusion import closed_beds, occluded, opened
 
 BLOOD = Blood()
 
@@ -50,6 +50,17 @@ def test_a_wholly_closed_tree_has_the_inlet_pressure_up_to_the_occlusion(name):
     assert solution.pressure_mmhg[:5] == pytest.approx(93.0)
     assert np.isnan(solution.pressure_mmhg[5:]).all()
     assert not solution.flow_ml_min.any()
+
+
+def test_an_opened_tree_has_the_same_flow_where_its_beds_are_closed():
+    tree = fork(0.001)
+    assert not occluded(opened(tree)).any()
+    assert opened(tree).radius_mm[30:41] == pytest.approx(tree.radius_mm[29])
+    beds = closed_beds(tree, [1.0, 1.0])
+    assert beds.tolist() == [np.inf, 1.0]
+    shut = METHODS["lumped"].with_beds(tree, 93.0, [1.0, 1.0], 5.0, BLOOD)
+    wide = METHODS["lumped"].with_beds(opened(tree), 93.0, beds, 5.0, BLOOD)
+    assert wide.flow_ml_min == pytest.approx(shut.flow_ml_min, abs=1e-9)
 
 
 def test_an_open_tree_is_solved_as_it_is():

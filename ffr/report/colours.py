@@ -22,12 +22,14 @@ STATE_COLOUR: dict[State, str] = {
     "above 0.80": BLUE,
     "0.76-0.80": ORANGE,
     "0.75 or below": BROWN,
+    "occluded": BROWN,
     "not analysed": "#7b8490",
 }
 STATE_WORDS: dict[State, str] = {
     "above 0.80": "above 0.80",
     "0.76-0.80": "borderline, 0.76–0.80",
     "0.75 or below": "0.75 or below",
+    "occluded": "occluded, no FFR",
     "not analysed": "not analysed",
 }
 # (FFR, colour) from low to high; a value named twice is a break

@@ -28,6 +28,7 @@ _SYMBOL: dict[State, str] = {
     "above 0.80": '<circle cx="8" cy="8" r="6"/>',
     "0.76-0.80": '<circle cx="8" cy="8" r="6"/><path class="fill" d="M8 2a6 6 0 0 1 0 12z"/>',
     "0.75 or below": '<circle class="fill" cx="8" cy="8" r="6"/>',
+    "occluded": '<path d="M3 3l10 10M13 3L3 13"/>',
     "not analysed": '<path d="M3 8h10"/>',
 }
 
@@ -126,16 +127,22 @@ def _headline(result: Result) -> dict[str, Any]:
     if not result.lesions:
         text = "No lesion was found in the analysed vessels."
         return {"state": "above 0.80", "text": text}
+    shut = sum(x.state == "occluded" for x in result.lesions)
+    closed = {0: "", 1: "1 lesion is an occlusion or lies before one: no FFR. "}.get(
+        shut, f"{shut} lesions are occlusions or lie before one: no FFR. "
+    )
+    if not values and shut:
+        return {"state": "occluded", "text": closed.strip()}
     if not values:
         text = "None of the lesions found could be analysed."
         return {"state": "not analysed", "text": text}
     low = sum(ffr_rounded(value) <= 0.80 for value in values)
     lesions = "1 lesion" if len(values) == 1 else f"{len(values)} lesions"
     text = (
-        f"{low} of {lesions} with FFR 0.80 or below; the lowest value distal to a lesion is "
-        f"{ffr_rounded(min(values)):.2f}{_ends_of_lowest(result)}."
+        f"{closed}{low} of {lesions} with FFR 0.80 or below; the lowest value distal to a "
+        f"lesion is {ffr_rounded(min(values)):.2f}{_ends_of_lowest(result)}."
     )
-    return {"state": ffr_state(min(values)), "text": text}
+    return {"state": "occluded" if shut else ffr_state(min(values)), "text": text}
 
 
 def _ends_of_lowest(result: Result) -> str:
@@ -178,7 +185,7 @@ def _template() -> jinja2.Template:
     }
     environment.globals["css_class"] = {
         "above 0.80": "above", "0.76-0.80": "borderline",
-        "0.75 or below": "low", "not analysed": "none",
+        "0.75 or below": "low", "occluded": "low", "not analysed": "none",
     }  # fmt: skip
     return environment.get_template("template.html.j2")
 

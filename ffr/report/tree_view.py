@@ -33,7 +33,10 @@ PIXELS = 820
 _PANEL_IN = 5.02
 _HEIGHT_IN = 5.62
 _LABELLED_MM = 12.0  # shorter vessels would only add clutter
-_SYMBOL = {"above 0.80": "○", "0.76-0.80": "◐", "0.75 or below": "●", "not analysed": "–"}
+_SYMBOL = {
+    "above 0.80": "○", "0.76-0.80": "◐", "0.75 or below": "●", "occluded": "✕",
+    "not analysed": "–",
+}  # fmt: skip
 
 
 class LumenSurface(Protocol):
@@ -132,7 +135,9 @@ def _lesion_flags(
         axes.plot(*throat[:2], "o", ms=9, mfc="none", mec=INK, mew=1.6, zorder=5)
         read = lesion.distal_point if lesion.distal_point is not None else lesion.end_point
         at = on_screen(camera, coronary.tree.points_mm[read])
-        value = "n/a" if lesion.ffr_distal is None else f"{ffr_rounded(lesion.ffr_distal):.2f}"
+        value = "occluded" if lesion.state == "occluded" else "n/a"
+        if lesion.ffr_distal is not None:
+            value = f"{ffr_rounded(lesion.ffr_distal):.2f}"
         text = f"{lesion.id}  {_SYMBOL[lesion.state]} {value}"
         x, y = _placed(drawn, taken, at, *_size(text, 11))
         colour = STATE_COLOUR[lesion.state]
