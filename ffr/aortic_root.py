@@ -11,6 +11,7 @@ from ffr.anatomy import Anatomy
 from ffr.errors import StudyError
 from ffr.segmentation.maps import HeartMap
 from meshes.arrays import AnyArray, Floats
+from meshes.components import largest_component
 from meshes.distance import inside_mm, outside_mm
 from meshes.resample import resampled
 from meshes.volume import Grid, Volume, ijk_to_points_mm, points_mm_to_ijk
@@ -93,9 +94,8 @@ def _coarse_root(heart: HeartMap) -> AnyArray:
     labels = heart.labels.values
     spacing = float(heart.labels.grid.spacing_mm[0])
     aorta = labels == Anatomy.AORTA
-    parts, _ = ndimage.label(np.isin(labels, (Anatomy.LV, Anatomy.MYOCARDIUM)))
-    ventricle = parts == np.argmax(np.bincount(parts[parts > 0], minlength=1))
-    height = outside_mm(ventricle & (parts > 0), spacing)
+    ventricle = largest_component(np.isin(labels, (Anatomy.LV, Anatomy.MYOCARDIUM)))
+    height = outside_mm(ventricle, spacing)
     parts, _ = ndimage.label(aorta)
     # the descending aorta may pass close by: the root is what has most of the neighbourhood
     beside = np.bincount(parts[(height <= BESIDE_MM) & aorta], minlength=1)

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ffr.anatomy import Anatomy
 from meshes.arrays import AnyArray, Floats, floats
+from meshes.components import largest_component
 from meshes.errors import GeometryError
 from meshes.tree import VesselTree, segment_length_mm
 from meshes.volume import Volume, ijk_to_points_mm
@@ -72,7 +73,7 @@ def heart_frame(labels: Volume) -> HeartFrame:
         Neither blood nor wall of the left ventricle is in the map.
     """
     spacing = float(np.mean(labels.grid.spacing_mm))
-    mask = {part: _largest(labels.values == part) for part in Anatomy if part}
+    mask = {part: largest_component(labels.values == part) for part in Anatomy if part}
     pool, wall = mask[Anatomy.LV], mask[Anatomy.MYOCARDIUM]
     solid = pool | wall
     if np.count_nonzero(solid) < FEWEST_VOXELS:
@@ -155,15 +156,6 @@ def _unit(vector: Floats) -> Floats:
 def _across(vector: Floats, axis: Floats) -> Floats:
     """Return the unit part of `vector` that is perpendicular to `axis`."""
     return _unit(vector - vector @ axis * axis)
-
-
-def _largest(mask: AnyArray) -> AnyArray:
-    parts, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return np.asarray(parts == sizes.argmax())
 
 
 def _points_mm(labels: Volume, mask: AnyArray) -> Floats:

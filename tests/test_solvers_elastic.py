@@ -16,15 +16,14 @@ from solvers.elastic.beds import (
 from solvers.elastic.coronary import (
     CoronaryPulse,
     coronary_network,
-    mean_pressure_ratio,
     solve_coronary,
-    wave_free_ratio,
 )
 from solvers.elastic.inlet import Inlet
 from solvers.elastic.network import ElasticNetwork, ElasticVessel
 from solvers.elastic.pulse import run_cycles, run_to_periodicity
 from solvers.elastic.svoned import parse_svoned
 from solvers.errors import ConvergenceError
+from solvers.ratios import mean_pressure_ratio, wave_free_ratio
 from solvers.steady import solve_steady
 
 BLOOD = Blood(4e-3, 1060.0)

@@ -22,16 +22,11 @@ from meshes.tree import CoronaryTree, outlets
 from solvers.blood import Blood
 from solvers.elastic.beds import coronary_beds
 from solvers.losses import borda_carnot, poiseuille
-from solvers.lumped.coronary import (
-    mean_pressure_ratio,
-    pulsatility,
-    rms_corrected,
-    solve_pulsatile,
-    wave_free_ratio,
-)
+from solvers.lumped.coronary import pulsatility, rms_corrected, solve_pulsatile
 from solvers.lumped.files import case, variable_table, vessel_table
 from solvers.lumped.network import LumpedSolution, Network
 from solvers.lumped.simulate import simulated
+from solvers.ratios import mean_pressure_ratio, wave_free_ratio
 from solvers.steady import solve_steady
 from solvers.waveforms import DIASTOLE_FROM, aortic_wave_mmhg, ventricular_wave_mmhg
 

@@ -13,7 +13,7 @@ from ffr.pulse.cases import PulseCase, PulseTree
 from ffr.pulse.waves import Pulsed, Wave
 from ffr.report.colours import BLUE, BROWN, INK, LINE, ORANGE, PALE_INK
 from ffr.report.svg import research_note, style
-from solvers.elastic.coronary import WAVE_FREE_MARGIN_S, WAVE_FREE_START
+from solvers.ratios import WAVE_FREE_MARGIN_S, WAVE_FREE_START
 
 MOST_WAVES = 3  # distal ones per tree: those with the lowest FFR
 COLOURS = (BROWN, ORANGE, BLUE)

@@ -18,6 +18,7 @@ from solvers.elastic.beds import Bed, Resistance, coronary_beds
 from solvers.losses import Closure, poiseuille
 from solvers.lumped import coronary as lumped
 from solvers.occlusion import occluded
+from solvers.ratios import mean_pressure_ratio, wave_free_ratio
 from solvers.steady import solve_steady
 
 MODELS = ("0d", "1d")
@@ -166,18 +167,8 @@ def _march(
     """Return waves at `points`, mean and wave-free pressure ratio at all points of the tree."""
     given = (part.tree, fed.blood, beat.time_s, beat.aortic_mmhg, beds, closure)
     pulse: lumped.LumpedPulse | elastic.CoronaryPulse
-    if model == "0d":
-        pulse = lumped.solve_pulsatile(*given)
-        ratios = (
-            lumped.mean_pressure_ratio(pulse),
-            lumped.wave_free_ratio(pulse, beat.diastole_s),
-        )
-    else:
-        pulse = elastic.solve_coronary(*given)
-        ratios = (
-            elastic.mean_pressure_ratio(pulse),
-            elastic.wave_free_ratio(pulse, beat.diastole_s),
-        )
+    pulse = lumped.solve_pulsatile(*given) if model == "0d" else elastic.solve_coronary(*given)
+    ratios = mean_pressure_ratio(pulse), wave_free_ratio(pulse, beat.diastole_s)
     n = len(fed.tree)
     number = np.full(n, -1)
     number[part.points] = np.arange(part.points.size)

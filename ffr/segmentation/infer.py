@@ -21,6 +21,7 @@ from ffr.segmentation.preprocess import (
 )
 from ffr.segmentation.weights import Network
 from meshes.arrays import AnyArray, Floats
+from meshes.components import largest_component
 from meshes.resample import box_grid, covering_grid, resampled
 from meshes.volume import Grid, Volume, array_shape, ijk_to_points_mm, points_mm_to_ijk
 
@@ -66,7 +67,7 @@ def map_heart(volume: Volume, network: Network) -> HeartMap:
     coarse = resampled(volume, grid, outside=-1000.0)
     labels = _run(network, anatomy_input(coarse.values)).argmax(dim=0).numpy()
     heart = np.isin(labels, (Anatomy.LV, Anatomy.MYOCARDIUM, Anatomy.AORTA))
-    centre = _centre_mm(grid, _largest(heart))
+    centre = _centre_mm(grid, largest_component(heart))
     if centre is None:
         return HeartMap(Volume(grid, labels.astype(np.uint8)), 0.0, 0.0)
     box = _window(grid, centre)
@@ -90,15 +91,6 @@ def _window(grid: Grid, centre_mm: Floats) -> tuple[slice, ...]:
     return tuple(slices[::-1])
 
 
-def _largest(mask: AnyArray) -> AnyArray:
-    parts, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return np.asarray(parts == sizes.argmax())
-
-
 def _centre_mm(grid: Grid, mask: AnyArray) -> Floats | None:
     if not mask.any():
         return None
@@ -108,7 +100,7 @@ def _centre_mm(grid: Grid, mask: AnyArray) -> Floats | None:
 def vessel_box(heart: HeartMap) -> Grid | None:
     """Return the 0.5 mm grid around the heart and the aortic root, None without a heart."""
     chambers = (Anatomy.LV, Anatomy.MYOCARDIUM, Anatomy.RV, Anatomy.LA, Anatomy.RA)
-    mask = _largest(np.isin(heart.labels.values, chambers))
+    mask = largest_component(np.isin(heart.labels.values, chambers))
     if not mask.any():
         return None
     where = np.argwhere(mask)[:, ::-1]

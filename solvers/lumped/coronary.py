@@ -24,8 +24,6 @@ LUMP_MM = 20.0  # a hundredth of the wave length of the 5th harmonic at 10 m/s
 S_PER_MIN = 60.0
 M3_PER_ML = 1e-6
 TOLERANCE = 1e-8  # mmHg or mL/s
-WAVE_FREE_START = 0.25  # of diastole; iFR, Sen et al., J Am Coll Cardiol 2012;59:1392
-WAVE_FREE_MARGIN_S = 0.005  # before the end of diastole, same source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,45 +227,6 @@ def solve_pulsatile(
     time = floats(np.linspace(0.0, inlet.period_s, steps + 1))
     waves = _at_points(tree, blood, closure, lumps, network, values, rates)
     return LumpedPulse(time, *waves, beats.cycles, float(change.max()))
-
-
-def mean_pressure_ratio(pulse: LumpedPulse) -> Floats:
-    """Return mean Pd over mean Pa of the whole cycle at each point, shape (n,).
-
-    With hyperaemic beds this is FFR (Pijls et al., New England Journal of Medicine
-    1996;334:1703), with resting beds resting Pd/Pa.
-    """
-    mean = np.asarray(np.trapezoid(pulse.pressure_mmhg, pulse.time_s, axis=0))
-    return floats(mean / mean[0])
-
-
-def wave_free_ratio(pulse: LumpedPulse, diastole_s: float) -> Floats:
-    """Return the instantaneous wave-free ratio iFR at each point, shape (n,).
-
-    Mean Pd over mean Pa from a quarter into diastole to 5 ms before its end, the end of the
-    cycle (Sen et al., Journal of the American College of Cardiology 2012;59:1392), resting
-    beds assumed.
-
-    Parameters
-    ----------
-    pulse
-        The waves at rest.
-    diastole_s
-        When diastole begins.
-
-    Raises
-    ------
-    ValueError
-        A diastole too short to hold the window.
-    """
-    period = float(pulse.time_s[-1])
-    begin = diastole_s + WAVE_FREE_START * (period - diastole_s)
-    window = (pulse.time_s >= begin) & (pulse.time_s <= period - WAVE_FREE_MARGIN_S)
-    if not 0.0 <= diastole_s < period or np.count_nonzero(window) < 2:
-        message = f"diastole from {diastole_s:g} s to {period:g} s is too short for iFR"
-        raise ValueError(message)
-    mean = pulse.pressure_mmhg[window].mean(axis=0)
-    return floats(mean / mean[0])
 
 
 def pulsatility(pulse: LumpedPulse) -> Floats:
