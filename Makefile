@@ -45,7 +45,7 @@ $(READY): pyproject.toml requirements.lock requirements-torch.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@$(PIP) check
 	@echo "make: compiling the flow solvers"
-	@$(BIN)/python -m solvers.first_run 2>/dev/null || echo "make: they compile at the first solve"
+	@$(BIN)/python -m ffr.first_run 2>/dev/null || echo "make: they compile at the first solve"
 	@touch $(READY)
 
 clean:

@@ -26,7 +26,7 @@ from meshes.arrays import AnyArray
 from meshes.io import write_swc
 from solvers.elastic.pulse import run_to_periodicity
 from solvers.elastic.svoned import parse_svoned
-from solvers.first_run import stenosed_vessel
+from ffr.first_run import stenosed_vessel
 from solvers.lumped.files import case, vessel_table
 from solvers.lumped.simulate import simulated, steady_problem, steady_state
 from validation.bench_stages import FFR
@@ -40,7 +40,7 @@ SETTLED_CYCLES = 7  # so many steps more, and svzerod is within EQUAL_PERCENT of
 EQUAL_PERCENT = 1e-4  # of the largest value of each vessel: equal accuracy
 COLUMNS = ("flow_in", "flow_out", "pressure_in", "pressure_out")
 CELL_MM = 1.0  # of the 1D solver; with 0.5 and 2 mm the flow is the same to 0.002 %
-WARM = ("-m", "solvers.first_run")  # what installation does
+WARM = ("-m", "ffr.first_run")  # what installation does
 
 
 @dataclass(frozen=True, slots=True)

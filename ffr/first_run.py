@@ -1,4 +1,4 @@
-"""How are kernels compiled before a user waits for them? `python -m solvers.first_run`.
+"""How are kernels compiled before a user waits for them? `python -m ffr.first_run`.
 
 Installation runs it once; numba keeps the machine code on disk. Where it cannot, nothing is
 lost: the first solve compiles what it needs.
@@ -6,10 +6,14 @@ lost: the first solve compiles what it needs.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
+from ffr.centreline import SolveSettings, solve_centreline
+from meshes.io import write_swc
 from meshes.tree import VesselTree
-from solvers.blood import Blood
 from solvers.methods import METHODS
 
 
@@ -21,11 +25,13 @@ def stenosed_vessel(percent: float = 50.0) -> VesselTree:
 
 
 def compile_kernels() -> None:
-    """Solve a vessel in the ways of `ffr solve`: known flow and a bed, both solvers."""
-    tree, blood = stenosed_vessel(), Blood()
-    for method in METHODS.values():
-        method.with_flows(tree, 93.0, [150.0], blood)
-        method.with_beds(tree, 93.0, [0.5], 5.0, blood)
+    """Do what `ffr solve` does with a vessel: flow given and not, by both solvers."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "vessel.swc"
+        write_swc(file, stenosed_vessel())
+        for solver in METHODS:
+            for flow_ml_min in (150.0, None):
+                solve_centreline(file, SolveSettings(flow_ml_min=flow_ml_min, solver=solver))
 
 
 if __name__ == "__main__":

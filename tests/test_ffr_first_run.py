@@ -10,16 +10,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOLVE = """
-import importlib, json, pathlib, sys
+import json, pathlib, sys
 from ffr.centreline import SolveSettings, solve_centreline
 from meshes.io import write_swc, write_vtp
-from solvers.first_run import compile_kernels, stenosed_vessel
-
-FILES = sorted(pathlib.Path("solvers/kernels").glob("[a-z]*.py"))
-MODULES = [importlib.import_module(f"solvers.kernels.{file.stem}") for file in FILES]
+from ffr.first_run import compile_kernels, stenosed_vessel
 
 def versions():
-    kernels = {id(k): k for m in MODULES for k in vars(m).values() if hasattr(k, "signatures")}
+    ours = [m for n, m in sys.modules.items() if n.startswith(("solvers.", "meshes.", "ffr."))]
+    kernels = {id(k): k for m in ours for k in vars(m).values() if hasattr(k, "signatures")}
     return {f"{k.__name__}{s}" for k in kernels.values() for s in k.signatures}
 
 if "first" in sys.argv:
@@ -61,7 +59,7 @@ HEAVY = ("torch", "pyvista", "matplotlib", "SALib", "skimage", "SimpleITK", "vtk
 @pytest.mark.parametrize("kind", ["swc", "vtp"])
 def test_a_solve_imports_no_heavy_library(tmp_path, kind):
     script = (
-        "import sys, pathlib; from meshes import io; from solvers.first_run import *;"
+        "import sys, pathlib; from meshes import io; from ffr.first_run import *;"
         "from ffr.centreline import SolveSettings, solve_centreline; import ffr.cli;"
         f"path = pathlib.Path(sys.argv[1]) / 'a.{kind}';"
         f"io.write_{kind}(path, stenosed_vessel());"
