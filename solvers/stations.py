@@ -16,6 +16,8 @@ DENSEST = 60.0  # stations per radius: more only follow the noise of dense sampl
 MILD_KINK = 0.1  # slope change below which samples of a smooth curve are meant
 FELT = 6.0  # radii beyond which a shoulder is not felt
 FEWEST = 16
+PLAIN = 5.0  # stations per radius that a smooth lumen needs at most; the others are extra
+MOST = 1500  # stations of a vessel: fewer extra ones where a rough lumen asks for more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +97,13 @@ def place_stations(s_m: Floats, radius_m: Floats) -> Floats:
     first = np.searchsorted(fine, knot - FELT * width)
     end = np.searchsorted(fine, knot + FELT * width, side="right")
     per_radius += KINK_STEPS * kink_weight(fine, first, end, knot, kink, width)
-    density = np.minimum(per_radius, DENSEST) / radius
-    count = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(fine))])
+    plain = np.minimum(per_radius, PLAIN) / radius
+    extra = np.minimum(per_radius, DENSEST) / radius - plain
+    count, more = (
+        np.concatenate([[0.0], np.cumsum((d[1:] + d[:-1]) / 2 * np.diff(fine))])
+        for d in (plain, extra)
+    )
+    room = max(MOST - count[-1], 0.25 * MOST)
+    count += more * min(1.0, room / max(more[-1], 1.0))
     steps = max(FEWEST, int(np.ceil(count[-1])))
     return np.asarray(np.interp(np.linspace(0.0, count[-1], steps + 1), count, fine))
