@@ -22,11 +22,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ffr.first_run import stenosed_vessel
 from meshes.arrays import AnyArray
 from meshes.io import write_swc
 from solvers.elastic.pulse import run_to_periodicity
 from solvers.elastic.svoned import parse_svoned
-from ffr.first_run import stenosed_vessel
 from solvers.lumped.files import case, vessel_table
 from solvers.lumped.simulate import simulated, steady_problem, steady_state
 from validation.bench_stages import FFR
