@@ -137,18 +137,20 @@ def pivots(start: Ints, column: Ints, value: Floats) -> tuple[Ints, Ints, int]:
                     number[i, found] -= factor * number[best, k]
                     continue
                 if count[i] == width:
-                    wider, more = (
-                        np.empty((n, 2 * width), dtype=np.int64),
-                        np.empty((n, 2 * width)),
-                    )
-                    wider[:, :width], more[:, :width] = inside, number
+                    wider = np.empty((n, 2 * width), dtype=np.int64)
+                    more = np.empty((n, 2 * width))
+                    for line in range(n):
+                        for m in range(width):
+                            wider[line, m], more[line, m] = inside[line, m], number[line, m]
                     inside, number, width = wider, more, 2 * width
                 inside[i, count[i]], number[i, count[i]] = j, -factor * number[best, k]
                 count[i] += 1
                 shortness[j] += 1
                 if held[j] == depth:
                     deeper = np.empty((n, 2 * depth), dtype=np.int64)
-                    deeper[:, :depth] = holders
+                    for line in range(n):
+                        for m in range(depth):
+                            deeper[line, m] = holders[line, m]
                     holders, depth = deeper, 2 * depth
                 holders[j, held[j]] = i
                 held[j] += 1
@@ -189,7 +191,8 @@ def filled(start: Ints, column: Ints, rows: Ints, columns: Ints) -> Factors:
             k += 1
         if begin[i] + size > pivot.size:
             longer = np.empty(2 * pivot.size + size, dtype=np.int64)
-            longer[: begin[i]] = pivot[: begin[i]]
+            for k in range(begin[i]):
+                longer[k] = pivot[k]
             pivot = longer
         for k in range(1, size):  # rows are short: insertion sort
             j, m = line[k], k
@@ -357,6 +360,13 @@ def set_time(system: System, row: int) -> None:
 
 
 @kernel
+def copied(values: Floats, into: Floats) -> None:
+    """Fill `into`; as `into[:] = values` numba compiles it for two seconds."""
+    for i in range(values.size):
+        into[i] = values[i]
+
+
+@kernel
 def march(
     system: System,
     y: Floats,
@@ -395,12 +405,14 @@ def march(
     entries = np.zeros(0)
     known, total, slots, worst, where = False, 0, 0, 0.0, 0
     if first == 0:
-        kept[0], kept_rate[0] = y, rate
+        copied(y, kept[0])
+        copied(rate, kept_rate[0])
         slots = 1
     for step in range(steps):
         set_time(system, (row + step) % timed.shape[0])
-        new[:] = y
-        new_rate[:] = rate * (1.0 - 1.0 / gamma)
+        for i in range(n):
+            new[i] = y[i]
+            new_rate[i] = rate[i] * (1.0 - 1.0 / gamma)
         for iteration in range(limit):
             for i in range(n):
                 middle[i] = y[i] + (new[i] - y[i]) * alpha_f
@@ -446,10 +458,11 @@ def march(
             for i in range(n):
                 new_rate[i] += change[i]
                 new[i] += change[i] * forward
-        y[:] = new
-        rate[:] = new_rate
+        copied(new, y)
+        copied(new_rate, rate)
         if step + 1 >= first and (step + 1 - first) % every == 0 and slots < kept.shape[0]:
-            kept[slots], kept_rate[slots] = y, rate
+            copied(y, kept[slots])
+            copied(rate, kept_rate[slots])
             slots += 1
     return DONE, steps, total, where, worst
 
@@ -482,7 +495,7 @@ def rest_state(
     entries = np.zeros(0)
     known, worst, where = False, 0.0, 0
     for iteration in range(limit):
-        c[:] = constant
+        copied(constant, c)
         by_y[:] = 0.0
         nonlinear(system, open_gate, y, rate, c, by_y, by_rate)
         worst = 0.0

@@ -196,7 +196,8 @@ def steady_tree(
                 break
             for i in range(flow.size):
                 trial[i] = 0.5 * (trial[i] + flow[i])
-        flow[:] = trial
+        for i in range(flow.size):  # `flow[:] = trial` takes numba two seconds to compile
+            flow[i] = trial[i]
         residual, where = after, at
     return step, residual, where
 
