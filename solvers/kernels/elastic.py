@@ -522,5 +522,6 @@ def march(
                 trouble = max(trouble, slow)
             t = times[sample] if dt == left else t + dt
             steps += 1
-        p_out[sample - 1], q_out[sample - 1] = p, q + shift
+        for i in range(n_cells):  # as whole rows numba compiles this for two seconds
+            p_out[sample - 1, i], q_out[sample - 1, i] = p[i], q[i] + shift[i]
     return steps, trouble, t
