@@ -109,7 +109,7 @@ def _drawn(tree: CoronaryTree, count: int) -> dict[str, Floats]:
 
 
 def _noise(count: int, n: int) -> AnyArray:
-    return np.random.default_rng(SEED).standard_normal((count, n), dtype=np.float32)
+    return np.random.default_rng(SEED).standard_normal((count, 2 * n), dtype=np.float32)
 
 
 def _evenly(tree: VesselTree) -> AnyArray:

@@ -9,12 +9,18 @@ import numpy as np
 from meshes.arrays import Floats, floats
 from meshes.tree import CoronaryTree
 
-MOST_RELATIVE = 0.1  # error of a radius for which its effect on the mean is corrected
+MOST_CORRECTED_PERCENT = 10.0  # error of a radius up to which its effect on the mean counts
 
 
 @dataclass(frozen=True, slots=True)
 class LumenError:
-    """How wrong measured radii are, from held-out virtual scans (model card).
+    """How wrong measured radii are; log-normal, from held-out virtual scans.
+
+    `python -m validation throats` compares measured radii at and beside 244 stenoses with
+    the true ones. What the section network says of its own error is right where the lumen is
+    wide; at narrowings, which calcium and blur widen, it says too little: held in 88 instead
+    of 95 % of points, 91 % with `narrowing_percent` (94 % without calcium nearby). And it
+    says too much where it is lost: told 40 to 120 %, the errors have a log SD of 33 to 37 %.
 
     Parameters
     ----------
@@ -25,34 +31,46 @@ class LumenError:
         `radius_sd_mm` that the segmentation gives with the tree counts.
     unknown_percent
         Standard deviation, of the radius, where the tree comes without one.
+    narrowing_percent
+        More of it (added in quadrature) at a lumen that is closed; at a narrowing that
+        share of it by which the diameter is reduced.
+    most_percent
+        Greatest standard deviation.
     correlation_mm
-        Length over which the error changes along a vessel.
+        Length over which the error changes along a vessel (Matern 3/2).
     """
 
     shared_mm: float = 0.02
     least_percent: float = 4.0
     unknown_percent: float = 7.0
+    narrowing_percent: float = 20.0
+    most_percent: float = 35.0
     correlation_mm: float = 4.0
 
     @classmethod
     def of_percent(cls, percent: float) -> LumenError:
-        """Return the law of radii that are wrong by so much and share no error."""
-        return cls(shared_mm=0.0, unknown_percent=percent)
+        """Return the law of radii that are wrong by so much everywhere, and share no error."""
+        return cls(
+            shared_mm=0.0, least_percent=percent, unknown_percent=percent, narrowing_percent=0.0
+        )
 
     def centre_mm(self, coronary: CoronaryTree) -> Floats:
         """Return the radii around which true ones are expected, shape (n,).
 
-        Resistance goes with radius^-4: an error of relative SD e raises it by 10 e^2 on
-        average. Measured radii carry the error already and drawn ones get it again; radii
-        wider by 5 e^2 make up for both. Where e is above MOST_RELATIVE the series means
-        nothing any more.
+        Resistance goes with radius^-4: a log-normal error of SD e raises it by exp(8 e^2)
+        on average. Measured radii carry the error already and drawn ones get it again;
+        radii wider by exp(4 e^2) make up for both. That counts where many errors add up
+        along a vessel, and these are small. A large one stands alone, at a throat: there
+        the measured radius stays the median, so e counts up to MOST_CORRECTED_PERCENT.
         """
-        radius = coronary.tree.radius_mm
-        relative = np.minimum(self.own_mm(coronary) / radius, MOST_RELATIVE)
-        return floats(radius * (1.0 + 5.0 * relative**2))
+        e = np.minimum(self.own_percent(coronary), MOST_CORRECTED_PERCENT) / 100.0
+        return floats(coronary.tree.radius_mm * np.exp(4.0 * e**2))
 
-    def own_mm(self, coronary: CoronaryTree) -> Floats:
+    def own_percent(self, coronary: CoronaryTree) -> Floats:
         """Return the standard deviation that changes along the vessels, shape (n,)."""
         radius, sd = coronary.tree.radius_mm, coronary.radius_sd_mm
-        least = np.where(sd > 0, self.least_percent, self.unknown_percent) / 100.0 * radius
-        return floats(np.maximum(sd, least))
+        least = np.where(sd > 0, self.least_percent, self.unknown_percent)
+        told = np.maximum(100.0 * sd / radius, least)
+        narrowed = np.clip(1.0 - radius / coronary.reference_radius_mm, 0.0, 1.0)
+        own = np.hypot(told, self.narrowing_percent * narrowed)
+        return floats(np.minimum(own, self.most_percent))

@@ -140,10 +140,10 @@ class _Latent:
         return {name: mixed[:, c] for name, c in zip(GROUPS, self.columns, strict=True)}
 
     def noise(self, k: int, tree: int) -> AnyArray:
-        """Return white noise for the radii, (base, n); B's also where radius is from B."""
+        """Return white noise for the radii, (base, 2n); B's also where radius is from B."""
         from_b = k in (1, 2 + GROUPS.index("lumen radius"))
         rng = np.random.default_rng([SEED, tree, int(from_b)])
-        return rng.standard_normal((self.base, self.points[tree]), dtype=np.float32)
+        return rng.standard_normal((self.base, 2 * self.points[tree]), dtype=np.float32)
 
 
 def _summary(ffr: AnyArray, solution: FlowSolution, readings: Ints) -> Uncertainty:

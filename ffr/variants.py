@@ -86,7 +86,7 @@ class Variants:
         z
             By group, standard normal inputs (m, `input_count`).
         noise
-            White noise for the radii, shape (m, n).
+            White noise for the radii, shape (m, 2n).
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Variants:
         ffr = sample_ffr(
             self.network, self.boundary.outlet_resistance_mmhg_min_ml,
             self.solution.flow_ml_min,
-            (np.full(len(c.tree), self.lumen.shared_mm), self.lumen.own_mm(c)),
+            np.full(len(c.tree), self.lumen.shared_mm), self.lumen.own_percent(c),
             self.lumen.correlation_mm, draws, self.lumen.centre_mm(c),
         )  # fmt: skip
         model = np.exp(self.model_sd_percent / 100.0 * one["flow model"]).astype(np.float32)

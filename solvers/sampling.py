@@ -28,7 +28,8 @@ class Draws:
     radius_shift
         Standard normal: error of the radius that the whole tree shares.
     noise
-        White standard normal noise (m, n): its error that changes along the vessels.
+        White standard normal noise (m, 2n): its error that changes along the vessels, and
+        that error's slope.
     bed_factor
         Microvascular resistance over the expected one, (m, outlets) in the order of `outlets`.
     viscosity_factor, loss_factor
@@ -57,7 +58,8 @@ def sample_ffr(
     calibrated: Calibrated,
     outlet_resistance_mmhg_min_ml: Floats,
     flow_ml_min: Floats,
-    radius_sd_mm: tuple[Floats, Floats],
+    shared_sd_mm: Floats,
+    own_sd_percent: Floats,
     correlation_mm: float,
     draws: Draws,
     centre_mm: Floats | None = None,
@@ -72,14 +74,16 @@ def sample_ffr(
         Expected resistances, in the order of `outlets`.
     flow_ml_min
         Expected flow at the points, where Newton starts, (n,).
-    radius_sd_mm
-        Standard deviation of the radius, shared by the tree and along the vessels, (n,).
+    shared_sd_mm
+        Standard deviation of the radius that the whole tree shares, (n,).
+    own_sd_percent
+        Standard deviation that changes along the vessels, log-normal, (n,).
     correlation_mm
-        Length over which the second kind is correlated.
+        Length over which the second kind is correlated (Matern 3/2).
     draws
         The samples.
     centre_mm
-        Radii around which they are drawn, (n,); those of the tree by default.
+        Medians of the drawn radii, (n,); those of the tree by default.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def sample_ffr(
     """
     tree = calibrated.tree
     m, n = draws.inlet_pressure_mmhg.size, len(tree)
-    shared, own = (np.asarray(sd, dtype=np.float64) * M_PER_MM for sd in radius_sd_mm)
+    shared, own = floats(shared_sd_mm) * M_PER_MM, floats(own_sd_percent) / 100.0
     centre = floats(tree.radius_mm if centre_mm is None else centre_mm) * M_PER_MM
     resistance = np.ones(n)
     resistance[outlets(tree)] = outlet_resistance_mmhg_min_ml

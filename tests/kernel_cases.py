@@ -60,14 +60,14 @@ def steady() -> list[float]:
     vessel.CELLS = cells
     one, m = np.ones(3), 3
     draws = Draws(
-        np.array([-1.0, 0.0, 1.0]), np.linspace(-1, 1, m * 7).reshape(m, 7),
+        np.array([-1.0, 0.0, 1.0]), np.linspace(-1, 1, m * 14).reshape(m, 14),
         np.ones((m, 2)), one, one,
         93.0 * one, 5.0 * one,
     )  # fmt: skip
     sd = np.full(7, 0.05)
     sampled = sample_ffr(
-        calibrate(tree(), resolved, blood), np.array(beds), resolved.flow_ml_min, (sd, sd), 8.0,
-        draws,
+        calibrate(tree(), resolved, blood), np.array(beds), resolved.flow_ml_min, sd, 100 * sd,
+        8.0, draws,
     )  # fmt: skip
     ends = outlets(tree())
     return [*lumped.pressure_mmhg[ends], *resolved.pressure_mmhg[ends], *sampled[:, ends].flat]

@@ -6,6 +6,7 @@ import pytest
 from meshes.tree import VesselTree, child_count, outlets, path_length_mm
 from solvers.blood import Blood
 from solvers.calibrated import calibrate
+from solvers.kernels.calibrated import smooth_walk
 from solvers.resolved import solve_resolved
 from solvers.sampling import Draws, sample_ffr
 from solvers.sensitivity import ffr_gradient_per_mm2, length_share_mm
@@ -47,14 +48,14 @@ def sampled(network, solved, sd_mm, shift=(0.0,), **changes):
     """Sample with one radius error that the tree shares, and other factors as asked."""
     m, n = len(shift), len(TREE)
     given = {
-        "radius_shift": np.array(shift), "noise": np.zeros((m, n)),
+        "radius_shift": np.array(shift), "noise": np.zeros((m, 2 * n)),
         "bed_factor": np.ones((m, 2)), "viscosity_factor": np.ones(m),
         "loss_factor": np.ones(m), "inlet_pressure_mmhg": np.full(m, 93.0),
         "venous_pressure_mmhg": np.full(m, 5.0),
     } | changes  # fmt: skip
     sd = np.broadcast_to(sd_mm, (n,))
     draws = Draws(**given)
-    return sample_ffr(network, BEDS, solved.flow_ml_min, (sd, np.zeros(n)), 4.0, draws)
+    return sample_ffr(network, BEDS, solved.flow_ml_min, sd, np.zeros(n), 4.0, draws)
 
 
 def test_the_network_repeats_the_resolved_solution(network, solved):
@@ -74,6 +75,19 @@ def test_it_follows_the_resolved_solver_when_radii_change(network, solved):
         assert abs(slow[ENDS[0]] - solved.pressure_mmhg[ENDS[0]] / 93.0) > 0.03
 
 
+def test_lumens_that_are_wrong_by_a_third_make_no_pressure_out_of_nothing(network, solved):
+    m, n = 400, len(TREE)
+    noise = np.random.default_rng(3).normal(size=(m, 2 * n))
+    draws = Draws(
+        np.zeros(m), noise, np.ones((m, 2)), np.ones(m), np.ones(m), np.full(m, 93.0),
+        np.full(m, 5.0),
+    )  # fmt: skip
+    sd = np.zeros(n), np.full(n, 35.0)
+    ffr = sample_ffr(network, BEDS, solved.flow_ml_min, *sd, 4.0, draws)
+    assert np.all((ffr > 0.0) & (ffr < 1.2))  # 1.45 if gains of head grew like losses
+    assert ffr[:, ENDS[0]].min() < 0.3
+
+
 def test_each_outlet_has_its_own_bed(network, solved):
     factor = np.array([[1.0, 1.0], [1.0, 4.0]])
     ffr = sampled(network, solved, 0.0, (0.0, 0.0), bed_factor=factor)
@@ -82,17 +96,33 @@ def test_each_outlet_has_its_own_bed(network, solved):
     assert ffr[1] == pytest.approx(twice.pressure_mmhg / 93.0, abs=1e-4)
 
 
+@pytest.mark.parametrize("step_mm", [0.01, 0.5, 3.0])
+def test_the_random_walk_of_the_radii_is_smooth_whatever_the_step(step_mm):
+    """Matern 3/2: variance 1, correlation (1 + x) exp(-x) with x = sqrt(3) d / length."""
+    n, m, length = 40, 4000, 4.0
+    s, parent = np.arange(n) * step_mm, np.arange(-1, n - 1)
+    noise = np.random.default_rng(1).normal(size=(m, 2 * n))
+    walk, slope = np.empty((m, n)), np.empty(n)
+    for k in range(m):
+        smooth_walk(parent, s, length, noise[k], walk[k], slope)
+    assert walk.std(axis=0) == pytest.approx(np.ones(n), abs=0.06)
+    for lag in (1, 4, 39):
+        x = np.sqrt(3) * lag * step_mm / length
+        found = (walk[:, 0] * walk[:, lag]).mean()
+        assert found == pytest.approx((1 + x) * np.exp(-x), abs=0.06)
+
+
 def test_errors_that_reach_further_along_the_vessel_weigh_more(network, solved):
-    noise = np.random.default_rng(0).normal(size=(2000, len(TREE)))
+    noise = np.random.default_rng(0).normal(size=(2000, 2 * len(TREE)))
     m = len(noise)
     draws = Draws(
         np.zeros(m), noise, np.ones((m, 2)), np.ones(m), np.ones(m), np.full(m, 93.0),
         np.full(m, 5.0),
     )  # fmt: skip
-    nothing, sd = np.zeros(len(TREE)), np.full(len(TREE), 0.05)
+    nothing, sd = np.zeros(len(TREE)), np.full(len(TREE), 3.0)
     spread = []
     for reach_mm in (0.1, 2.0, 8.0):
-        ffr = sample_ffr(network, BEDS, solved.flow_ml_min, (nothing, sd), reach_mm, draws)
+        ffr = sample_ffr(network, BEDS, solved.flow_ml_min, nothing, sd, reach_mm, draws)
         spread.append(ffr[:, ENDS[0]].std())
     assert 0 < 1.2 * spread[0] < spread[1] < spread[2] / 1.1
 

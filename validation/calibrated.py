@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import expm
 
 from ffr import pipeline
 from ffr.patient import Patient
@@ -30,7 +31,7 @@ from validation.setting import setting
 
 FIRST_SEED = 1_000_400  # held out; the network was shaped on 1 000 300 to 307
 BURDEN = 3.0
-RADIUS_SD_MM = (0.03, 0.08)  # shared by the tree, along the vessels
+SHARED_SD_MM, OWN_SD_PERCENT = 0.03, 7.0  # of the radii: by the tree, along the vessels
 CORRELATION_MM = 4.0
 BED_LOG_SD, VISCOSITY_LOG_SD = 0.3, 0.1
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
@@ -52,18 +53,19 @@ class Deviation:
     lumped_ffr: Floats
 
 
-def changed(
-    tree: VesselTree, rng: np.random.Generator, shift: float, noise: Floats
-) -> VesselTree:
+def changed(tree: VesselTree, shift: float, noise: Floats) -> VesselTree:
     """Return the tree with radii drawn anew, written apart from the sampler's kernel."""
-    s = path_length_mm(tree)
-    walk = np.empty(len(tree))
-    walk[0] = noise[0]
-    for i in range(1, len(tree)):
+    s, n = path_length_mm(tree), len(tree)
+    rate = np.sqrt(3.0) / CORRELATION_MM
+    state = np.empty((n, 2))  # the walk and its slope over `rate`: Matern 3/2
+    pairs = np.column_stack([noise[:n], noise[n:]])
+    state[0] = pairs[0]
+    for i in range(1, n):
         p = tree.parent[i]
-        rho = np.exp(-(s[i] - s[p]) / CORRELATION_MM)
-        walk[i] = rho * walk[p] + np.sqrt(1.0 - rho**2) * noise[i]
-    radius = tree.radius_mm + RADIUS_SD_MM[0] * shift + RADIUS_SD_MM[1] * walk
+        law = np.array([[0.0, 1.0], [-1.0, -2.0]]) * rate * (s[i] - s[p])
+        go = expm(law)
+        state[i] = go @ state[p] + np.linalg.cholesky(np.eye(2) - go @ go.T) @ pairs[i]
+    radius = tree.radius_mm * np.exp(OWN_SD_PERCENT / 100 * state[:, 0]) + SHARED_SD_MM * shift
     return VesselTree(tree.points_mm, np.maximum(radius, 0.2 * tree.radius_mm), tree.parent)
 
 
@@ -76,21 +78,19 @@ def deviations(
         tree, n = c.tree, len(c.tree)
         resistance = bed.outlet_resistance_mmhg_min_ml
         shift, beds, thick = rng.normal(size=(3, draws))
-        noise = rng.normal(size=(draws, n))
+        noise = rng.normal(size=(draws, 2 * n))
         beds, thick = np.exp(BED_LOG_SD * beds), np.exp(VISCOSITY_LOG_SD * thick)
         inlet, venous = bed.inlet_pressure_mmhg, bed.venous_pressure_mmhg
         drawn = Draws(
             shift, noise, np.tile(beds[:, None], resistance.size), thick, np.ones(draws),
             np.full(draws, inlet), np.full(draws, venous),
         )  # fmt: skip
-        sd = tuple(np.full(n, x) for x in RADIUS_SD_MM)
+        sd = np.full(n, SHARED_SD_MM), np.full(n, OWN_SD_PERCENT)
         network = calibrate(tree, nominal, flow.blood)
-        fast = sample_ffr(
-            network, resistance, nominal.flow_ml_min, (sd[0], sd[1]), CORRELATION_MM, drawn
-        )
+        fast = sample_ffr(network, resistance, nominal.flow_ml_min, *sd, CORRELATION_MM, drawn)
         ends = outlets(tree)
         for k in range(draws):
-            new = changed(tree, rng, shift[k], noise[k])
+            new = changed(tree, shift[k], noise[k])
             blood = Blood(flow.blood.viscosity_pa_s * thick[k], flow.blood.density_kg_m3)
             ask = (new, inlet, resistance * beds[k], venous, blood)
             try:

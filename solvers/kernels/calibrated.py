@@ -13,6 +13,7 @@ from meshes.compiled import kernel, parallel_kernel
 EXPANSION = 1.5  # of Borda-Carnot; least deviation over virtual trees, validation calibrated
 
 PLAIN = 15  # Newton steps before they are halved
+SHORT = 1e-3  # of the correlation length: below it, series instead of differences
 
 
 @kernel
@@ -30,7 +31,8 @@ def rescaled(
     """Fill the coefficients of a tree whose radii have changed from `radius` to `new`.
 
     The viscous loss goes with Poiseuille's integral. Of the quadratic one, what a local
-    widening loses is that of the new radii; the rest goes with the area^-2.
+    widening loses is that of the new radii; the rest goes with the area^-2, but where it is
+    a gain of head it at most doubles.
     """
     for i in range(parent.size):
         p = max(parent[i], 0)
@@ -39,10 +41,44 @@ def rescaled(
         now = (n0 * n0 + n0 * n1 + n1 * n1) / (n0 * n1) ** 3
         a[i] = viscous[i] * thickness * now / old
         rest = quadratic[i] - _expansion(r0, r1, density)
-        b[i] = rest * (r1 / n1) ** 4 + _expansion(n0, n1, density)
+        more = (r1 / n1) ** 4
+        if rest < 0.0 and more > 1.0:  # a gain has bounds, however narrow the lumen becomes
+            more = 2.0 - 1.0 / more
+        b[i] = rest * more + _expansion(n0, n1, density)
         if b[i] > 0.0:
             b[i] *= loss
         h[i] = density / 2.0 / (math.pi * new[i] * new[i]) ** 2
+
+
+@kernel
+def smooth_walk(
+    parent: Ints, s: Floats, length: float, noise: AnyArray, walk: Floats, slope: Floats
+) -> None:
+    """Fill a smooth random walk of unit variance along the vessels, Matern 3/2.
+
+    Its correlation over a distance d is (1 + x) exp(-x), x = sqrt(3) d/`length`. `noise`
+    (2n,) is white: n for the walk, n for its derivative. State-space form: Hartikainen &
+    Sarkka, IEEE Workshop on Machine Learning for Signal Processing 2010.
+    """
+    n = parent.size
+    for i in range(n):
+        first, second = noise[i], noise[n + i]
+        p = parent[i]
+        if p < 0:
+            walk[i], slope[i] = first, second
+            continue
+        x = math.sqrt(3.0) * (s[i] - s[p]) / length
+        fade = math.exp(-x)
+        if x < SHORT:
+            own, both, rest = math.sqrt(4.0 / 3.0 * x**3), math.sqrt(3.0 * x), math.sqrt(x)
+        else:
+            own = math.sqrt(1.0 - fade * fade * ((1.0 + x) ** 2 + x * x))
+            both = 2.0 * x * x * fade * fade / own
+            left = 1.0 - fade * fade * (x * x + (1.0 - x) ** 2) - both * both
+            rest = math.sqrt(max(left, 0.0))
+        before, bend = walk[p], slope[p]
+        walk[i] = fade * ((1.0 + x) * before + x * bend) + own * first
+        slope[i] = fade * ((1.0 - x) * bend - x * before) + both * first + rest * second
 
 
 @kernel
@@ -105,9 +141,9 @@ def sampled(
 ) -> None:  # fmt: skip
     """Fill FFR (m, n) of m samples of one tree.
 
-    Radii: `centre` [m], plus `shared` [m] times the standard normal `shift` (m,), plus
-    `own` [m] times the white noise `wiggle` (m, n), made an autoregressive process along
-    the vessels of correlation length `memory` [m]; not below `least` of themselves.
+    Radii: `centre` [m] times exp(`own` times a smooth walk of correlation length `memory`
+    [m] made from white noise `wiggle` (m, 2n)), plus `shared` [m] times the standard normal
+    `shift` (m,); not below `least` of `radius` [m].
     resistance (n,) of the outlets times bed (m, outlets); viscosity times thickness, losses
     times loss, inlet and venous pressure (m,).
     """
@@ -117,14 +153,10 @@ def sampled(
         a, b, h, q = np.empty(n), np.empty(n), np.empty(n), flow.copy()
         work, ends = np.empty((4, n)), np.ones(n)
         outlets = 0
+        smooth_walk(parent, s, memory, wiggle[k], walk, total)
         for i in range(n):
-            if i == 0:
-                walk[i] = wiggle[k, i]
-            else:
-                rho = math.exp(-(s[i] - s[parent[i]]) / memory)
-                walk[i] = rho * walk[parent[i]] + math.sqrt(1.0 - rho * rho) * wiggle[k, i]
-            error = shared[i] * shift[k] + own[i] * walk[i]
-            new[i] = max(least * radius[i], centre[i] + error)
+            drawn = centre[i] * math.exp(own[i] * walk[i]) + shared[i] * shift[k]
+            new[i] = max(least * radius[i], drawn)
             if outlet[i]:
                 ends[i] = resistance[i] * bed[k, outlets]
                 outlets += 1
