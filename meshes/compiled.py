@@ -16,7 +16,8 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile with numba; the options that all kernels share are set here, once.
 
     A kernel and all it calls live in one file, so that the disk cache (which watches
-    only the file of the outermost function) never serves stale machine code.
+    only the file of the outermost function) never serves stale machine code. Plain loops
+    compile soonest: `a[:] = b` takes numba two seconds, `a.min()` and `np.searchsorted` half.
     """
     return _compiled(function, parallel=False)
 

@@ -72,6 +72,11 @@ class Signal:
         """Length of the samples in time."""
         return float(self.time_s[-1] - self.time_s[0])
 
+    @property
+    def mean(self) -> float:
+        """Mean of the samples, as svZeroDSolver takes it."""
+        return float(self.values.sum()) / self.values.size
+
     def sampled(self, time_s: Floats) -> Floats:
         """Return the values at `time_s`."""
         time = np.mod(time_s, self.period_s) if self.periodic else time_s

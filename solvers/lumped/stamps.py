@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 
 import numpy as np
 
-from meshes.arrays import AnyArray, Floats, Ints
+from meshes.arrays import AnyArray, Floats, Ints, floats
 from solvers.kernels.lumped import IN_C, IN_E, IN_F, IN_P, System
 from solvers.kernels.pattern import FREE, gathered
 from solvers.lumped.activation import activation
@@ -119,7 +120,6 @@ class Group:
         self.variables, self.equations = like.variables, like.equations
         self.sheet, self.clock, self.memory, self.heart = sheet, clock, memory, heart
         self._tables = [block.values for block in blocks]
-        self._ones = np.ones(len(blocks))
 
     def __getitem__(self, name: str) -> AnyArray:
         return self.value(name, None)
@@ -128,7 +128,7 @@ class Group:
         """Return a value of all blocks, (g,), or (rows, g) where it changes with time."""
         count = len(self._tables)
         if default is not None and not any(name in table for table in self._tables):
-            return np.full(count, default)
+            return constant(default, count)
         try:
             return np.fromiter(map(itemgetter(name), self._tables), np.float64, count)
         except (KeyError, TypeError):  # not all have it, or some have a signal
@@ -140,7 +140,7 @@ class Group:
         if not any(isinstance(v, Signal) for v in raw):
             return np.array(raw, dtype=np.float64)
         if self.clock.steady:
-            return np.array([v.values.mean() if isinstance(v, Signal) else v for v in raw])
+            return np.array([v.mean if isinstance(v, Signal) else v for v in raw])
         size = self.clock.time_s.size
         table = [
             v.sampled(self.clock.time_s) if isinstance(v, Signal) else np.full(size, v)
@@ -186,7 +186,7 @@ class Group:
     ) -> None:
         rows, columns = self.equations[equation], self.variables[variable]
         if not isinstance(value, np.ndarray):
-            value = value * self._ones
+            value = constant(value, len(self.blocks))
         if value.ndim == 1:
             self.sheet.entries.append((rows, columns, which, value))
         else:
@@ -248,7 +248,13 @@ class Group:
         self.sheet.terms.append(Term(kind, at, tuple(kept), tuple(map(self._spread, numbers))))
 
     def _spread(self, value: AnyArray | float) -> AnyArray:
-        return value if isinstance(value, np.ndarray) else value * self._ones
+        return value if isinstance(value, np.ndarray) else constant(value, len(self.blocks))
+
+
+@lru_cache(maxsize=256)
+def constant(value: float, count: int) -> Floats:
+    """Return the same number `count` times: most coefficients are 1 or -1."""
+    return floats(np.full(count, value))
 
 
 def joined(sheet: Sheet, size: int) -> System:
@@ -260,9 +266,9 @@ def joined(sheet: Sheet, size: int) -> System:
         np.concatenate(values), size, 2,
     )  # fmt: skip
     places = np.split(place, np.cumsum(sizes)[:-1]) if sheet.moving or sheet.terms else []
-    constant = np.zeros(size)
+    rest = np.zeros(size)
     for at, value in sheet.constants:
-        constant[at] += value
+        rest[at] += value
     moving = [
         (where, places[entry] if isinstance(entry, int) else entry, value)
         for where, entry, value in sheet.moving
@@ -270,7 +276,7 @@ def joined(sheet: Sheet, size: int) -> System:
     kinds, ats, slots, numbers = _terms(sheet, places, moving)
     timed = [value for _, _, value in moving]
     return (
-        start, column, e, f, constant,
+        start, column, e, f, rest,
         np.ascontiguousarray(np.concatenate(timed, axis=1)) if timed else np.zeros((1, 0)),
         _flat([np.full(at.size, where) for where, at, _ in moving]),
         _flat([at for _, at, _ in moving]),
