@@ -264,12 +264,19 @@ def imaged(hu: AnyArray, grid: Grid, imaging: Imaging, seed: int) -> AnyArray:
     rng = np.random.default_rng([seed, 13])
     if imaging.slab_every_mm > 0:
         _shift_slabs(blurred, grid, imaging, rng)
+    noisy = with_noise(rng, blurred, spacing, imaging.noise_hu, imaging.noise_grain_mm)
+    return np.clip(np.rint(noisy), -1024, 3071).astype(np.int16)
+
+
+def with_noise(
+    rng: np.random.Generator, hu: AnyArray, spacing_mm: Floats, noise_hu: float, grain_mm: float
+) -> AnyArray:
+    """Return HU (k, j, i) with correlated noise; voxel sizes along k, j, i."""
     noise = rng.standard_normal(hu.shape, dtype=np.float32)
     for axis in range(3):
-        noise = gaussian_filter1d(noise, imaging.noise_grain_mm / spacing[axis], axis=axis)
-    noise *= imaging.noise_hu / float(noise[:: max(1, len(noise) // 16)].std())
-    blurred += noise
-    return np.clip(np.rint(blurred), -1024, 3071).astype(np.int16)
+        noise = gaussian_filter1d(noise, grain_mm / spacing_mm[axis], axis=axis)
+    noise *= noise_hu / float(noise[:: max(1, len(noise) // 16)].std())
+    return np.asarray(hu + noise)
 
 
 def _shift_slabs(hu: AnyArray, grid: Grid, imaging: Imaging, rng: np.random.Generator) -> None:

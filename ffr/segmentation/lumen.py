@@ -1,4 +1,4 @@
-"""How wide the lumen is: the cross-section network along traced centrelines."""
+"""How wide the lumen is: the lumen network along traced centrelines, pulled straight."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d, median_filter
 
-from ffr.segmentation.preprocess import SECTION_STEP_MM, section_input
-from ffr.segmentation.sections import polar_hu, rays
+from ffr.segmentation.stacks import STEP_MM, TRAINED_SECTIONS, Stack, stack
 from ffr.segmentation.weights import Network
+from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, Ints, floats
-from meshes.straighten import frames, sampled
+from meshes.straighten import sampled
 from meshes.tree import VesselTree, path_length_mm, sections
 from meshes.volume import Volume
 
-FRAME_SMOOTHING_POINTS = 3.0
 CENTRE_SMOOTHING_POINTS = 2.0  # 1 mm: what the neighbouring sections overlap anyway
 RADIUS_SMOOTHING_POINTS = 1.0
 LOG_SD_OFFSET = -2.3  # the network's raw spread is centred on about 0.1 mm
 SMALLEST_MM = 0.15
-BATCH = 256
+WINDOW_STEP = TRAINED_SECTIONS // 2 + 1  # sections from window to window: they overlap by half
+BATCH = 8  # windows
+CALCIUM_PROBABILITY = 0.5
 OSTIUM_MM = 2.0
 
 
@@ -35,15 +36,43 @@ class MeasuredLumen:
         Points moved to the middle of the lumen, radius of the circle of equal area.
     radius_sd_mm
         Standard deviation of the radius as the network estimates it, shape (n,).
+    calcium_degrees
+        Arc of calcium around the lumen, shape (n,).
+    stent
+        Probability of a stent, shape (n,).
     """
 
     tree: VesselTree
     radius_sd_mm: Floats
+    calcium_degrees: Floats
+    stent: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sections:
+    """What the network says about a run of sections.
+
+    Parameters
+    ----------
+    lumen_mm, outer_mm
+        Way along each ray to the lumen's contour and the outer wall, (n, ANGLES).
+    sd_mm
+        Standard deviation of the area radius, (n,).
+    calcium_degrees, stent
+        As in `MeasuredLumen`, (n,).
+    """
+
+    lumen_mm: Floats
+    outer_mm: Floats
+    sd_mm: Floats
+    calcium_degrees: Floats
+    stent: Floats
 
 
 def measure_lumen(
-    volume: Volume, tree: VesselTree, blood_hu: float, network: Network, passes: int = 2
-) -> MeasuredLumen:
+    volume: Volume, tree: VesselTree, blood_hu: float, seen: Sharpness, network: Network,
+    passes: int = 2,
+) -> MeasuredLumen:  # fmt: skip
     """Re-centre a traced tree and measure its lumen on the native voxels.
 
     Parameters
@@ -54,37 +83,41 @@ def measure_lumen(
         Traced centrelines; radii are a first guess.
     blood_hu
         Attenuation of the blood in the aorta.
+    seen
+        Blur and noise of the scan.
     network
-        The cross-section network.
+        The lumen network.
     passes
         How often sections are re-centred before the radius is read.
     """
     points = np.array(tree.points_mm)
     radius = np.array(tree.radius_mm)
-    spread = np.full(len(tree), 0.3)
+    spread, arc, stent = np.full(len(tree), 0.3), np.zeros(len(tree)), np.zeros(len(tree))
     runs = sections(tree)
     for number in range(passes + 1):
         current = VesselTree(points, np.maximum(radius, SMALLEST_MM), tree.parent)
         reference = local_blood_hu(volume, current, blood_hu)
         for run in runs:
             own = run if run[0] == 0 else run[1:]  # the first point is the parent's
-            contour, sd, spokes = _contours(volume, points, run, reference, network)
-            contour, sd, spokes = contour[-len(own) :], sd[-len(own) :], spokes[-len(own) :]
+            last = slice(-len(own), None)
+            made = stack(volume, _distinct(points[run]), reference[run], seen)
+            found = read_stack(made, network)
             if number < passes:
-                shift = _centroid(contour, spokes)
+                shift = _centroid(found.lumen_mm[last], made.rays[last])
                 shift = gaussian_filter1d(
                     shift, CENTRE_SMOOTHING_POINTS, axis=0, mode="nearest"
                 )
                 points[own] += shift
             else:
-                area_radius = np.sqrt(np.mean(contour**2, axis=1))
+                area_radius = np.sqrt(np.mean(found.lumen_mm[last] ** 2, axis=1))
                 smooth = median_filter(area_radius, size=3, mode="nearest")
                 radius[own] = gaussian_filter1d(smooth, RADIUS_SMOOTHING_POINTS, mode="nearest")
-                spread[own] = sd
+                spread[own], arc[own] = found.sd_mm[last], found.calcium_degrees[last]
+                stent[own] = found.stent[last]
     _clean_take_offs(points, radius, runs)
     points = _apart(points, tree.parent)
     final = VesselTree(floats(points), floats(np.maximum(radius, SMALLEST_MM)), tree.parent)
-    return MeasuredLumen(final, floats(spread))
+    return MeasuredLumen(final, floats(spread), floats(arc), floats(stent))
 
 
 def local_blood_hu(volume: Volume, tree: VesselTree, blood_hu: float) -> Floats:
@@ -103,29 +136,41 @@ def local_blood_hu(volume: Volume, tree: VesselTree, blood_hu: float) -> Floats:
     return np.asarray(blood_hu * np.maximum(1 - fall * s, 0.6))
 
 
-def _contours(
-    volume: Volume, points: Floats, run: Ints, reference: Floats, network: Network
-) -> tuple[Floats, Floats, Floats]:
-    """Radius on each ray, standard deviation, and the rays, for the points of a run."""
-    curve = _distinct(points[run])
-    tangent, normal, binormal = frames(curve, FRAME_SMOOTHING_POINTS)
-    hu = polar_hu(volume, curve, tangent, normal, binormal)
-    image = section_input(hu, reference[run, None, None, None])
-    radii, deviations = [], []
-    for first in range(0, len(run), BATCH):
-        inside, spread = infer_sections(image[first : first + BATCH], network)
-        radii.append(inside)
-        deviations.append(spread)
-    return np.concatenate(radii), np.concatenate(deviations), rays(normal, binormal)
+def read_stack(made: Stack, network: Network) -> Sections:
+    """Run the network over a stack of any length, in windows as long as it was trained on."""
+    count = made.image.shape[1]
+    padded = np.pad(
+        made.image, ((0, 0), (0, max(0, TRAINED_SECTIONS - count)), (0, 0), (0, 0)), "edge"
+    )
+    final = padded.shape[1] - TRAINED_SECTIONS
+    starts = [*range(0, final, WINDOW_STEP), final]
+    windows = np.stack([padded[:, k : k + TRAINED_SECTIONS] for k in starts])
+    parts = [_infer(windows[k : k + BATCH], network) for k in range(0, len(windows), BATCH)]
+    values = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    # of the windows that see a section, the one in whose middle it lies
+    middle = np.asarray(starts) + TRAINED_SECTIONS // 2
+    at = np.arange(count)
+    window = np.abs(at[:, None] - middle).argmin(axis=1)
+    inner = at - np.asarray(starts)[window]
+    return Sections(*(floats(value[window, inner]) for value in values))
 
 
-def infer_sections(image: AnyArray, network: Network) -> tuple[Floats, Floats]:
-    """Run the network: radius in mm per ray (n, angles), SD of the area radius (n,)."""
-    with torch.inference_mode():
-        inside, spread = network.model(torch.from_numpy(image).to(network.device))
-        radius = inside.float().sigmoid().sum(dim=-1) * SECTION_STEP_MM
-        sd = (spread.float().mean(dim=-1) + LOG_SD_OFFSET).exp()
-    return radius.cpu().double().numpy(), sd.cpu().double().numpy()
+def _infer(windows: AnyArray, network: Network) -> tuple[AnyArray, ...]:
+    """Return the fields of `Sections` for windows, (windows, sections, ...)."""
+    device = network.device
+    half = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.split(":")[0], dtype=torch.bfloat16, enabled=half),
+    ):
+        maps, numbers = network.model(torch.from_numpy(windows).to(device))
+    inside = maps.float().sigmoid().cpu().double().numpy()
+    lumen, outer = inside[:, 0].sum(axis=-1) * STEP_MM, inside[:, 1].sum(axis=-1) * STEP_MM
+    rays_hit = (inside[:, 2] > CALCIUM_PROBABILITY).any(axis=-1)
+    numbers = numbers.float().cpu().double()
+    sd = (numbers[:, 0] + LOG_SD_OFFSET).clamp(-5.0, 1.0).exp().numpy()
+    arc = rays_hit.mean(axis=-1) * 360.0
+    return lumen, outer, sd, arc, numbers[:, 1].sigmoid().numpy()
 
 
 def _centroid(contour: Floats, spokes: Floats) -> Floats:

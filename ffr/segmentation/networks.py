@@ -115,3 +115,80 @@ class SectionNet(nn.Module):
             x = nn.functional.leaky_relu(norm(layer(x)), 0.01)
         spread = self.spread(x).mean(dim=3).squeeze(1).clamp(-3.0, 3.0)
         return self.inside(x).squeeze(1), spread
+
+
+class LumenNet(nn.Module):
+    """Lumen, outer wall and calcium of a vessel pulled straight, with the radius's spread.
+
+    A small U-Net over (section, angle, sample): angles wrap around, sections and samples
+    are continued at their ends; half of the layers work at half resolution across.
+
+    Parameters
+    ----------
+    inputs
+        Channels of the stack.
+    width
+        Channels at full resolution; twice as many inside.
+    """
+
+    def __init__(self, inputs: int, width: int = 16) -> None:
+        super().__init__()
+        wide = 2 * width
+        self.enter = _PolarConv(inputs, width, (3, 3, 3))
+        self.fine = _PolarConv(width, width, (1, 3, 3))
+        self.down = _PolarConv(width, wide, (1, 3, 3), stride=2)
+        self.inside = nn.ModuleList()
+        for dilation in (1, 2, 3, 1):
+            self.inside.append(_PolarConv(wide, wide, (1, 3, 3), dilation=dilation))
+            self.inside.append(_PolarConv(wide, wide, (3, 1, 1)))
+        self.merge = _PolarConv(width + wide, width, (1, 3, 3))
+        self.head = nn.Conv3d(width, 3, 1)
+        self.spread = nn.Sequential(
+            nn.Conv1d(wide, wide, 3, padding=1), nn.LeakyReLU(0.01), nn.Conv1d(wide, 2, 1)
+        )
+
+    def forward(self, stack: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (batch, inputs, sections, angles, samples) to maps and numbers.
+
+        Returns
+        -------
+        maps
+            Logits of lying inside the lumen, inside the outer wall, in calcium,
+            (batch, 3, sections, angles, samples).
+        numbers
+            Log standard deviation of the area radius over 0.1 mm, and logit of a stent,
+            (batch, 2, sections).
+        """
+        fine = self.fine(self.enter(stack))
+        x = self.down(fine)
+        for layer in self.inside:
+            x = x + layer(x)
+        numbers: Tensor = self.spread(x.mean(dim=(3, 4)))
+        wide = nn.functional.interpolate(x, scale_factor=(1, 2, 2), mode="nearest")
+        maps: Tensor = self.head(self.merge(torch.cat([fine, wide], dim=1)))
+        return maps, numbers
+
+
+class _PolarConv(nn.Module):
+    """Convolution, norm and activation that respect a polar stack's ends."""
+
+    def __init__(
+        self, inputs: int, outputs: int, size: tuple[int, int, int], stride: int = 1,
+        dilation: int = 1,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.pad = (size[0] // 2, *(dilation * (k // 2) for k in size[1:]))
+        self.conv = nn.Conv3d(
+            inputs, outputs, size, stride=(1, stride, stride),
+            dilation=(1, dilation, dilation), bias=False,
+        )  # fmt: skip
+        self.norm = nn.GroupNorm(4, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape, or halve angles and samples."""
+        s, a, r = self.pad
+        if a:
+            x = torch.cat([x[:, :, :, -a:], x, x[:, :, :, :a]], dim=3)
+        if s or r:
+            x = nn.functional.pad(x, (r, r, 0, 0, s, s), mode="replicate")
+        return nn.functional.leaky_relu(self.norm(self.conv(x)), 0.01)
