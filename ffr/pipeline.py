@@ -17,6 +17,7 @@ from ffr.physiology import Assumption, InputSpread, Physiology
 from ffr.quality import check_all
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
+from ffr.sharpness import scan_sharpness
 from ffr.tracing import trace
 from ffr.uncertainty import Confidence, propagate
 from ffr.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
@@ -138,16 +139,17 @@ def extract_trees(
 
     traced = trace(scan.volume, heart, vessels)
     progress(0.4)
-    network = load_network("section")
+    network = load_network("lumen")
     frame = heart_frame(heart.labels)
+    seen = scan_sharpness(scan.volume, heart.labels, heart.blood_hu)
     trees = []
     found = [(side, t) for side in ("left", "right") if (t := getattr(traced, side))]
     for number, (side, raw) in enumerate(found):
-        lumen = measure_lumen(scan.volume, raw, heart.blood_hu, network)
+        lumen = measure_lumen(scan.volume, raw, heart.blood_hu, seen, network)
         lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         trees.append(named_tree(lumen.tree, side, frame, lumen.radius_sd_mm))
         progress(0.4 + 0.6 * (number + 1) / len(found))
-    return tuple(trees), traced.flags, {"section": network.sha256}
+    return tuple(trees), traced.flags, {"lumen": network.sha256}
 
 
 def solve(

@@ -62,7 +62,7 @@ def fill(out, known, study=None, until="report"):
         with stages.stage_files(out, "segment") as folder:
             stage_data.save_maps(folder, *maps(), FLAGS, MODELS)
         with stages.stage_files(out, "tree") as folder:
-            stage_data.save_trees(folder, known.trees, (), {"section": "ef56" * 16})
+            stage_data.save_trees(folder, known.trees, (), {"lumen": "ef56" * 16})
         if until == "tree":
             return None
         workflow.solve(out, Patient(), lambda _: None)

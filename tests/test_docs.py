@@ -12,9 +12,9 @@ import typer
 
 from ffr.cli import STAGES, app
 from ffr.patient import PLAUSIBLE, Patient, patient_from
-from ffr.segmentation.networks import SectionNet
-from ffr.segmentation.preprocess import SECTION_OFFSETS_MM
+from ffr.segmentation.networks import LumenNet
 from ffr.segmentation.recipes import RECIPES
+from ffr.segmentation.stacks import CHANNELS
 from ffr.segmentation.train import build
 from ffr.segmentation.weights import NETWORKS, weights_path
 from validation.__main__ import scripts
@@ -186,6 +186,6 @@ def test_python_is_found_under_another_name(tmp_path):
 
 
 def test_the_model_card_counts_the_parameters():
-    models = [build("anatomy"), build("vessel"), SectionNet(len(SECTION_OFFSETS_MM))]
+    models = [build("anatomy"), build("vessel"), LumenNet(CHANNELS)]
     counts = [sum(p.numel() for p in model.parameters()) for model in models]
     assert [int(cell.replace(" ", "")) for cell in card_row("parameters")] == counts

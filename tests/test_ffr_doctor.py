@@ -21,7 +21,7 @@ def shipped(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     folder.mkdir()
     monkeypatch.setattr(weights, "FOLDER", folder)
-    architecture = {"kind": "section", "inputs": 2}
+    architecture = {"kind": "lumen", "inputs": 2}
     for name in weights.NETWORKS:
         path = folder / f"{name}.safetensors"
         weights.save_weights(name, weights.rebuilt(architecture), architecture, path)
@@ -73,8 +73,8 @@ def test_damaged_weights_come_with_a_remedy(shipped, damage):
         path.unlink()
         path.mkdir()
     elif damage == "another network":
-        other = weights.rebuilt({"kind": "section", "inputs": 2})
-        weights.save_weights("vessel", other, {"kind": "section", "inputs": 3}, path)
+        other = weights.rebuilt({"kind": "lumen", "inputs": 2})
+        weights.save_weights("vessel", other, {"kind": "lumen", "inputs": 3}, path)
     else:
         path.write_bytes({"empty": b"", "cut": raw[:200], "rubbish": b"x" * 999}[damage])
     check = found("vessel weights")

@@ -39,7 +39,9 @@ def lumen_and_scan(trunk, branches=()):
     i, j, k = np.rint((points - grid.origin_mm) / STEP_MM).astype(int).T
     values[k, j, i] = hu
     tree = VesselTree(points, radius, parent)
-    return Volume(grid, values), MeasuredLumen(tree, np.full(len(tree), 0.1))
+    return Volume(grid, values), MeasuredLumen(
+        tree, np.full(len(tree), 0.1), *np.zeros((2, len(tree)))
+    )
 
 
 def kept_to_mm(trunk):

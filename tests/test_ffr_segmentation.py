@@ -11,12 +11,11 @@ from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging, true_lv_mass_g
 from ffr.segmentation import infer, weights
 from ffr.segmentation.maps import HeartMap
-from ffr.segmentation.networks import SectionNet, UNet3d
+from ffr.segmentation.networks import LumenNet, UNet3d
 from ffr.segmentation.recipes import RECIPES
 from ffr.segmentation.samples import HELD_OUT_SEEDS, anatomy_sample, vessel_samples
-from ffr.segmentation.sections import section_samples
 from ffr.segmentation.train import PATCHES_PER_PATIENT, TrainConfig, train
-from ffr.segmentation.train_section import SectionConfig, radius_from_inside
+from ffr.segmentation.train_lumen import LumenConfig, area_radius, radius_of
 from meshes.resample import box_grid
 from meshes.volume import Volume, axis_aligned_grid
 
@@ -67,8 +66,8 @@ def test_shipped_weights_fit_into_20_mb_and_name_their_training():
 
 def test_training_never_sees_held_out_patients():
     for recipe in RECIPES.values():
-        if isinstance(recipe, SectionConfig):
-            last = recipe.seed + recipe.patients
+        if isinstance(recipe, LumenConfig):
+            last = recipe.seed + recipe.pieces
         else:
             per_patient = 1 if recipe.network == "anatomy" else PATCHES_PER_PATIENT
             last = recipe.seed + recipe.steps * recipe.batch // per_patient + 100
@@ -97,27 +96,22 @@ def test_samples_are_repeatable_and_labelled():
         assert patch.distance_mm[lumen].mean() < patch.distance_mm[~lumen].mean()
 
 
-def test_true_section_radii_match_the_artery():
-    images, radii = section_samples(500_001, patches=2)
-    assert images.shape[0] == radii.shape[0] > 5
-    assert 0.1 < np.median(radii) < 3.0
-    assert np.all(radii >= 0)
-
-
 def test_a_profile_that_is_inside_up_to_a_radius_reads_as_that_radius():
     logits = torch.full((1, 4, 56), -50.0)
     logits[..., :13] = 50.0
-    assert torch.allclose(radius_from_inside(logits), torch.full((1, 4), 1.3))
+    assert torch.allclose(radius_of(logits), torch.full((1, 4), 1.3))
+    assert float(area_radius(torch.tensor([3.0, 4.0, 3.0, 4.0]))) == pytest.approx(12.5**0.5)
 
 
-def test_turning_a_section_turns_its_contour():
+def test_turning_a_stack_turns_its_contours():
     torch.manual_seed(0)
-    net = SectionNet(5).eval()
-    polar = torch.randn(1, 5, 32, 56)
+    net = LumenNet(3).eval()
+    stack = torch.randn(1, 3, 5, 32, 56)
     with torch.inference_mode():
-        straight, _ = net(polar)
-        turned, _ = net(torch.roll(polar, 7, dims=2))
-    assert torch.allclose(torch.roll(straight, 7, dims=1), turned, atol=1e-4)
+        straight, numbers = net(stack)
+        turned, same = net(torch.roll(stack, 8, dims=3))
+    assert torch.allclose(torch.roll(straight, 8, dims=3), turned, atol=1e-4)
+    assert torch.allclose(numbers, same, atol=1e-4)
 
 
 def test_windows_cover_every_voxel():

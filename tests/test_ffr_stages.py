@@ -75,7 +75,7 @@ def write_all(out, known):
     with stages.stage_files(out, "segment") as folder:
         stage_data.save_maps(folder, *run_folder.maps(), FLAGS, run_folder.MODELS)
     with stages.stage_files(out, "tree") as folder:
-        stage_data.save_trees(folder, known.trees, FLAGS, {"section": "ef" * 32})
+        stage_data.save_trees(folder, known.trees, FLAGS, {"lumen": "ef" * 32})
     solutions, about, settings = flow_of(known)
     with stages.stage_files(out, "solve") as folder:
         stage_data.save_flow(folder, solutions, ("right",), about, settings)
@@ -138,7 +138,7 @@ def test_trees_come_back_bit_by_bit(out, known):
             np.testing.assert_array_equal(getattr(now.tree, name), getattr(was.tree, name))
         for name in ("radius_sd_mm", "reference_radius_mm", "branch", "segment"):
             np.testing.assert_array_equal(getattr(now, name), getattr(was, name))
-    assert facts["models"] == {"section": "ef" * 32}
+    assert facts["models"] == {"lumen": "ef" * 32}
 
 
 def test_flow_comes_back_bit_by_bit(out, known):

@@ -13,6 +13,7 @@ from ffr.segmentation.lumen import MeasuredLumen, measure_lumen
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.segmentation.pruning import without_stubs
 from ffr.segmentation.weights import load_network
+from ffr.sharpness import Sharpness
 from ffr.tracing import trace
 from meshes.kernels.paths import spread
 from meshes.tree import VesselTree
@@ -107,7 +108,8 @@ def test_lumen_radius_is_sub_voxel_on_a_clean_scan(patient):
     grid = axis_aligned_grid(size, (0.4, 0.4, 0.5), low)
     imaging = clinical_imaging(7)
     volume = scan(patient, grid, imaging, 7)
-    lumen = measure_lumen(volume, raw, imaging.contrast_hu, load_network("section"))
+    seen = Sharpness(imaging.psf_mm, imaging.psf_z_mm, imaging.noise_hu, grid.direction[:, 2])
+    lumen = measure_lumen(volume, raw, imaging.contrast_hu, seen, load_network("lumen"))
     error = lumen.tree.radius_mm[4:-4] - tree.radius_mm[part][4:-4]
     assert abs(np.median(error)) < 0.06
     assert np.percentile(np.abs(error), 90) < 0.15
@@ -122,7 +124,7 @@ def test_frayed_tips_and_thin_stubs_are_cut():
     radius = np.concatenate([np.full(74, 1.4), np.full(6, 0.3), np.full(12, 0.3)])
     parent = np.concatenate([np.arange(80) - 1, [40], np.arange(80, 91)])
     tree = VesselTree(np.vstack([main, stub]), radius, parent)
-    kept = without_stubs(MeasuredLumen(tree, np.full(92, 0.1)))
+    kept = without_stubs(MeasuredLumen(tree, np.full(92, 0.1), np.zeros(92), np.zeros(92)))
     assert kept.tree.radius_mm.min() > 1.0
     assert kept.tree.points_mm[:, 0].max() == 0.0
     assert 60 < len(kept.tree) <= 74

@@ -78,7 +78,7 @@ def test_the_report_stage_holds_what_the_solve_found(out, known, no_network):
     assert lesion.probability_below_0_80 == spread.probability[point]
     assert sum(x.total for x in lesion.influences) == pytest.approx(1.0, abs=0.3)
     models = {m.name: m.sha256 for m in result.models}
-    assert models == {**run_folder.MODELS, "section": "ef56" * 16}
+    assert models == {**run_folder.MODELS, "lumen": "ef56" * 16}
     assert result.aortic_pressure_mmhg == pytest.approx(flow.pressure_mmhg[0])
     assert result.lv_mass_g == pytest.approx(128.4)
     assert result.input.sha256 == known.scan.sha256

@@ -324,8 +324,8 @@ def imaged_piece(
     return Volume(grid, np.clip(np.rint(seen), -1024, 3071).astype(np.int16)), floats(turn.T)
 
 
-def lumen_axis_mm(piece: Piece, s_mm: Floats) -> tuple[Floats, Floats]:
-    """Return the lumen's centroid line at path lengths of the axis, (n, 3), and its tangent."""
+def lumen_axis_mm(piece: Piece, s_mm: Floats) -> Floats:
+    """Return the lumen's centroid line at path lengths of the axis, (n, 3)."""
     area = (piece.lumen_mm**2).mean(axis=1)
     moment = [
         (piece.lumen_mm**3 * f(THETA)).mean(axis=1) * 2 / 3 / area for f in (np.cos, np.sin)
@@ -339,7 +339,7 @@ def lumen_axis_mm(piece: Piece, s_mm: Floats) -> tuple[Floats, Floats]:
         axis = np.stack([np.sin(turn) / k, (1 - np.cos(turn)) / k, np.zeros_like(s_mm)], axis=1)
     normal = np.stack([-np.sin(turn), np.cos(turn), np.zeros_like(s_mm)], axis=1)
     line = axis + u[:, None] * normal + v[:, None] * np.array([0.0, 0.0, 1.0])
-    return floats(line), floats(np.gradient(line, axis=0))
+    return floats(line)
 
 
 def true_contours_mm(

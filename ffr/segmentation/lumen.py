@@ -47,6 +47,10 @@ class MeasuredLumen:
     calcium_degrees: Floats
     stent: Floats
 
+    def __post_init__(self) -> None:
+        for name in ("radius_sd_mm", "calcium_degrees", "stent"):
+            object.__setattr__(self, name, floats(getattr(self, name)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sections:

@@ -80,43 +80,6 @@ class UNet3d(nn.Module):
         return out
 
 
-class SectionNet(nn.Module):
-    """Lumen radius in every direction on a polar cross-section, with its uncertainty.
-
-    The polar image has rays (angle, circular) and samples along each ray; neighbouring
-    sections are input channels. Each ray gets an "inside" profile, whose sum is the
-    radius, and a log standard deviation.
-    """
-
-    def __init__(self, inputs: int, width: int = 24) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList()
-        first = inputs
-        for dilation in (1, 1, 2, 3, 1):
-            self.layers.append(
-                nn.Conv2d(first, width, 3, padding=0, dilation=dilation, bias=True)
-            )
-            first = width
-        self.norms = nn.ModuleList(nn.GroupNorm(4, width) for _ in self.layers)
-        self.inside = nn.Conv2d(width, 1, 1)
-        self.spread = nn.Conv2d(width, 1, 1)
-
-    def forward(self, polar: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (batch, inputs, angles, samples) to inside logits and log SD of the radius.
-
-        Returns shapes (batch, angles, samples) and (batch, angles); the standard
-        deviation is in units of one sample.
-        """
-        x = polar
-        for layer, norm in zip(self.layers, self.norms, strict=True):
-            d = int(layer.dilation[0])  # type: ignore[index]
-            x = nn.functional.pad(x, (0, 0, d, d), mode="circular")
-            x = nn.functional.pad(x, (d, d, 0, 0), mode="replicate")
-            x = nn.functional.leaky_relu(norm(layer(x)), 0.01)
-        spread = self.spread(x).mean(dim=3).squeeze(1).clamp(-3.0, 3.0)
-        return self.inside(x).squeeze(1), spread
-
-
 class LumenNet(nn.Module):
     """Lumen, outer wall and calcium of a vessel pulled straight, with the radius's spread.
 

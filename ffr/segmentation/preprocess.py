@@ -9,11 +9,6 @@ from meshes.arrays import AnyArray
 ANATOMY_SPACING_MM = 2.0
 VESSEL_SPACING_MM = 0.5
 
-SECTION_ANGLES = 32
-SECTION_SAMPLES = 56
-SECTION_STEP_MM = 0.1
-SECTION_OFFSETS_MM = (-1.0, -0.5, 0.0, 0.5, 1.0)  # neighbouring sections seen together
-
 
 def anatomy_input(hu: AnyArray) -> AnyArray:
     """Scale HU (z, y, x) for the whole-heart network: shape (1, z, y, x), float32."""
@@ -29,11 +24,3 @@ def vessel_input(hu: AnyArray, blood_hu: float) -> AnyArray:
     fixed = (np.clip(hu, -300, 900).astype(np.float32) - 150.0) / 250.0
     relative = np.clip(hu.astype(np.float32) / np.float32(blood_hu), -0.5, 2.5)
     return np.stack([fixed, relative])
-
-
-def section_input(hu: AnyArray, blood_hu: float | AnyArray) -> AnyArray:
-    """Scale polar sections (n, offsets, angles, samples) by the local blood attenuation.
-
-    `blood_hu` is one number or broadcasts over the sections.
-    """
-    return np.clip(hu / blood_hu, -0.5, 3.0).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ffr.segmentation.lumen import MeasuredLumen
-from meshes.arrays import AnyArray, Floats, floats
+from meshes.arrays import AnyArray, Floats
 from meshes.straighten import sampled
 from meshes.tree import (
     VesselTree,
@@ -171,4 +171,6 @@ def _subtree(lumen: MeasuredLumen, keep: AnyArray) -> MeasuredLumen:
     number[chosen] = np.arange(chosen.size)
     parent = np.where(tree.parent[chosen] < 0, -1, number[tree.parent[chosen]])
     smaller = VesselTree(tree.points_mm[chosen], tree.radius_mm[chosen], parent)
-    return MeasuredLumen(smaller, floats(lumen.radius_sd_mm[chosen]))
+    return MeasuredLumen(
+        smaller, lumen.radius_sd_mm[chosen], lumen.calcium_degrees[chosen], lumen.stent[chosen]
+    )

@@ -11,16 +11,16 @@ import torch
 
 from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
-from ffr.segmentation.networks import SectionNet
-from ffr.segmentation.preprocess import SECTION_OFFSETS_MM
+from ffr.segmentation.networks import LumenNet
+from ffr.segmentation.stacks import CHANNELS
 from ffr.segmentation.train import WIDTHS, TrainConfig, build, train
-from ffr.segmentation.train_section import SectionConfig, train_section
+from ffr.segmentation.train_lumen import LumenConfig, train_lumen
 from ffr.segmentation.weights import NETWORKS, best_device, save_weights, weights_path
 
-RECIPES: dict[str, TrainConfig | SectionConfig] = {
+RECIPES: dict[str, TrainConfig | LumenConfig] = {
     "anatomy": TrainConfig("anatomy", steps=1500, batch=1),
     "vessel": TrainConfig("vessel", steps=2200, batch=2),
-    "section": SectionConfig(patients=125, steps=1600, batch=48),
+    "lumen": LumenConfig(),
 }
 
 
@@ -38,8 +38,8 @@ def train_network(name: str, runs: Path, steps: int | None, threads: int, ship: 
     recipe = RECIPES[name]
     device = best_device()
     config = dataclasses.replace(recipe, threads=threads, steps=steps or recipe.steps)
-    if isinstance(config, SectionConfig):
-        checkpoint = train_section(config, runs, device)
+    if isinstance(config, LumenConfig):
+        checkpoint = train_lumen(config, runs, device)
     else:
         checkpoint = train(config, runs, device)
     return ship_weights(name, checkpoint) if ship else checkpoint
@@ -48,9 +48,9 @@ def train_network(name: str, runs: Path, steps: int | None, threads: int, ship: 
 def ship_weights(name: str, checkpoint: Path) -> Path:
     """Write a checkpoint's weights where `load_network` finds them."""
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    if name == "section":
-        model: torch.nn.Module = SectionNet(len(SECTION_OFFSETS_MM))
-        architecture: dict[str, Any] = {"kind": "section", "inputs": len(SECTION_OFFSETS_MM)}
+    if name == "lumen":
+        model: torch.nn.Module = LumenNet(CHANNELS)
+        architecture: dict[str, Any] = {"kind": "lumen", "inputs": CHANNELS}
     else:
         model = build(name)
         architecture = {

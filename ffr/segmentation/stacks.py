@@ -20,7 +20,6 @@ from ffr.phantom.pieces import (
     true_calcium,
     true_contours_mm,
 )
-from ffr.segmentation.sections import rays
 from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.straighten import frames, sampled
@@ -31,6 +30,7 @@ SECTION_MM = 0.5
 FRAME_SMOOTHING_POINTS = 3.0
 CHANNELS = 7
 TRAINED_SECTIONS = 17  # of one piece
+ANGLES_RAD = np.arange(ANGLES) * 2 * np.pi / ANGLES
 RADII_MM = (np.arange(SAMPLES) + 0.5) * STEP_MM
 
 
@@ -53,7 +53,8 @@ class Stack:
 def stack(volume: Volume, curve_mm: Floats, blood_hu: Floats, seen: Sharpness) -> Stack:
     """Return what the network sees along a centreline (n, 3) with local blood HU (n,)."""
     tangent, normal, binormal = frames(curve_mm, FRAME_SMOOTHING_POINTS)
-    spokes = rays(normal, binormal)
+    c, s = np.cos(ANGLES_RAD)[:, None], np.sin(ANGLES_RAD)[:, None]
+    spokes = floats(c * normal[:, None, :] + s * binormal[:, None, :])
     points = curve_mm[:, None, None, :] + spokes[:, :, None, :] * RADII_MM[:, None]
     hu = sampled(volume, points, outside=-1024.0).astype(np.float32)
     image = np.empty((CHANNELS, *hu.shape), dtype=np.float32)
@@ -107,7 +108,7 @@ def lesson_of(rng: np.random.Generator, piece: Piece, optics: Optics) -> Lesson:
     """Return a piece as the network meets it: off centre, blood and blur known roughly."""
     volume, turn = imaged_piece(rng, piece, optics)
     s = floats((np.arange(TRAINED_SECTIONS) - TRAINED_SECTIONS // 2) * SECTION_MM)
-    line, _ = lumen_axis_mm(piece, s)
+    line = lumen_axis_mm(piece, s)
     centre = _wobbled(rng, line, piece, s)
     seen = Sharpness(
         optics.psf_mm * float(np.exp(rng.normal(0, 0.12))),

@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ffr.errors import ConfigError
-from ffr.segmentation.networks import SectionNet, UNet3d
+from ffr.segmentation.networks import LumenNet, UNet3d
 
 FOLDER = Path(__file__).parent / "weights"
-NETWORKS = ("anatomy", "vessel", "section")
+NETWORKS = ("anatomy", "vessel", "lumen")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +95,8 @@ def load_network(name: str, device: str | None = None) -> Network:
 
 def rebuilt(architecture: Mapping[str, Any]) -> nn.Module:
     """Return the untrained module that a weights header describes."""
-    if architecture["kind"] == "section":
-        return SectionNet(architecture["inputs"])
+    if architecture["kind"] == "lumen":
+        return LumenNet(architecture["inputs"])
     return UNet3d(
         architecture["inputs"],
         architecture["outputs"],

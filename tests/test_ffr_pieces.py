@@ -1,0 +1,153 @@
+"""Vessel pieces: the truth on the rays is the truth that was painted."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ffr.phantom.pieces import (
+    ANGLES,
+    S_MM,
+    Optics,
+    Piece,
+    imaged_piece,
+    lumen_axis_mm,
+    random_optics,
+    random_piece,
+    true_calcium,
+    true_contours_mm,
+)
+from ffr.segmentation.stacks import CHANNELS, TRAINED_SECTIONS, lesson, stack
+from ffr.sharpness import Sharpness
+from meshes.arrays import floats
+from meshes.straighten import sampled
+
+SHARP = Optics(0.3, 0.3, 0.0, 0.3, 0.3, 1.0, 0.2)
+
+
+def plain(radius=1.5, curvature=0.0, **changes):
+    """A healthy piece of one radius in fat."""
+    table = np.full((len(S_MM), ANGLES), radius)
+    piece = Piece(
+        curvature, floats(table), floats(table + 0.4), floats(np.full_like(table, 60.0)),
+        floats(table + 0.4), floats(table + 0.4), floats(np.full_like(table, 900.0)),
+        np.zeros((0, 5)), np.zeros(5), np.zeros((0, 5)), np.zeros((0, 11)), -90.0, 400.0,
+    )  # fmt: skip
+    return dataclasses.replace(piece, **changes)
+
+
+def spokes(n, count=16):
+    """Rays in the plane across the tangent x."""
+    angle = np.arange(count) * 2 * np.pi / count
+    one = np.stack([np.zeros(count), np.cos(angle), np.sin(angle)], axis=1)
+    return np.repeat(one[None], n, axis=0)
+
+
+def test_rays_from_the_axis_of_a_round_lumen_are_its_radius():
+    lumen, outer = true_contours_mm(plain(), np.zeros((1, 3)), spokes(1), 5.0)
+    assert lumen == pytest.approx(1.5, abs=1e-9)
+    assert outer == pytest.approx(1.9, abs=1e-9)
+
+
+def test_rays_from_off_the_axis_follow_the_circle():
+    away = 0.6
+    rays = spokes(1)
+    lumen, _ = true_contours_mm(plain(), np.array([[0.0, away, 0.0]]), rays, 5.0)
+    cosine, sine = rays[0, :, 1], rays[0, :, 2]
+    exact = -away * cosine + np.sqrt(1.5**2 - (away * sine) ** 2)
+    assert lumen[0] == pytest.approx(exact, abs=2e-3)
+
+
+def test_a_ray_along_a_bend_leaves_at_its_outer_side():
+    bent = plain(1.5, curvature=0.1)  # towards +y, centre of the arc at y = 10
+    along = np.zeros((1, 1, 3))
+    along[0, 0, 0] = 1.0
+    lumen, _ = true_contours_mm(bent, np.zeros((1, 3)), along, 7.0)
+    assert lumen[0, 0] == pytest.approx(np.sqrt(11.5**2 - 10.0**2), abs=1e-3)
+
+
+def test_the_painted_area_is_that_of_the_contour():
+    rng = np.random.default_rng(1)
+    piece = plain(1.5, curvature=0.05)
+    volume, turn = imaged_piece(rng, piece, SHARP)
+    line = lumen_axis_mm(piece, floats([0.0]))
+    side = np.arange(-2.5, 2.5, 0.05) + 0.025
+    y, z = np.meshgrid(side, side, indexing="ij")
+    plane = line[0] + np.stack([np.zeros_like(y), y, z], axis=-1)
+    hu = sampled(volume, plane @ turn)
+    # the wall between lumen and fat is known: what is above it must be lumen
+    above = np.clip((hu - 60.0) / 340.0, 0.0, 1.0)
+    assert above.sum() * 0.05**2 == pytest.approx(np.pi * 1.5**2, rel=0.06)
+
+
+def test_calcium_lies_where_it_was_put_and_is_bright():
+    table = np.full((len(S_MM), ANGLES), 1.5)
+    half = np.zeros_like(table)
+    half[:, : ANGLES // 2] = 0.8  # one half of the wall
+    outer = floats(table + 1.0)
+    piece = plain(
+        outer_mm=outer, inner_calcium_mm=floats(table), outer_calcium_mm=floats(table + half)
+    )
+    rays = spokes(1)
+    found = true_calcium(piece, np.zeros((1, 3)), rays, 40, 0.1)[0]
+    depth = found.sum(axis=1) * 0.1
+    assert depth[2:7] == pytest.approx(0.8, abs=0.11)
+    assert depth[10:15].max() == 0.0
+    volume, turn = imaged_piece(np.random.default_rng(0), piece, SHARP)
+    hu = sampled(volume, (1.9 * rays[0]) @ turn)
+    assert hu[2:7].min() > 500 > 200 > hu[10:15].max()
+
+
+def test_a_stent_is_brighter_than_the_blood_and_lies_on_its_radius():
+    at = np.arange(-6.0, 6.0, 1.2)
+    rings = np.stack(
+        [at, np.full(10, 8.0), np.full(10, 0.5), np.zeros(10), np.zeros(10)], axis=1
+    )
+    strut = np.array([1.5, 0.1, 0.1, 9000.0, 3.0])
+    with_stent = plain(rings=floats(rings), strut=floats(strut))
+    rng = np.random.default_rng
+    bright, turn = imaged_piece(rng(3), with_stent, SHARP)
+    bare, _ = imaged_piece(rng(3), plain(), SHARP)
+    rays = spokes(1, 64)[0]
+    on, inside = (
+        sampled(bright, (r * rays) @ turn).mean() - sampled(bare, (r * rays) @ turn).mean()
+        for r in (1.5, 0.7)
+    )
+    assert on > 150
+    assert abs(inside) < 20
+
+
+def test_lessons_repeat_and_their_centre_lies_in_the_lumen():
+    one, two = lesson(11), lesson(11)
+    assert np.array_equal(one.image, two.image)
+    assert one.image.shape == (CHANNELS, TRAINED_SECTIONS, 32, 56)
+    assert np.isfinite(one.image).all()
+    assert one.lumen_mm.min() > 0.0
+    assert (one.outer_mm >= one.lumen_mm).all()
+    assert not np.array_equal(one.image, lesson(12).image)
+
+
+def test_drawn_pieces_are_sound():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        piece, optics = random_piece(rng), random_optics(rng)
+        assert (piece.lumen_mm > 0).all()
+        assert (piece.outer_mm > piece.lumen_mm).all()
+        assert (piece.outer_calcium_mm >= piece.inner_calcium_mm).all()
+        thick = piece.outer_calcium_mm - piece.inner_calcium_mm
+        assert (
+            piece.inner_calcium_mm[thick > 0.03] >= piece.lumen_mm[thick > 0.03] - 1e-9
+        ).all()
+        assert 0.45 <= optics.psf_mm <= 1.5
+
+
+def test_a_stack_tells_the_blur_along_each_ray():
+    volume, _ = imaged_piece(np.random.default_rng(0), plain(), SHARP)
+    seen = Sharpness(0.6, 1.2, 20.0, floats([0.0, 0.0, 1.0]))
+    line = np.stack([np.arange(6) * 0.5 - 1.5, np.zeros(6), np.zeros(6)], axis=1)
+    made = stack(volume, floats(line), floats(np.full(6, 400.0)), seen)
+    along_z = np.abs(made.rays[..., 2])
+    width = made.image[2, :, :, 0]
+    assert width[along_z > 0.999] == pytest.approx(1.2, abs=1e-3)
+    assert width[along_z < 1e-6] == pytest.approx(0.6, abs=1e-6)
+    assert made.image[3] == pytest.approx(0.6)  # the vessel lies in the slice
