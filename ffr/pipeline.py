@@ -21,6 +21,7 @@ from ffr.sharpness import scan_sharpness
 from ffr.tracing import trace
 from ffr.uncertainty import Confidence, propagate
 from ffr.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
+from ffr.wall_flags import wall_flags
 from meshes.arrays import AnyArray, Floats, Ints, ints
 from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
@@ -142,14 +143,15 @@ def extract_trees(
     network = load_network("lumen")
     frame = heart_frame(heart.labels)
     seen = scan_sharpness(scan.volume, heart.labels, heart.blood_hu)
-    trees = []
+    trees, flags = [], list(traced.flags)
     found = [(side, t) for side in ("left", "right") if (t := getattr(traced, side))]
     for number, (side, raw) in enumerate(found):
         lumen = measure_lumen(scan.volume, raw, heart.blood_hu, seen, network)
         lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         trees.append(named_tree(lumen.tree, side, frame, lumen.radius_sd_mm))
+        flags += wall_flags(trees[-1], lumen.calcium_degrees, lumen.stent)
         progress(0.4 + 0.6 * (number + 1) / len(found))
-    return tuple(trees), traced.flags, {"lumen": network.sha256}
+    return tuple(trees), tuple(flags), {"lumen": network.sha256}
 
 
 def solve(

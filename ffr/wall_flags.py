@@ -1,0 +1,71 @@
+"""Where calcium or a stent makes a measured lumen uncertain, in words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ffr.flags import Flag
+from meshes.arrays import AnyArray, Floats, Ints
+from meshes.tree import CoronaryTree, path_length_mm
+
+HEAVY_DEGREES = 180.0  # of calcium around the lumen: beyond, its edge is a guess
+HEAVY_MM = 2.0
+STENT_PROBABILITY, STENT_MM = 0.5, 5.0  # stents are 8 to 40 mm long
+NARROW_STENT_MM = 3.0  # below, CT does not show the lumen (SCCT; segmentation reference)
+GAP_MM = 3.0  # a shorter interruption belongs to it
+
+
+def wall_flags(
+    coronary: CoronaryTree, calcium_degrees: Floats, stent: Floats
+) -> tuple[Flag, ...]:
+    """Return "calcium-heavy" and "stent" flags, each with its place.
+
+    Parameters
+    ----------
+    coronary
+        The named tree.
+    calcium_degrees
+        Arc of calcium around the lumen at each point, shape (n,).
+    stent
+        Probability of a stent, shape (n,).
+    """
+    s = path_length_mm(coronary.tree)
+    flags = []
+    for number, name in enumerate(coronary.names):
+        own = np.flatnonzero(coronary.branch == number)
+        if not own.size:
+            continue
+        origin = s[own].min()
+        heavy = calcium_degrees > HEAVY_DEGREES
+        for first, last in _stretches(own, heavy, s, HEAVY_MM):
+            where = f"{name}, {s[first] - origin:.0f} to {s[last] - origin:.0f} mm"
+            message = (
+                f"heavy calcium in the {where} from its origin; the lumen there is a guess"
+            )
+            flags.append(Flag("calcium-heavy", message))
+        for first, last in _stretches(own, stent > STENT_PROBABILITY, s, STENT_MM):
+            inside = own[(s[own] >= s[first]) & (s[own] <= s[last])]
+            wide_mm = 2.0 * float(np.median(coronary.tree.radius_mm[inside]))
+            verdict = (
+                "under 3 mm: not analysable"
+                if wide_mm < NARROW_STENT_MM
+                else "its lumen is uncertain"
+            )
+            where = f"{name}, {s[first] - origin:.0f} to {s[last] - origin:.0f} mm"
+            message = (
+                f"a stent of about {wide_mm:.1f} mm in the {where} from its origin; {verdict}"
+            )
+            flags.append(Flag("stent", message))
+    return tuple(flags)
+
+
+def _stretches(
+    own: Ints, marked: AnyArray, s: Floats, least_mm: float
+) -> list[tuple[int, int]]:
+    """Return first and last point of each marked stretch of a vessel that is long enough."""
+    here = own[marked[own]]
+    if not here.size:
+        return []
+    here = here[np.argsort(s[here])]
+    parts = np.split(here, np.flatnonzero(np.diff(s[here]) > GAP_MM) + 1)
+    return [(int(p[0]), int(p[-1])) for p in parts if s[p[-1]] - s[p[0]] >= least_mm]

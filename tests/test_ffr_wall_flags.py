@@ -1,0 +1,43 @@
+"""Heavy calcium and stents are said, with their place."""
+
+import numpy as np
+
+from ffr.wall_flags import wall_flags
+from meshes.tree import CoronaryTree, VesselTree
+
+
+def vessel(radius=1.2):
+    n = 101
+    points = np.stack([np.arange(n) * 0.5, np.zeros(n), np.zeros(n)], axis=1)
+    tree = VesselTree(points, np.full(n, radius), np.arange(n) - 1)
+    branch = np.where(np.arange(n) < 21, 0, 1)
+    names = ("LM", "LAD")
+    return CoronaryTree(
+        tree, "left", np.full(n, 0.1), np.full(n, 1.5), branch, names, np.full(n, 5)
+    )
+
+
+def test_a_clean_vessel_has_no_flags():
+    assert wall_flags(vessel(), np.full(101, 170.0), np.full(101, 0.4)) == ()
+
+
+def test_heavy_calcium_is_flagged_where_it_is():
+    arc = np.zeros(101)
+    arc[41:51] = 250.0  # 20 to 25 mm along, the LAD begins at 10.5 mm
+    (flag,) = wall_flags(vessel(), arc, np.zeros(101))
+    assert flag.name == "calcium-heavy"
+    assert "LAD, 10 to 14 mm" in flag.message
+    arc[43:] = 0.0  # too short
+    assert wall_flags(vessel(), arc, np.zeros(101)) == ()
+
+
+def test_a_narrow_stent_is_not_analysable_and_a_wide_one_uncertain():
+    stent = np.zeros(101)
+    stent[31:61] = 0.9
+    stent[45:48] = 0.1  # one stent, not two
+    (narrow,) = wall_flags(vessel(1.2), np.zeros(101), stent)
+    assert "2.4 mm" in narrow.message
+    assert "not analysable" in narrow.message
+    (wide,) = wall_flags(vessel(1.7), np.zeros(101), stent)
+    assert "not analysable" not in wide.message
+    assert "LAD, 5 to 20 mm" in wide.message
