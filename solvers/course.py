@@ -22,6 +22,8 @@ from solvers.vessel import (
 
 BALL = np.sin(np.linspace(0.0, np.pi / 2, 9))  # samples of a quarter circle
 UNLIKE, ALIKE = 0.8, 0.95  # smaller over larger daughter's flow: one leaves, both go on
+HIDDEN = 0.6, 0.8  # lumen at the mouth over that outside: a stenosis, and still noise
+OUTSIDE = 3.0  # mother's radii from the bifurcation: so far the lumen outside is sought
 RESTART_RADII = 6.0  # above a bifurcation: nothing there knows of it
 
 
@@ -157,7 +159,8 @@ def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
         forks.append(k)
         half = max(radius[i] for i in sides if i != way[k + 1])
         steps.append((max(at[0], at[k] - half), min(at[-1], at[k] + half), lost))
-    balls = [at[k] + size[k] * BALL for k in forks]
+    reach = [_mothers_reach(at - at[k], size, size[k]) for k in forks]
+    balls = [at[k] + r * BALL for k, r in zip(forks, reach, strict=True)]
     edges = [np.array([low, high]) for low, high, _ in steps]
     knots = np.unique(np.concatenate([at, *edges, *balls]))
     knots = knots[(knots <= at[-1]) & np.concatenate([[True], np.diff(knots) > 1e-9])]
@@ -165,13 +168,36 @@ def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
     for low, high, lost in steps:
         passing -= lost * np.clip((knots - low) / (high - low), 0.0, 1.0)
     wide = np.interp(knots, at, size)
-    for k in forks:  # around a bifurcation the lumen is at least the mother's, as a ball
-        depth = np.clip(knots - at[k], 0.0, size[k])
+    for k, r in zip(forks, reach, strict=True):
+        # around a bifurcation the lumen is at least the mother's, as a ball
+        depth = np.clip(knots - at[k], 0.0, r) / r
         behind = knots >= at[k]
         # a product and not a difference of squares, which rounding can make negative
-        left = (size[k] - depth[behind]) * (size[k] + depth[behind])
-        wide[behind] = np.maximum(wide[behind], np.sqrt(left))
+        left = (1.0 - depth[behind]) * (1.0 + depth[behind])
+        wide[behind] = np.maximum(wide[behind], size[k] * np.sqrt(left))
     return knots, wide, passing
+
+
+def _mothers_reach(depth: Floats, size: Floats, mother: float) -> float:
+    """Return how far behind a bifurcation the mother's lumen covers the vessel [m].
+
+    Its radius, as the lumens overlap that far. But where the vessel itself is clearly
+    narrower in there than it is outside, a stenosis begins at its mouth: to the throat.
+
+    Parameters
+    ----------
+    depth, size
+        Path length of the vessel's points behind the bifurcation, and their radii.
+    mother
+        Radius at the bifurcation.
+    """
+    inside = np.flatnonzero((depth > 0.0) & (depth <= mother))
+    outside = (depth > mother) & (depth <= OUTSIDE * mother)
+    if inside.size == 0 or not outside.any():
+        return mother
+    throat = inside[np.argmin(size[inside])]
+    share = (size[throat] / size[outside].max() - HIDDEN[0]) / (HIDDEN[1] - HIDDEN[0])
+    return float(depth[throat] + np.clip(share, 0.0, 1.0) * (mother - depth[throat]))
 
 
 def _without_rise(given: Conditions, way: Ints, pressure: Floats) -> Floats:

@@ -26,6 +26,7 @@ PURE_NUMBERS = {
     "ffr_low", "ffr_high", "first_order", "total",
     "radius_shift", "bed_factor", "viscosity_factor", "loss_factor",
     "viscous", "quadratic",  # loss coefficients in SI units, as in the kernels
+    "band",  # of a matrix
     "face", "psi",  # of velocity profiles, normalised
     "resolved_ffr", "calibrated_ffr", "lumped_ffr", "found_ffr", "true_ffr",
 }  # fmt: skip

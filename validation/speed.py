@@ -34,7 +34,8 @@ from validation.left_coronary import CYCLES, DECK, POINTS, lumped_deck
 from validation.setting import setting
 
 REPEATS = 15
-STEADY_REPEATS = 10  # times as many: a steady solve takes a hundredth of the time
+STEADY_REPEATS = 4  # times as many: a steady solve takes a hundredth of the time
+BATCH = 5  # steady calls in a row
 STEPS = 30  # of svzerod's march to a steady start; a cycle of two points adds one
 SETTLED_CYCLES = 7  # so many steps more, and svzerod is within EQUAL_PERCENT of that state
 EQUAL_PERCENT = 1e-4  # of the largest value of each vessel: equal accuracy
@@ -62,11 +63,12 @@ class Call:
 
 
 def side_by_side(
-    them: Callable[[], object], us: Callable[[], object], repeats: int
+    them: Callable[[], object], us: Callable[[], object], repeats: int, batch: int = 1
 ) -> tuple[float, float]:
-    """Return the median ms of two calls made in turn, so that both see the same machine.
+    """Return the median ms of two calls in turn, `batch` of each, so both see one machine.
 
-    Without garbage collection in between, as `timeit` does.
+    Without garbage collection in between, as `timeit` does. With a batch of 1 each call finds
+    the processor's caches full of the other's work.
     """
     times = np.empty((repeats, 2))
     for call in (them, us):
@@ -77,8 +79,9 @@ def side_by_side(
         for k in range(repeats):
             for j, call in enumerate((them, us)):
                 start = time.process_time()
-                call()
-                times[k, j] = (time.process_time() - start) * 1e3
+                for _ in range(batch):
+                    call()
+                times[k, j] = (time.process_time() - start) * 1e3 / batch
     finally:
         gc.enable()
     first, second = np.median(times, axis=0)
@@ -91,7 +94,8 @@ def lumped_rows(text: str, repeats: int) -> list[Beside]:
     The steady state is marched to by svzerod, with as many steps as are named, and solved
     for here: the difference is svzerod's. From dict: from the parsed configuration to flow
     and pressure of all vessels. Solve: the configuration read before (svzerod.Solver.run;
-    here pivots, factors and march or Newton).
+    here pivots, factors and march or Newton). Steady solves are timed five in a row, and one
+    by one (caches cold).
     """
     import svzerod  # an extra of the validation
 
@@ -100,7 +104,7 @@ def lumped_rows(text: str, repeats: int) -> list[Beside]:
         deck = lumped_deck(text, True, cycles)
         what = f"steady 0D (svzerod: {STEPS + 1 + cycles} steps)"
         solve = partial(steady_state, steady_problem(case(deck)[0]))
-        rows += _both(svzerod, what, deck, _steady, solve, STEADY_REPEATS * repeats)
+        rows += _both(svzerod, what, deck, _steady, solve, STEADY_REPEATS * repeats, BATCH)
     deck = lumped_deck(text)
     what = f"pulsatile 0D, {CYCLES} cycles of {POINTS} points"
     return rows + _both(
@@ -110,13 +114,16 @@ def lumped_rows(text: str, repeats: int) -> list[Beside]:
 
 def _both(
     svzerod: Any, what: str, deck: dict[str, Any], whole: Callable[[dict[str, Any]], Any],
-    solve: Callable[[], object], repeats: int,
+    solve: Callable[[], object], repeats: int, batch: int = 1,
 ) -> list[Beside]:  # fmt: skip
     gap = difference_percent(svzerod.simulate(deck), whole(deck), len(deck["vessels"]))
-    them, us = side_by_side(partial(svzerod.simulate, deck), partial(whole, deck), repeats)
-    rows = [Beside(f"{what}, dict to table", them, us, gap)]
-    them, us = side_by_side(svzerod.Solver(deck).run, solve, repeats)
-    return [*rows, Beside(f"{what}, solve alone", them, us, gap)]
+    wholes = (partial(svzerod.simulate, deck), partial(whole, deck))
+    rows = [Beside(f"{what}, dict to table", *side_by_side(*wholes, repeats, batch), gap)]
+    if batch > 1:
+        cold = side_by_side(*wholes, repeats)
+        rows.append(Beside(f"{what}, dict to table, caches cold", *cold, gap))
+    alone = side_by_side(svzerod.Solver(deck).run, solve, repeats, batch)
+    return [*rows, Beside(f"{what}, solve alone", *alone, gap)]
 
 
 def _steady(deck: dict[str, Any]) -> dict[str, AnyArray]:
