@@ -149,7 +149,7 @@ def extract_trees(
         lumen = measure_lumen(scan.volume, raw, heart.blood_hu, seen, network)
         lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         trees.append(named_tree(lumen.tree, side, frame, lumen.radius_sd_mm))
-        flags += wall_flags(trees[-1], lumen.calcium_degrees, lumen.stent)
+        flags += wall_flags(trees[-1], lumen.calcium_arc_deg, lumen.stent_probability)
         progress(0.4 + 0.6 * (number + 1) / len(found))
     return tuple(trees), tuple(flags), {"lumen": network.sha256}
 

@@ -35,14 +35,14 @@ class Sharpness:
         Full width at half maximum of the point spread in the slices and across them.
     noise_hu
         Standard deviation of the noise.
-    across
+    across_direction
         Direction across the slices, a unit vector of patient space.
     """
 
     psf_mm: float
     psf_z_mm: float
     noise_hu: float
-    across: Floats
+    across_direction: Floats
 
 
 def scan_sharpness(volume: Volume, labels: Volume, blood_hu: float) -> Sharpness:

@@ -16,7 +16,7 @@ GAP_MM = 3.0  # a shorter interruption belongs to it
 
 
 def wall_flags(
-    coronary: CoronaryTree, calcium_degrees: Floats, stent: Floats
+    coronary: CoronaryTree, calcium_arc_deg: Floats, stent: Floats
 ) -> tuple[Flag, ...]:
     """Return "calcium-heavy" and "stent" flags, each with its place.
 
@@ -24,7 +24,7 @@ def wall_flags(
     ----------
     coronary
         The named tree.
-    calcium_degrees
+    calcium_arc_deg
         Arc of calcium around the lumen at each point, shape (n,).
     stent
         Probability of a stent, shape (n,).
@@ -36,7 +36,7 @@ def wall_flags(
         if not own.size:
             continue
         origin = s[own].min()
-        heavy = calcium_degrees > HEAVY_DEGREES
+        heavy = calcium_arc_deg > HEAVY_DEGREES
         for first, last in _stretches(own, heavy, s, HEAVY_MM):
             where = f"{name}, {s[first] - origin:.0f} to {s[last] - origin:.0f} mm"
             message = (

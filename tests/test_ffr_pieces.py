@@ -146,7 +146,7 @@ def test_a_stack_tells_the_blur_along_each_ray():
     seen = Sharpness(0.6, 1.2, 20.0, floats([0.0, 0.0, 1.0]))
     line = np.stack([np.arange(6) * 0.5 - 1.5, np.zeros(6), np.zeros(6)], axis=1)
     made = stack(volume, floats(line), floats(np.full(6, 400.0)), seen)
-    along_z = np.abs(made.rays[..., 2])
+    along_z = np.abs(made.ray_direction[..., 2])
     width = made.image[2, :, :, 0]
     assert width[along_z > 0.999] == pytest.approx(1.2, abs=1e-3)
     assert width[along_z < 1e-6] == pytest.approx(0.6, abs=1e-6)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = ["meshes", "solvers", "ffr", "validation"]  # ground floor first
 UNITS = (
     "_mm", "_mm2", "_mm3", "_ml", "_g", "_mmhg", "_ml_min", "_mmhg_min_ml", "_kg_m3", "_pa_s",
-    "_s", "_hu", "_percent", "_per_mm", "_rad", "_bpm", "_kvp", "_ms", "_years",
+    "_deg", "_s", "_hu", "_percent", "_per_mm", "_rad", "_bpm", "_kvp", "_ms", "_years",
     "_m", "_pa",  # between a solver and its kernels
 )  # fmt: skip
 PURE_NUMBERS = {
@@ -27,6 +27,8 @@ PURE_NUMBERS = {
     "radius_shift", "bed_factor", "viscosity_factor", "loss_factor",
     "viscous", "quadratic",  # loss coefficients in SI units, as in the kernels
     "band",  # of a matrix
+    "rings", "strut", "planes", "tubes",  # rows whose columns differ in kind
+    "stent_probability",
     "face", "psi",  # of velocity profiles, normalised
     "resolved_ffr", "calibrated_ffr", "lumped_ffr", "found_ffr", "true_ffr",
 }  # fmt: skip

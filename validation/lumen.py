@@ -38,7 +38,7 @@ class Measured:
         Lumen diameter: true, by the network, by half-maximum edges.
     sd_mm
         Standard deviation of the found diameter.
-    calcium_degrees
+    calcium_arc_deg
         True arc of calcium.
     stented
         Whether in a stent.
@@ -50,7 +50,7 @@ class Measured:
     found_mm: Floats
     edge_mm: Floats
     sd_mm: Floats
-    calcium_degrees: Floats
+    calcium_arc_deg: Floats
     stented: AnyArray
     psf_mm: Floats
 
@@ -92,9 +92,9 @@ def _area_radius(contour_mm: AnyArray) -> Floats:
 
 def groups(m: Measured) -> dict[str, AnyArray]:
     """Return name -> which sections."""
-    free = (m.calcium_degrees == 0) & ~m.stented
-    light = (m.calcium_degrees > 0) & (m.calcium_degrees <= HEAVY_DEGREES) & ~m.stented
-    heavy = (m.calcium_degrees > HEAVY_DEGREES) & ~m.stented
+    free = (m.calcium_arc_deg == 0) & ~m.stented
+    light = (m.calcium_arc_deg > 0) & (m.calcium_arc_deg <= HEAVY_DEGREES) & ~m.stented
+    heavy = (m.calcium_arc_deg > HEAVY_DEGREES) & ~m.stented
     found = {
         f"no calcium, {low:g}-{high:g} mm": free & (m.true_mm >= low) & (m.true_mm < high)
         for low, high in WIDTHS_MM

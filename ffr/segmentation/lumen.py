@@ -36,19 +36,19 @@ class MeasuredLumen:
         Points moved to the middle of the lumen, radius of the circle of equal area.
     radius_sd_mm
         Standard deviation of the radius as the network estimates it, shape (n,).
-    calcium_degrees
+    calcium_arc_deg
         Arc of calcium around the lumen, shape (n,).
-    stent
+    stent_probability
         Probability of a stent, shape (n,).
     """
 
     tree: VesselTree
     radius_sd_mm: Floats
-    calcium_degrees: Floats
-    stent: Floats
+    calcium_arc_deg: Floats
+    stent_probability: Floats
 
     def __post_init__(self) -> None:
-        for name in ("radius_sd_mm", "calcium_degrees", "stent"):
+        for name in ("radius_sd_mm", "calcium_arc_deg", "stent_probability"):
             object.__setattr__(self, name, floats(getattr(self, name)))
 
 
@@ -62,15 +62,15 @@ class Sections:
         Way along each ray to the lumen's contour and the outer wall, (n, ANGLES).
     sd_mm
         Standard deviation of the area radius, (n,).
-    calcium_degrees, stent
+    calcium_arc_deg, stent_probability
         As in `MeasuredLumen`, (n,).
     """
 
     lumen_mm: Floats
     outer_mm: Floats
     sd_mm: Floats
-    calcium_degrees: Floats
-    stent: Floats
+    calcium_arc_deg: Floats
+    stent_probability: Floats
 
 
 def measure_lumen(
@@ -107,7 +107,7 @@ def measure_lumen(
             made = stack(volume, _distinct(points[run]), reference[run], seen)
             found = read_stack(made, network)
             if number < passes:
-                shift = _centroid(found.lumen_mm[last], made.rays[last])
+                shift = _centroid(found.lumen_mm[last], made.ray_direction[last])
                 shift = gaussian_filter1d(
                     shift, CENTRE_SMOOTHING_POINTS, axis=0, mode="nearest"
                 )
@@ -116,8 +116,8 @@ def measure_lumen(
                 area_radius = np.sqrt(np.mean(found.lumen_mm[last] ** 2, axis=1))
                 smooth = median_filter(area_radius, size=3, mode="nearest")
                 radius[own] = gaussian_filter1d(smooth, RADIUS_SMOOTHING_POINTS, mode="nearest")
-                spread[own], arc[own] = found.sd_mm[last], found.calcium_degrees[last]
-                stent[own] = found.stent[last]
+                spread[own], arc[own] = found.sd_mm[last], found.calcium_arc_deg[last]
+                stent[own] = found.stent_probability[last]
     _clean_take_offs(points, radius, runs)
     points = _apart(points, tree.parent)
     final = VesselTree(floats(points), floats(np.maximum(radius, SMALLEST_MM)), tree.parent)

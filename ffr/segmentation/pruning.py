@@ -172,5 +172,8 @@ def _subtree(lumen: MeasuredLumen, keep: AnyArray) -> MeasuredLumen:
     parent = np.where(tree.parent[chosen] < 0, -1, number[tree.parent[chosen]])
     smaller = VesselTree(tree.points_mm[chosen], tree.radius_mm[chosen], parent)
     return MeasuredLumen(
-        smaller, lumen.radius_sd_mm[chosen], lumen.calcium_degrees[chosen], lumen.stent[chosen]
+        smaller,
+        lumen.radius_sd_mm[chosen],
+        lumen.calcium_arc_deg[chosen],
+        lumen.stent_probability[chosen],
     )

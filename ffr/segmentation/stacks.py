@@ -42,12 +42,12 @@ class Stack:
     ----------
     image
         Network input, shape (CHANNELS, sections, ANGLES, SAMPLES), float32.
-    rays
+    ray_direction
         Unit vectors of all rays, shape (sections, ANGLES, 3).
     """
 
     image: AnyArray
-    rays: Floats
+    ray_direction: Floats
 
 
 def stack(volume: Volume, curve_mm: Floats, blood_hu: Floats, seen: Sharpness) -> Stack:
@@ -71,7 +71,7 @@ def stack(volume: Volume, curve_mm: Floats, blood_hu: Floats, seen: Sharpness) -
 
 def _width(seen: Sharpness, direction: Floats) -> Floats:
     """Return the point spread's width along directions (..., 3), mm."""
-    part = (direction @ seen.across) ** 2
+    part = (direction @ seen.across_direction) ** 2
     return floats(np.sqrt(seen.psf_mm**2 * (1 - part) + seen.psf_z_mm**2 * part))
 
 
@@ -118,7 +118,7 @@ def lesson_of(rng: np.random.Generator, piece: Piece, optics: Optics) -> Lesson:
     )
     blood = np.full(len(s), piece.blood_hu * rng.normal(1.0, 0.05))
     made = stack(volume, floats(centre @ turn), floats(blood), seen)
-    own = floats(made.rays @ turn.T)
+    own = floats(made.ray_direction @ turn.T)
     lumen, outer = true_contours_mm(piece, floats(centre), own, SAMPLES * STEP_MM)
     calcium = true_calcium(piece, floats(centre), own, SAMPLES, STEP_MM)
     stented = np.zeros(len(s), dtype=np.uint8)
