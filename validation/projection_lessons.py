@@ -1,0 +1,170 @@
+"""What does the lumen network get to see of a piece under the second imaging model?
+
+Blood, blur and noise are not told: they are measured, as the pipeline measures them, on a
+simulated chamber behind the same optics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ffr.anatomy import Anatomy
+from ffr.phantom.pieces import (
+    Piece,
+    lumen_axis_mm,
+    random_piece,
+    true_calcium,
+    true_contours_mm,
+)
+from ffr.segmentation.stacks import (
+    SAMPLES,
+    SECTION_MM,
+    STEP_MM,
+    TRAINED_SECTIONS,
+    Lesson,
+    stack,
+)
+from ffr.sharpness import Sharpness, scan_sharpness
+from meshes.arrays import Floats, floats, ints
+from meshes.volume import Grid, Volume
+from validation.projection import (
+    AROUND_HU,
+    PLAIN_HU,
+    PLANE_MM,
+    ROW_PACE,
+    Scanner,
+    Scene,
+    projected_piece,
+    random_scanner,
+    random_turn,
+    reconstructed,
+    scanned,
+)
+
+CHAMBER_MM, WALL_MM, WALL_HU = 9.0, 1.5, 60.0  # upright cylinder with a flat roof at z = 0
+CHAMBER_LOW_MM = np.array([-1.5, -15.0, -8.5])  # of its scan: half of it is enough
+CHAMBER_HIGH_MM = np.array([15.0, 15.0, 5.8])
+LABEL_MM = 1.2
+WIRE_MM, WIRE_VOXEL_MM = 0.06, 0.04
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projected:
+    """A piece under the second model.
+
+    Parameters
+    ----------
+    lesson
+        Input and truth.
+    seen
+        Blur and noise as measured.
+    psf_mm
+        True width of the point spread in plane, of a wire.
+    scanner
+        What imaged it.
+    """
+
+    lesson: Lesson
+    seen: Sharpness
+    psf_mm: float
+    scanner: Scanner
+
+
+def projected(seed: int, moving: bool = True) -> Projected:
+    """Return the piece of a seed, the same as `lesson`'s, under the second model."""
+    piece = random_piece(np.random.default_rng([seed, 41]))
+    rng = np.random.default_rng([seed, 43])
+    scanner, turn = random_scanner(rng, moving), random_turn(rng)
+    volume, back = projected_piece(rng, piece, scanner, turn)
+    seen, blood_hu = measured_sharpness(rng, scanner, piece)
+    s = floats((np.arange(TRAINED_SECTIONS) - TRAINED_SECTIONS // 2) * SECTION_MM)
+    centre = traced(rng, piece, s)
+    blood = np.full(len(s), blood_hu * rng.normal(1.0, 0.05))
+    made = stack(volume, floats(centre @ back), floats(blood), seen)
+    own = floats(made.ray_direction @ back.T)
+    lumen, outer = true_contours_mm(piece, centre, own, SAMPLES * STEP_MM)
+    stented = np.zeros(len(s), dtype=np.uint8)
+    if piece.stented:
+        stented[(s >= piece.rings[:, 0].min()) & (s <= piece.rings[:, 0].max())] = 1
+    lesson = Lesson(
+        made.image,
+        lumen.astype(np.float32),
+        outer.astype(np.float32),
+        true_calcium(piece, centre, own, SAMPLES, STEP_MM),
+        stented,
+    )
+    return Projected(lesson, seen, point_spread_mm(scanner), scanner)
+
+
+def measured_sharpness(
+    rng: np.random.Generator, scanner: Scanner, piece: Piece
+) -> tuple[Sharpness, float]:
+    """Return blur and noise by the pipeline's own rule, and the blood's HU in the chamber."""
+    volume = chamber(rng, scanner, piece.blood_hu, piece.fat_hu)
+    low = np.array([0.0, CHAMBER_LOW_MM[1], -3.4])  # edges nearer the border are no use
+    count = np.floor((CHAMBER_HIGH_MM - low) / LABEL_MM).astype(int) + 1
+    x, y, z = (low[a] + LABEL_MM * np.arange(count[a]) for a in range(3))
+    inside = (z[:, None, None] < 0) & (x**2 + y[:, None] ** 2 < CHAMBER_MM**2)
+    labels = np.where(inside, Anatomy.AORTA, Anatomy.BACKGROUND).astype(np.uint8)
+    grid = Grid(ints(count), floats([LABEL_MM] * 3), floats(low), floats(np.eye(3)))
+    first, step = volume.grid.origin_mm, volume.grid.spacing_mm
+    x, y, z = (first[a] + step[a] * np.arange(volume.grid.size[a]) for a in range(3))
+    core = (z[:, None, None] < -3) & (x**2 + y[:, None] ** 2 < (CHAMBER_MM - 3) ** 2)
+    blood_hu = float(np.median(volume.values[core]))
+    return scan_sharpness(volume, Volume(grid, labels), blood_hu), blood_hu
+
+
+def chamber(
+    rng: np.random.Generator | None, scanner: Scanner, blood_hu: float, fat_hu: float
+) -> Volume:
+    """Return the scan of half a chamber: blood, a wall, fat."""
+    row = ROW_PACE * PLANE_MM
+    low = CHAMBER_LOW_MM[2] - 1.2
+    height = low + row * np.arange(int((CHAMBER_HIGH_MM[2] + 1.2 - low) / row) + 1)
+    discs = np.zeros((len(height), 3, 5))
+    shells = (
+        (CHAMBER_MM + 4.5, fat_hu - AROUND_HU, 0.0, 20.0),
+        (CHAMBER_MM + WALL_MM, WALL_HU - fat_hu, 0.0, WALL_MM),
+        (CHAMBER_MM, PLAIN_HU - WALL_HU, blood_hu - PLAIN_HU, 0.0),
+    )
+    for k, (radius, soft_hu, dense_hu, roof) in enumerate(shells):
+        filled = np.clip((roof - height) / 0.4 + 0.5, 0, 1)  # of a row 0.4 mm high
+        discs[:, k, 2] = radius
+        discs[:, k, 3:] = filled[:, None] * np.array([soft_hu, dense_hu]) / 1000.0
+    voxel = np.array([scanner.voxel_mm, scanner.voxel_mm, scanner.increment_mm])
+    count = np.floor((CHAMBER_HIGH_MM - CHAMBER_LOW_MM) / voxel).astype(int) + 1
+    empty = np.zeros((0, 4), dtype=np.float32)
+    scene = Scene(empty, np.zeros(len(height) + 1, np.int64), floats(discs), float(low))
+    return scanned(rng, scanner, scene, floats(CHAMBER_LOW_MM), count)
+
+
+def point_spread_mm(scanner: Scanner) -> float:
+    """Return the width at half maximum of a thin upright wire, from the area above half."""
+    at = np.mgrid[-3:4, -3:4].reshape(2, -1) * 0.02
+    at = at[:, np.hypot(*at) <= WIRE_MM + 1e-9]
+    pixels = np.stack([*at, *np.broadcast_to([[4e-3], [0.0]], (2, at.shape[1]))], axis=1)
+    still = np.zeros((1, 0, 5))
+    scene = Scene(pixels.astype(np.float32), np.array([0, len(pixels)]), still, 0.0)
+    half = round(1.6 / WIRE_VOXEL_MM)
+    corner = floats([-half * WIRE_VOXEL_MM] * 2)
+    lone = (2 * half + 1, 2 * half + 1)
+    image = reconstructed(None, scanner, scene, corner, lone, WIRE_VOXEL_MM, floats([0.0]))[0]
+    bright = image - np.median(image[0])
+    return float(
+        2 * WIRE_VOXEL_MM * np.sqrt(np.count_nonzero(bright > 0.5 * bright.max()) / np.pi)
+    )
+
+
+def traced(rng: np.random.Generator, piece: Piece, s_mm: Floats) -> Floats:
+    """Return the lumen's axis with the error that tracing leaves, as training assumes it."""
+    line = lumen_axis_mm(piece, s_mm)
+    far = rng.uniform(0.1, 0.6) if rng.random() < 0.25 else rng.uniform(0.0, 0.15)
+    drift = np.cumsum(rng.normal(0, 0.05, line.shape), axis=0)
+    off = far * rng.normal(0, 1, 3) + drift - drift.mean(axis=0)
+    off += rng.normal(0, 0.03, line.shape)
+    rows = np.linspace(-8.0, 8.0, len(piece.lumen_mm))
+    room = 0.6 * np.interp(s_mm, rows, piece.lumen_mm.min(axis=1))
+    size = np.linalg.norm(off, axis=1)
+    return floats(line + off * np.minimum(1.0, room / np.maximum(size, 1e-9))[:, None])
