@@ -26,7 +26,7 @@ from scipy.spatial.transform import Rotation
 from ffr.phantom.pieces import S_MM, STEP_MM, Piece
 from meshes.arrays import AnyArray, Floats, floats, ints
 from meshes.volume import Grid, Volume
-from validation.projection_kernels import PLAIN_HU, attenuation, back_project, transmit
+from validation.projection_kernels import attenuation, back_project, transmit
 
 VIEWS = 720  # over half a turn
 TURN_RAD = (np.arange(VIEWS) + 0.5) * np.pi / VIEWS
@@ -66,7 +66,7 @@ class Scanner:
         Width of focal spot and detector at the axis; the spot jumps, so readings lie half
         an aperture apart.
     kernel
-        "hann", or "shepp-logan", which ends abruptly.
+        "hann", or "shepp-logan", rounded off over its upper half.
     cut_per_mm, boost_percent
         Frequency where the kernel ends, and how much it lifts what lies below.
     thickness_mm, increment_mm, voxel_mm
@@ -128,14 +128,14 @@ class Scene:
 def random_scanner(rng: np.random.Generator, moving: bool = True) -> Scanner:
     """Draw a scanner: kernels soft to sharp, 0.5-0.9 mm slices, half of the pieces moving."""
     sharp = rng.random()
-    abrupt = rng.random() < 0.2
+    flat = rng.random() < 0.2
     way, angle = rng.uniform(0, 0.5) * (rng.random() < 0.5) * moving, rng.uniform(0, 2 * np.pi)
     increment = float(rng.uniform(0.3, 0.6))
     return Scanner(
         focal_mm=float(rng.uniform(0.2, 0.6)),
         aperture_mm=float(rng.uniform(0.35, 0.6)),
-        kernel="shepp-logan" if abrupt else "hann",
-        cut_per_mm=float((0.45 if abrupt else 0.7) * 3.0**sharp),
+        kernel="shepp-logan" if flat else "hann",
+        cut_per_mm=float((0.5 if flat else 0.65) * 3.8**sharp),
         boost_percent=float(rng.uniform(0, 120)) if rng.random() < 0.6 else 0.0,
         thickness_mm=float(rng.uniform(max(0.5, increment), 0.9)),
         increment_mm=increment,
@@ -346,9 +346,7 @@ def _body_image(
     first = np.full(VIEWS, -0.5 * (count - 1) * pitch)
     t = first[:, None] + np.arange(count) * pitch
     soft, dense = _body_mm(scanner, t)
-    light = sum(
-        PHOTONS[e] * np.exp(-MU_1_MM[e] * (soft + LIFT[e] * dense)) for e in range(2)
-    )
+    light = sum(PHOTONS[e] * np.exp(-MU_1_MM[e] * (soft + LIFT[e] * dense)) for e in range(2))
     image = np.zeros((1, *shape), dtype=np.float32)
     sinogram = _filtered(_water_mm(-np.log(light).astype(np.float32))[None], scanner, pitch)
     back_project(
@@ -365,8 +363,8 @@ def _filtered(views: AnyArray, scanner: Scanner, pitch_mm: float) -> AnyArray:
     ramp = np.zeros(length)
     ramp[n % 2 == 1] = -1.0 / (np.pi * n[n % 2 == 1] * pitch_mm) ** 2
     ramp[0] = 0.25 / pitch_mm**2
-    passed = rfft(ramp).real * pitch_mm * kernel_response(
-        scanner, np.fft.rfftfreq(length, pitch_mm)
+    passed = (
+        rfft(ramp).real * pitch_mm * kernel_response(scanner, np.fft.rfftfreq(length, pitch_mm))
     )
     spectrum = rfft(views, length, axis=-1)
     spectrum *= passed.astype(np.float32)
@@ -378,7 +376,7 @@ def kernel_response(scanner: Scanner, f_per_mm: Floats) -> Floats:
     x = np.minimum(f_per_mm / scanner.cut_per_mm, 1.0)
     fall = np.cos(0.5 * np.pi * x) ** 2
     if scanner.kernel == "shepp-logan":
-        fall = np.where(x < 1.0, np.sinc(0.5 * x), 0.0)
+        fall = np.sinc(0.5 * x) * np.cos(0.5 * np.pi * np.maximum(2.0 * x - 1.0, 0.0)) ** 2
     return floats(fall * (1.0 + scanner.boost_percent / 100.0 * 4.0 * x * x))
 
 

@@ -155,7 +155,9 @@ def attenuation(
                 water += part * (PLAIN_HU - water)
                 heavy += part * (blood_hu - PLAIN_HU - heavy)
                 if rings.shape[0] > 0 and abs(rho - strut[0]) < 0.5 * (strut[1] + h):
-                    part = _between(rho, strut[0] - 0.5 * strut[1], strut[0] + 0.5 * strut[1], h)
+                    part = _between(
+                        rho, strut[0] - 0.5 * strut[1], strut[0] + 0.5 * strut[1], h
+                    )
                     near = _nearest_strut_mm(s, theta, rings, strut)
                     part *= _between(near, -0.5 * strut[2], 0.5 * strut[2], h)
                     water -= part * water

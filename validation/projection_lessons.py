@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ffr.anatomy import Anatomy
 from ffr.phantom.pieces import (
@@ -28,10 +29,9 @@ from ffr.segmentation.stacks import (
 )
 from ffr.sharpness import Sharpness, scan_sharpness
 from meshes.arrays import Floats, floats, ints
-from meshes.volume import Grid, Volume
+from meshes.volume import Grid, Volume, ijk_to_points_mm
 from validation.projection import (
     AROUND_HU,
-    PLAIN_HU,
     PLANE_MM,
     ROW_PACE,
     Scanner,
@@ -42,11 +42,13 @@ from validation.projection import (
     reconstructed,
     scanned,
 )
+from validation.projection_kernels import PLAIN_HU
 
 CHAMBER_MM, WALL_MM, WALL_HU = 9.0, 1.5, 60.0  # upright cylinder with a flat roof at z = 0
 CHAMBER_LOW_MM = np.array([-1.5, -15.0, -8.5])  # of its scan: half of it is enough
 CHAMBER_HIGH_MM = np.array([15.0, 15.0, 5.8])
-LABEL_MM = 1.2
+LABEL_MM = 0.7
+ASKEW = floats(Rotation.from_rotvec([0.25, 0.2, 0.3]).as_matrix())
 WIRE_MM, WIRE_VOXEL_MM = 0.06, 0.04
 
 
@@ -57,7 +59,9 @@ class Projected:
     Parameters
     ----------
     lesson
-        Input and truth.
+        Input, blur and noise as measured, and truth.
+    told
+        The same, the blur's true width told as roughly as in training.
     seen
         Blur and noise as measured.
     psf_mm
@@ -67,6 +71,7 @@ class Projected:
     """
 
     lesson: Lesson
+    told: Lesson
     seen: Sharpness
     psf_mm: float
     scanner: Scanner
@@ -79,23 +84,29 @@ def projected(seed: int, moving: bool = True) -> Projected:
     scanner, turn = random_scanner(rng, moving), random_turn(rng)
     volume, back = projected_piece(rng, piece, scanner, turn)
     seen, blood_hu = measured_sharpness(rng, scanner, piece)
+    psf = point_spread_mm(scanner)
+    known = Sharpness(
+        psf * float(np.exp(rng.normal(0, 0.12))),
+        scanner.thickness_mm * float(np.exp(rng.normal(0, 0.15))),
+        seen.noise_hu,
+        seen.across_direction,
+    )
     s = floats((np.arange(TRAINED_SECTIONS) - TRAINED_SECTIONS // 2) * SECTION_MM)
     centre = traced(rng, piece, s)
-    blood = np.full(len(s), blood_hu * rng.normal(1.0, 0.05))
-    made = stack(volume, floats(centre @ back), floats(blood), seen)
+    blood = floats(np.full(len(s), blood_hu * rng.normal(1.0, 0.05)))
+    made, told = (stack(volume, floats(centre @ back), blood, x) for x in (seen, known))
     own = floats(made.ray_direction @ back.T)
     lumen, outer = true_contours_mm(piece, centre, own, SAMPLES * STEP_MM)
     stented = np.zeros(len(s), dtype=np.uint8)
     if piece.stented:
         stented[(s >= piece.rings[:, 0].min()) & (s <= piece.rings[:, 0].max())] = 1
-    lesson = Lesson(
-        made.image,
+    truth = (
         lumen.astype(np.float32),
         outer.astype(np.float32),
         true_calcium(piece, centre, own, SAMPLES, STEP_MM),
         stented,
     )
-    return Projected(lesson, seen, point_spread_mm(scanner), scanner)
+    return Projected(Lesson(made.image, *truth), Lesson(told.image, *truth), seen, psf, scanner)
 
 
 def measured_sharpness(
@@ -103,17 +114,20 @@ def measured_sharpness(
 ) -> tuple[Sharpness, float]:
     """Return blur and noise by the pipeline's own rule, and the blood's HU in the chamber."""
     volume = chamber(rng, scanner, piece.blood_hu, piece.fat_hu)
-    low = np.array([0.0, CHAMBER_LOW_MM[1], -3.4])  # edges nearer the border are no use
-    count = np.floor((CHAMBER_HIGH_MM - low) / LABEL_MM).astype(int) + 1
-    x, y, z = (low[a] + LABEL_MM * np.arange(count[a]) for a in range(3))
-    inside = (z[:, None, None] < 0) & (x**2 + y[:, None] ** 2 < CHAMBER_MM**2)
+    # askew: an edge along the voxels would pass between all their middles
+    count = np.ceil((CHAMBER_HIGH_MM - CHAMBER_LOW_MM) / LABEL_MM).astype(int) + 1
+    middle = 0.5 * (CHAMBER_LOW_MM + CHAMBER_HIGH_MM)
+    low = middle - ASKEW @ (0.5 * (count - 1) * LABEL_MM)
+    grid = Grid(ints(count), floats([LABEL_MM] * 3), floats(low), ASKEW)
+    ijk = np.stack(np.meshgrid(*(np.arange(n) for n in count), indexing="ij"), axis=-1)
+    at = ijk_to_points_mm(grid, floats(ijk.transpose(2, 1, 0, 3).reshape(-1, 3)))
+    inside = (at[:, 2] < 0) & (np.hypot(at[:, 0], at[:, 1]) < CHAMBER_MM)
     labels = np.where(inside, Anatomy.AORTA, Anatomy.BACKGROUND).astype(np.uint8)
-    grid = Grid(ints(count), floats([LABEL_MM] * 3), floats(low), floats(np.eye(3)))
     first, step = volume.grid.origin_mm, volume.grid.spacing_mm
     x, y, z = (first[a] + step[a] * np.arange(volume.grid.size[a]) for a in range(3))
     core = (z[:, None, None] < -3) & (x**2 + y[:, None] ** 2 < (CHAMBER_MM - 3) ** 2)
     blood_hu = float(np.median(volume.values[core]))
-    return scan_sharpness(volume, Volume(grid, labels), blood_hu), blood_hu
+    return scan_sharpness(volume, Volume(grid, labels.reshape(count[::-1])), blood_hu), blood_hu
 
 
 def chamber(
