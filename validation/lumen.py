@@ -14,7 +14,7 @@ middle between the blood's attenuation and the least it meets.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -152,7 +152,7 @@ def table(m: Measured) -> list[str]:
     return lines
 
 
-def summary(variants: dict[str, list[Measured]]) -> list[str]:
+def summary(variants: Mapping[str, Sequence[Measured]]) -> list[str]:
     """Return a markdown table, one row for each way of imaging, of lumens of 1-3 mm."""
     lines = [
         "| lumens of 1-3 mm, no calcium | sections | bias, mm | SD, mm | in own 90 %, % | "
@@ -166,30 +166,32 @@ def summary(variants: dict[str, list[Measured]]) -> list[str]:
     return lines
 
 
-def second_model(network: Network, seeds: Sequence[int]) -> list[str]:
-    """Return the lines about the second imaging model."""
-    shown: dict[str, list[Measured]] = {
-        name: []
-        for name in ("first model", "first model, blur, noise and voxels of the second",
-                     "second model", "second model, true blur told", "second model, still",
-                     "second model, moving")
-    }  # fmt: skip
-    ratio, noise = [], []
+def second_model(
+    network: Network, seeds: Sequence[int], first: Sequence[Measured]
+) -> list[str]:
+    """Return the lines about the second imaging model, beside what the first one gave."""
+    alike, second, told = [], [], []
+    moves, ratio, noise = [], [], []
     for seed in seeds:
         one = projected(seed)
-        second = measured(network, one.lesson, one.psf_mm)
-        moves = any(one.scanner.shift_mm)
-        for name, part in zip(shown, (
-            painted(network, seed), painted_alike(network, seed, one), second,
-            measured(network, one.told, one.psf_mm),
-        ), strict=False):  # fmt: skip
-            shown[name].append(part)
-        shown["second model, moving" if moves else "second model, still"].append(second)
-        ratio.append(
-            (one.seen.psf_mm / one.psf_mm, one.seen.psf_z_mm / one.scanner.thickness_mm)
-        )
+        alike.append(painted_alike(network, seed, one))
+        second.append(measured(network, one.lesson, one.psf_mm))
+        told.append(measured(network, one.told, one.psf_mm))
+        moves.append(any(one.scanner.shift_mm))
+        in_plane = one.seen.psf_mm / one.psf_mm
+        ratio.append((in_plane, one.seen.psf_z_mm / one.scanner.thickness_mm))
         noise.append(one.seen.noise_hu)
-    lines = ["Second imaging model:", "", *table(joined(shown["second model"])), ""]
+    shown = {
+        "first model": first,
+        "first model, blur, noise and voxels of the second": alike,
+        "second model": second,
+        "second model, true blur told": told,
+        "second model, still": [
+            m for m, moving in zip(second, moves, strict=True) if not moving
+        ],
+        "second model, moving": [m for m, moving in zip(second, moves, strict=True) if moving],
+    }
+    lines = ["Second imaging model:", "", *table(joined(second)), ""]
     lines += ["Where the gap comes from:", "", *summary(shown), ""]
     low, middle, high = np.quantile(ratio, [0.1, 0.5, 0.9], axis=0)
     for axis, name in enumerate(("in plane (a wire)", "across slices (their thickness)")):
@@ -212,9 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(setting("python -m validation lumen", arguments, network.device) + "\n")
     print("Diameter of the lumen, found - true:\n")
     seeds = range(given.first_seed, given.first_seed + given.pieces)
-    print("\n".join(table(joined([painted(network, seed) for seed in seeds]))))
+    first = [painted(network, seed) for seed in seeds]
+    print("\n".join(table(joined(first))), flush=True)
     if given.projection:
-        print("\n" + "\n".join(second_model(network, seeds)))
+        print("\n" + "\n".join(second_model(network, seeds, first)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ simulated chamber behind the same optics.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -31,18 +31,17 @@ from ffr.sharpness import Sharpness, scan_sharpness
 from meshes.arrays import Floats, floats, ints
 from meshes.volume import Grid, Volume, ijk_to_points_mm
 from validation.projection import (
-    AROUND_HU,
-    PLANE_MM,
-    ROW_PACE,
-    Scanner,
+    BEYOND_MM,
+    NO_DISC,
     Scene,
     projected_piece,
-    random_scanner,
     random_turn,
     reconstructed,
     scanned,
 )
+from validation.projection_body import AROUND_HU
 from validation.projection_kernels import PLAIN_HU
+from validation.projection_scanner import ROW_HIGH_MM, ROW_PACE_MM, Scanner, random_scanner
 
 CHAMBER_MM, WALL_MM, WALL_HU = 9.0, 1.5, 60.0  # upright cylinder with a flat roof at z = 0
 CHAMBER_LOW_MM = np.array([-1.5, -15.0, -8.5])  # of its scan: half of it is enough
@@ -133,10 +132,10 @@ def measured_sharpness(
 def chamber(
     rng: np.random.Generator | None, scanner: Scanner, blood_hu: float, fat_hu: float
 ) -> Volume:
-    """Return the scan of half a chamber: blood, a wall, fat."""
-    row = ROW_PACE * PLANE_MM
-    low = CHAMBER_LOW_MM[2] - 1.2
-    height = low + row * np.arange(int((CHAMBER_HIGH_MM[2] + 1.2 - low) / row) + 1)
+    """Return the scan of half a chamber that does not move: blood, a wall, fat."""
+    low = CHAMBER_LOW_MM[2] - BEYOND_MM
+    number = int((CHAMBER_HIGH_MM[2] + BEYOND_MM - low) / ROW_PACE_MM) + 1
+    height = low + ROW_PACE_MM * np.arange(number)
     discs = np.zeros((len(height), 3, 5))
     shells = (
         (CHAMBER_MM + 4.5, fat_hu - AROUND_HU, 0.0, 20.0),
@@ -144,27 +143,28 @@ def chamber(
         (CHAMBER_MM, PLAIN_HU - WALL_HU, blood_hu - PLAIN_HU, 0.0),
     )
     for k, (radius, soft_hu, dense_hu, roof) in enumerate(shells):
-        filled = np.clip((roof - height) / 0.4 + 0.5, 0, 1)  # of a row 0.4 mm high
+        filled = np.clip((roof - height) / ROW_HIGH_MM + 0.5, 0, 1)
         discs[:, k, 2] = radius
         discs[:, k, 3:] = filled[:, None] * np.array([soft_hu, dense_hu]) / 1000.0
     voxel = np.array([scanner.voxel_mm, scanner.voxel_mm, scanner.increment_mm])
     count = np.floor((CHAMBER_HIGH_MM - CHAMBER_LOW_MM) / voxel).astype(int) + 1
     empty = np.zeros((0, 4), dtype=np.float32)
     scene = Scene(empty, np.zeros(len(height) + 1, np.int64), floats(discs), float(low))
-    return scanned(rng, scanner, scene, floats(CHAMBER_LOW_MM), count)
+    still = replace(scanner, shift_mm=(0.0, 0.0))
+    return scanned(rng, still, scene, floats(CHAMBER_LOW_MM), count)
 
 
 def point_spread_mm(scanner: Scanner) -> float:
-    """Return the width at half maximum of a thin upright wire, from the area above half."""
+    """Return the width at half maximum of a thin upright wire at rest, from its area."""
+    still = replace(scanner, shift_mm=(0.0, 0.0))
     at = np.mgrid[-3:4, -3:4].reshape(2, -1) * 0.02
     at = at[:, np.hypot(*at) <= WIRE_MM + 1e-9]
     pixels = np.stack([*at, *np.broadcast_to([[4e-3], [0.0]], (2, at.shape[1]))], axis=1)
-    still = np.zeros((1, 0, 5))
-    scene = Scene(pixels.astype(np.float32), np.array([0, len(pixels)]), still, 0.0)
+    scene = Scene(pixels.astype(np.float32), np.array([0, len(pixels)]), NO_DISC, 0.0)
     half = round(1.6 / WIRE_VOXEL_MM)
     corner = floats([-half * WIRE_VOXEL_MM] * 2)
     lone = (2 * half + 1, 2 * half + 1)
-    image = reconstructed(None, scanner, scene, corner, lone, WIRE_VOXEL_MM, floats([0.0]))[0]
+    image = reconstructed(None, still, scene, corner, lone, WIRE_VOXEL_MM, floats([0.0]))[0]
     bright = image - np.median(image[0])
     return float(
         2 * WIRE_VOXEL_MM * np.sqrt(np.count_nonzero(bright > 0.5 * bright.max()) / np.pi)
