@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from ffr.phantom.piece_kernels import paint_piece
 from ffr.phantom.pieces import S_MM, STEP_MM, lumen_axis_mm, random_piece
@@ -64,6 +65,12 @@ def test_a_disc_keeps_its_attenuation_and_its_edge(radius_mm):
     from_middle = np.hypot(*(np.mgrid[-30:31, -30:31] * 0.25 - [[[-0.1]], [[0.2]]]))
     total = rise[from_middle < radius_mm + 2].sum() * 0.25**2
     assert total == pytest.approx(300.0 * np.pi * radius_mm**2, rel=0.02)
+    at = 0.25 * np.arange(-30, 31)
+    here = rise * (from_middle < radius_mm + 2)
+    for axis, middle_mm in ((0, 0.2), (1, -0.1)):
+        assert (here.sum(axis=axis) * at).sum() / here.sum() == pytest.approx(
+            middle_mm, abs=0.03
+        )
     near = np.abs(from_middle - radius_mm) < 0.35
     slope, level = np.polyfit(from_middle[near], rise[near], 1)
     if radius_mm > 2:
@@ -191,7 +198,8 @@ def test_points_of_the_piece_times_the_rotation_lie_in_the_scan():
         if p.lumen_mm.min() > 1.8 and not p.stented and p.curvature_1_mm > 0.1
     )
     rng = np.random.default_rng(3)
-    volume, turn = projected_piece(rng, wide, SCANNER, random_turn(rng))
+    about = Rotation.from_rotvec([0.5, 0.9, -0.7]).as_matrix()  # far from its own inverse
+    volume, turn = projected_piece(rng, wide, SCANNER, floats(about))
     line = lumen_axis_mm(wide, floats(np.linspace(-4, 4, 9)))
     assert volume.values.dtype == np.int16
     assert np.abs(sampled(volume, floats(line @ turn)) / wide.blood_hu - 1).max() < 0.25
