@@ -26,6 +26,7 @@ from solvers.vessel import Profiles, developed, plug
 ROUNDS = 30
 BOLD = 4.0  # most of the last step that is added to the next
 SETTLED = 1e-5  # change of an outlet flow between rounds, of the total flow
+PATIENCE, NEARLY = 12, 1e-3  # after so many rounds: in a throat that leaks, jets jitter
 LEAST_VISCOUS = 0.1  # of a run's Poiseuille resistance, that a network keeps
 NO_FLOW_ML_MIN = 1e-9  # rounding
 STAGNANT = 1e-6  # of the total flow: below, pressure is even along a vessel
@@ -59,7 +60,7 @@ def solve_resolved(
         a, b = _repeating(tree, runs, line, flow, blood)
         again = solve_steady(*bed, closure=lambda *_, a=a, b=b: (a, b))
         change = np.abs(again.flow_ml_min[ends] - flow[ends]).max() / again.flow_ml_min[0]
-        if change <= SETTLED:
+        if change <= (SETTLED if round_number <= PATIENCE else NEARLY):
             open_ends = np.isfinite(resistance)
             open_ends &= flow[ends] > STAGNANT * flow[0]  # else no flow to speak of
             miss = static[ends] - venous_pressure_mmhg
