@@ -103,7 +103,9 @@ def measured(
     here &= (off < BESIDE_MM) & (artery.lumen_mm[part][at] >= LEAST_MM)
     deposits = [(c.start_mm + c.end_mm) / 2 for c in patient.calcium]
     near = cKDTree(np.concatenate(deposits)) if deposits else None
-    calcium = near.query(found.tree.points_mm)[0] if near else np.full(n, np.inf)
+    calcium = np.full(n, np.inf)
+    if near is not None:
+        calcium = np.asarray(near.query(found.tree.points_mm)[0])
     return Radii(
         found.tree.radius_mm[here], artery.lumen_mm[part][at][here],
         artery.healthy_mm[part][at][here], found.radius_sd_mm[here], floats(calcium[here]),
@@ -114,7 +116,7 @@ def law_percent(r: Radii) -> Floats:
     """Return the standard deviation that the interval of FFR is drawn with, shape (k,)."""
     n = r.found_mm.size
     points = np.column_stack([np.arange(n), np.zeros(n), np.zeros(n)])
-    tree = VesselTree(points, r.found_mm, np.arange(-1, n - 1))
+    tree = VesselTree(floats(points), r.found_mm, np.arange(-1, n - 1))
     none = np.zeros(n, dtype=np.int64)
     return LumenError().own_percent(
         CoronaryTree(tree, "left", r.told_mm, r.healthy_mm, none, ("",), none)
