@@ -151,9 +151,9 @@ def _coefficient_slopes(
     gap = np.maximum(1.0 / first**2 - 1.0 / own**2, 0.0)
     scale = EXPANSION * density / 2.0 / np.pi**2
     b, usual = calibrated.quadratic, scale * gap**2
-    scale = scale * np.divide(b, usual, out=np.ones_like(b), where=(b > 0.0) & (b < usual))
-    scale = np.where(b > 0.0, scale, 0.0)  # a regain has no slope of its own
+    part = np.divide(b, usual, out=np.ones_like(b), where=(b > 0.0) & (b < usual))
+    jet = scale * np.where(b > 0.0, part, 0.0)  # a regain has no slope of its own
     rest = np.where(b > 0.0, np.maximum(b - usual, 0.0), 0.0)
-    db_parent = -4.0 * scale * gap / first**3
-    db_own = -4.0 * rest / own + 4.0 * scale * gap / own**3
+    db_parent = -4.0 * jet * gap / first**3
+    db_own = -4.0 * rest / own + 4.0 * jet * gap / own**3
     return da_parent, da_own, db_parent, db_own
