@@ -36,6 +36,10 @@ def summary(case: PulseCase, found: tuple[Pulsed, ...], model: str) -> list[str]
     width = max(len(p.name) for t in case.trees for p in t.places[1 : MOST_PLACES + 1])
     for tree, pulse in zip(case.trees, found, strict=True):
         lines += _lines(tree, pulse, width)
+    if any(np.nanmin(values) < 0 for p in found for values in p.ratios.values()):
+        lines.append(
+            "pressure falls below zero: the lumen would collapse, which is not modelled"
+        )
     lines.append(
         "FFR steady: as ffr solve; RMS: the same, quadratic losses at the root-mean-square "
         "flow; pulse: mean of the beat."
