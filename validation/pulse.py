@@ -80,9 +80,8 @@ def main(seeds: Sequence[int]) -> None:
             f"{plain.mean():+.4f} ({np.abs(plain).max():.4f}), RMS {rms.mean():+.4f} "
             f"({np.abs(rms).max():.4f}), 1D {one_d.mean():+.4f} ({np.abs(one_d).max():.4f})"
         )
-    print(
-        f"\nprocessor time per tree: 0D {seconds[:, 0].mean():.2f} s, 1D {seconds[:, 1].mean():.2f} s"
-    )
+    zero_d, one_d = seconds.mean(axis=0)
+    print(f"\nprocessor time per tree: 0D {zero_d:.2f} s, 1D {one_d:.2f} s")
 
 
 if __name__ == "__main__":
