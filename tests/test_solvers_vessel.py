@@ -20,7 +20,8 @@ from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.kernels.axisymmetric import residual
 from solvers.kernels.newton_matrix import newton_matrix
-from solvers.stations import place_stations, radial_faces
+from solvers.reversal import reach
+from solvers.stations import Line, place_stations, radial_faces
 from solvers.units import PA_PER_MMHG
 from solvers.vessel import developed, kinetic_factor, plug, pressure_at, solve_vessel
 
@@ -287,3 +288,17 @@ def test_a_wall_jet_grows_with_the_backflow_from_nothing():
     assert 0.0 < lost[2] < 0.2 * lost[3]
     assert lost[3] == lost[4]
     assert lost[3] == pytest.approx(0.5 * 300.0, rel=0.1)
+
+
+def test_a_stretch_reaches_behind_the_reversal_that_was_seen():
+    x = np.linspace(0.0, 0.2, 401)
+    r = 1.5e-3 * (1 - sum(0.5 * np.exp(-(((x - at) / 0.003) ** 2)) for at in (0.03, 0.15)))
+    line = Line(x, r, np.full(401, 3.3e-6), 1e-7, radial_faces(8))
+    psi = np.tile(1e-7 * developed(line.face), (401, 1))
+    near, far = 66, 306  # behind each throat
+    for zone in (near, far):
+        psi[zone : zone + 5, -2] = 1.1e-7
+    assert near + 5 < reach(line, psi, 40, near) < far
+    assert reach(line, psi, 40, far) > far + 5
+    # a march that shows none where one was seen must not send the solver back
+    assert reach(line, psi, far + 6, far + 10) > far + 10
