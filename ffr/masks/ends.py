@@ -23,6 +23,8 @@ PER_MM_UP = 0.02  # arteries begin high in the heart: worth so much radius per m
 FIRST_MM = 45.0  # in this first part the two arteries run to their own sides
 LEFT_MM = 3.0  # virtual patients: left trees lie 12 to 17 mm to the left, right ones -11 to -1
 APART_MM = 60.0  # the ostia of the two arteries, at most; 20 to 35 mm are usual
+BESIDE_MM = 12.0  # ends this near to each other are one mouth and its first branch
+BESIDE_SHARE = 0.85
 SECOND_SHARE = 0.6  # of the calibre of the first: an end may be the other ostium
 DETOUR_MM = 100.0  # and the way from one to the other, through both trees, is so long
 GIVEN_MM = 5.0  # an ostium that is given lies this near to lumen
@@ -72,6 +74,9 @@ def free_ostia(over: Ground, grid: Grid, told: str | None = None) -> dict[str, O
     if len(chosen) == 1 and not told:
         more = [_second(first, ends) for ends in every if ends[0] is first]
         chosen |= {_side(end): end for end in more if end is not None}
+    if len(chosen) == 2:
+        left, right = chosen["left"], chosen["right"]
+        chosen = {"left": _nearer(left, right, every), "right": _nearer(right, left, every)}
     return {side: _ostium(end, over, grid) for side, end in sorted(chosen.items())}
 
 
@@ -97,6 +102,21 @@ def given_ostium(point_mm: Floats, option: str, over: Ground, grid: Grid) -> Ost
 
 def _side(end: End) -> str:
     return "left" if end.leftward_mm > LEFT_MM else "right"
+
+
+def _nearer(end: End, other: End, every: list[list[End]]) -> End:
+    """Of ends beside each other that are equally wide, return the one nearest to the aorta.
+
+    It lies between the two arteries. Further out, a branch may begin behind the ostium.
+    """
+    (ends,) = (ends for ends in every if any(x is end for x in ends))
+    beside = [
+        x
+        for x in ends
+        if np.linalg.norm(x.way_mm[0] - end.way_mm[0]) <= BESIDE_MM
+        and x.radius_mm >= BESIDE_SHARE * end.radius_mm
+    ]
+    return min(beside, key=lambda x: float(np.linalg.norm(x.way_mm[0] - other.way_mm[0])))
 
 
 def _second(first: End, ends: list[End]) -> End | None:
@@ -128,17 +148,30 @@ def _ostium(end: End, over: Ground, grid: Grid) -> Ostium:
     axis = way[along >= min(1.5 * r, 0.5 * along[-1])]
     ahead = arc_length_mm(axis)
     onward = axis[min(int(np.searchsorted(ahead, 3.0 * r)), len(axis) - 1)]
-    out = (axis[0] - onward) / np.linalg.norm(axis[0] - onward)
     lumen_mm = ijk_to_points_mm(grid, np.argwhere(over.sure)[:, ::-1])
-    offset = lumen_mm - axis[0]
+    here, there = floats(axis[0]), floats(onward)
+    for _ in range(2):  # the way runs in from the rim: go to the middle of the lumen
+        out = (here - there) / np.linalg.norm(here - there)
+        here, there = (_middle(lumen_mm, place, out, r) for place in (here, there))
+    out = (here - there) / np.linalg.norm(here - there)
+    offset = lumen_mm - here
     ahead_mm = offset @ out
     aside = np.linalg.norm(offset - ahead_mm[:, None] * out, axis=1)
     face = (aside <= 1.5 * r) & (ahead_mm > 0) & (ahead_mm < 4.0 * r)
     reach_mm = float(ahead_mm[face].max()) if face.any() else 0.0
-    mouth = face & (ahead_mm > reach_mm - r) & (aside <= r)
+    mouth = face & (ahead_mm > reach_mm - r) & (aside <= 0.5 * r)
     if not mouth.any():
         mouth = np.linalg.norm(lumen_mm - way[0], axis=1) <= 1e-3
-    return Ostium(np.flatnonzero(over.sure)[mouth], floats(axis[0] + reach_mm * out))
+    return Ostium(np.flatnonzero(over.sure)[mouth], floats(here + reach_mm * out))
+
+
+def _middle(lumen_mm: Floats, place_mm: Floats, direction: Floats, radius_mm: float) -> Floats:
+    """Return the middle of the lumen in a disc across a direction."""
+    offset = lumen_mm - place_mm
+    along = offset @ direction
+    aside = np.linalg.norm(offset - along[:, None] * direction, axis=1)
+    disc = (np.abs(along) <= 0.5 * radius_mm) & (aside <= 1.6 * radius_mm)
+    return floats(lumen_mm[disc].mean(axis=0)) if disc.any() else place_mm
 
 
 def pieces(lumen: AnyArray, spacing: float) -> list[tuple[AnyArray, tuple[slice, ...]]]:
@@ -179,7 +212,7 @@ def ends_of(mask: AnyArray, box: tuple[slice, ...], over: Ground, grid: Grid) ->
         if not stretch.size:
             continue
         way_mm = ijk_to_points_mm(own, reached.where(way)[:, ::-1])
-        radius = float(np.percentile(reached.radius_mm[stretch], 25))  # no mere bump
+        radius = float(np.percentile(reached.radius_mm[stretch], 10))  # no mere bump
         near = place[np.linalg.norm(place - way_mm[0], axis=1) <= FIRST_MM]
         leftward = float(near[:, 0].mean() - way_mm[0, 0])
         low = top - float(way_mm[0, 2])

@@ -16,10 +16,13 @@ FAR_MM = 6.0  # no radius is larger: what is wider was taken for the aorta
 FRAME_SMOOTHING_POINTS = 4.0  # 2 mm: a path runs in steps of voxels
 CENTRE_SMOOTHING_POINTS = 2.0
 RADIUS_SMOOTHING_POINTS = 1.0
-PASSES = 2  # of re-centring
+PASSES = 3  # of re-centring
 SPREAD = 1.5  # of a ray over the median ray: beyond, it looks into a side branch
+PARTING = 1.5  # radii of the parent around a bifurcation in which sections hold two vessels
+UPSTREAM_POINTS = 12  # 6 mm of them say how wide the parent is
 SMALLEST_MM = 0.15
-END_MM = 1.0  # sections this near to an end look past it
+END_MM = 1.0  # sections this near to a tip look past it
+OSTIUM_MM = 2.0  # the same at the ostium, where the mask is cut at any angle
 VOXEL_SHARE = 0.3  # SD of the radius over the voxel's edge; see `measure_mask`
 UNKNOWN_SHARE = 0.35  # SD of the radius in a gap, over the radius
 
@@ -55,11 +58,11 @@ def measure_mask(
             size, shift = _sections(lumen, points[run])
             known = ~unknown[own]
             if number < PASSES:
+                shift = _inner(points[run], shift, run[0] == 0)
                 moved = gaussian_filter1d(
                     shift, CENTRE_SMOOTHING_POINTS, axis=0, mode="nearest"
-                )[-len(own) :]
-                moved[own == 0] = 0.0  # the ostium stays
-                points[own] += moved * known[:, None]
+                )
+                points[own] += moved[-len(own) :] * known[:, None]
             else:
                 radius[own] = size[-len(own) :]
     _clean(points, radius, runs, unknown)
@@ -91,6 +94,17 @@ def _sections(lumen: Volume, curve: Floats) -> tuple[Floats, Floats]:
     return np.sqrt(2.0 * area), shift
 
 
+def _inner(curve: Floats, shift: Floats, from_ostium: bool) -> Floats:
+    """Let the ends of a run move as what lies inside of them: their sections are cut."""
+    least = OSTIUM_MM + END_MM if from_ostium else 0.0
+    first = np.linalg.norm(curve - curve[0], axis=1) >= least
+    last = np.linalg.norm(curve - curve[-1], axis=1) >= END_MM
+    good = np.flatnonzero(first & last)
+    if not good.size:
+        return shift
+    return np.asarray(shift[np.clip(np.arange(len(curve)), good[0], good[-1])])
+
+
 def _own(share: Floats) -> AnyArray:
     """Return which samples along each ray belong to the lumen that the ray starts in.
 
@@ -102,23 +116,36 @@ def _own(share: Floats) -> AnyArray:
 
 
 def _clean(points: Floats, radius: Floats, runs: tuple[Ints, ...], unknown: AnyArray) -> None:
-    """Replace what a section cannot show: ends, take-offs inside the parent, gaps."""
+    """Replace what a section cannot show: ends, gaps, and the widening where vessels part.
+
+    Around a bifurcation sections hold two vessels, so what is wider than the vessel before
+    or behind it does not count there; what is narrower does.
+    """
     count = np.bincount(np.concatenate([run[:1] for run in runs]), minlength=len(radius))
+    size = np.zeros(len(radius))  # of the vessel that a run ends with
     for run in runs:
         own = run if run[0] == 0 else run[1:]
-        smooth = gaussian_filter1d(radius[own], RADIUS_SMOOTHING_POINTS, mode="nearest")
-        bad = unknown[own].copy()
-        if run[0] == 0:
-            bad |= np.linalg.norm(points[own] - points[0], axis=1) < END_MM
-        else:
-            inside = np.linalg.norm(points[own] - points[run[0]], axis=1)
-            bad[: int(np.argmax(inside > 1.1 * radius[run[0]]))] = True
-        if count[run[-1]] == 0:  # a tip
-            bad |= np.linalg.norm(points[own] - points[run[-1]], axis=1) < END_MM
-        good = np.flatnonzero(~bad)
-        radius[own] = (
-            np.interp(np.arange(own.size), good, smooth[good]) if good.size else smooth
+        value = gaussian_filter1d(radius[own], RADIUS_SMOOTHING_POINTS, mode="nearest")
+        size[run[-1]] = np.median(value[-UPSTREAM_POINTS:])
+        from_first, to_last = (
+            np.linalg.norm(points[own] - points[run[k]], axis=1) for k in (0, -1)
         )
+        bad, two = unknown[own].copy(), np.zeros(own.size, dtype=bool)
+        if run[0] == 0:
+            bad |= from_first < OSTIUM_MM + END_MM
+        else:
+            two |= from_first < PARTING * size[run[0]]
+        if count[run[-1]] == 0:  # a tip
+            bad |= to_last < END_MM
+        else:
+            two |= to_last < PARTING * size[run[-1]]
+        good = np.flatnonzero(~(bad | two))
+        if good.size:
+            between = np.interp(np.arange(own.size), good, value[good])
+            value = np.where(bad, between, np.where(two, np.minimum(value, between), value))
+        elif run[0] != 0:  # all of it lies between two bifurcations
+            value = np.minimum(value, size[run[0]])
+        radius[own] = value
 
 
 def _distinct(curve: Floats) -> Floats:
