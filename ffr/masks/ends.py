@@ -19,9 +19,10 @@ LEAST_PIECE_MM = 15.0  # across: less is no coronary tree
 MOST_PIECES = 8
 TIP_MM = 3.0  # an end has no longer way around it; a bump on the wall has, downstream
 END_MM = (2.0, 10.0)  # the stretch behind an end in which its calibre is taken
+PER_MM_APART = 0.02  # and near each other
 PER_MM_UP = 0.02  # arteries begin high in the heart: worth so much radius per mm
 FIRST_MM = 45.0  # in this first part the two arteries run to their own sides
-LEFT_MM = 3.0  # virtual patients: left trees lie 12 to 17 mm to the left, right ones -11 to -1
+LEFT_MM = 2.0  # virtual patients: left trees lead 6 to 15 mm to the left, right ones -11 to -2
 APART_MM = 60.0  # the ostia of the two arteries, at most; 20 to 35 mm are usual
 BESIDE_MM = 12.0  # ends this near to each other are one mouth and its first branch
 BESIDE_SHARE = 0.85
@@ -36,7 +37,7 @@ class End(NamedTuple):
     Parameters
     ----------
     score
-        Calibre in mm, less for a low place.
+        Calibre in mm, more for a high place.
     radius_mm
         Calibre of the first millimetres.
     leftward_mm
@@ -63,14 +64,13 @@ def free_ostia(over: Ground, grid: Grid, told: str | None = None) -> dict[str, O
     if not every:
         return {}
     first = max((ends[0] for ends in every), key=lambda end: end.score)
-    chosen: dict[str, End] = {}
-    for ends in every:
-        for end in ends[:1] if told else ends:
-            if np.linalg.norm(end.way_mm[0] - first.way_mm[0]) <= APART_MM:
-                side = told or _side(end)
-                if side not in chosen or end.score > chosen[side].score:
-                    chosen[side] = end
-                break
+    side = told or _side(first)
+    chosen = {side: first}
+    others = [end for ends in every for end in ends if ends[0] is not first]
+    others = [end for end in others if _side(end) != side and _apart_mm(end, first) <= APART_MM]
+    if others and not told:
+        other = max(others, key=lambda end: end.score - PER_MM_APART * _apart_mm(end, first))
+        chosen[_side(other)] = other
     if len(chosen) == 1 and not told:
         more = [_second(first, ends) for ends in every if ends[0] is first]
         chosen |= {_side(end): end for end in more if end is not None}
@@ -102,6 +102,10 @@ def given_ostium(point_mm: Floats, option: str, over: Ground, grid: Grid) -> Ost
 
 def _side(end: End) -> str:
     return "left" if end.leftward_mm > LEFT_MM else "right"
+
+
+def _apart_mm(one: End, other: End) -> float:
+    return float(np.linalg.norm(one.way_mm[0] - other.way_mm[0]))
 
 
 def _nearer(end: End, other: End, every: list[list[End]]) -> End:
@@ -189,7 +193,15 @@ def pieces(lumen: AnyArray, spacing: float) -> list[tuple[AnyArray, tuple[slice,
 
 
 def ends_of(mask: AnyArray, box: tuple[slice, ...], over: Ground, grid: Grid) -> list[End]:
-    """Return the ends of one piece, the likeliest ostium first."""
+    """Return the ends of one piece, the likeliest ostium first.
+
+    Parameters
+    ----------
+    mask, box
+        The piece, and where it lies on `grid`.
+    over, grid
+        What paths run over.
+    """
     corner = ijk_to_points_mm(grid, [s.start for s in box[::-1]])
     size = np.array(mask.shape[::-1])
     own = Grid(size, grid.spacing_mm, corner, grid.direction)
@@ -201,8 +213,6 @@ def ends_of(mask: AnyArray, box: tuple[slice, ...], over: Ground, grid: Grid) ->
     start = int(first.voxels[np.argmax(first.length_mm[first.voxels])])
     reached = reach(inside, np.array([start]), none, own)
     farthest = int(reached.voxels[np.argmax(reached.length_mm[reached.voxels])])
-    place = ijk_to_points_mm(own, np.argwhere(mask)[:, ::-1])
-    top = float(place[:, 2].max())
     found = []
     ways = [path_back(reached.parent, tip)[::-1] for tip in _tips(reached, mask)]
     far = path_back(reached.parent, farthest)
@@ -213,10 +223,9 @@ def ends_of(mask: AnyArray, box: tuple[slice, ...], over: Ground, grid: Grid) ->
             continue
         way_mm = ijk_to_points_mm(own, reached.where(way)[:, ::-1])
         radius = float(np.percentile(reached.radius_mm[stretch], 10))  # no mere bump
-        near = place[np.linalg.norm(place - way_mm[0], axis=1) <= FIRST_MM]
-        leftward = float(near[:, 0].mean() - way_mm[0, 0])
-        low = top - float(way_mm[0, 2])
-        found.append(End(radius - PER_MM_UP * low, radius, leftward, floats(way_mm)))
+        leftward = float(way_mm[along <= FIRST_MM, 0].mean() - way_mm[0, 0])
+        score = radius + PER_MM_UP * float(way_mm[0, 2])
+        found.append(End(score, radius, leftward, floats(way_mm)))
     return sorted(found, key=lambda end: -end.score)
 
 

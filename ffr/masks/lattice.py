@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ffr.aortic_root import WIDEST_ARTERY_MM
 from ffr.errors import ConfigError, StudyError
@@ -84,7 +85,7 @@ def lattice(mask: Labelled, settings: MaskSettings, aorta: Labelled | None) -> L
         several = len(mask.labels()) > 1 and not (settings.labels or settings.left)
         if blood is not None or several:
             raise _too_wide(mask)
-        blood = wide
+        blood = wide | _crumbs(lumen & ~wide, wide, float(grid.spacing_mm[0]))
         flags.append(Flag("aorta-cut", _AORTA_CUT))
     if blood is not None:
         lumen &= ~blood
@@ -189,7 +190,18 @@ def _wide(lumen: AnyArray, step_mm: float) -> AnyArray | None:
         return None
     for axis, n in enumerate(lumen.shape):
         ball = np.repeat(ball, stride, axis=axis).take(np.arange(n), axis=axis)
-    return ball & lumen
+    # the coarse steps leave a skin, along which paths would run
+    return np.asarray(lumen & (outside_mm(ball & lumen, step_mm) <= edge + 1e-3))
+
+
+def _crumbs(rest: AnyArray, wide: AnyArray, step_mm: float) -> AnyArray:
+    """Return what is left of the aorta where no ball fits: pieces that stay close to it."""
+    parts, _ = ndimage.label(rest, structure=np.ones((3, 3, 3), dtype=bool))
+    away = outside_mm(wide, step_mm)
+    farthest = np.asarray(ndimage.maximum(away, parts, np.arange(parts.max() + 1)))
+    close = farthest < WIDEST_ARTERY_MM
+    close[0] = False
+    return np.asarray(close[parts])
 
 
 def _too_wide(mask: Labelled) -> StudyError:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from ffr.aortic_root import Root
 from ffr.flags import Flag
@@ -38,11 +37,10 @@ class Gap(NamedTuple):
 
 
 class Apart(NamedTuple):
-    """A piece of lumen that no tree reaches: its point nearest to a tree, size and distance."""
+    """A piece of lumen that no tree runs through: its voxels, shape (n, 3), and its size."""
 
-    nearest_mm: Floats
+    points_mm: Floats
     across_mm: float
-    away_mm: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +92,7 @@ def trace_mask(painted: Lattice, settings: MaskSettings) -> TracedMask:
         guessed |= unsure
         if ostia:
             _grow(over, ostia, painted.grid, (trees, gaps, on_tree))
-    apart, specks = _left_out(painted.lumen, on_tree, trees, painted.grid)
+    apart, specks = _left_out(painted.lumen, on_tree, painted.grid)
     return TracedMask(trees, gaps, apart, specks, (*painted.flags, *_guesses(guessed, trees)))
 
 
@@ -134,7 +132,8 @@ def _ostia(
     if painted.aorta is None:
         found, unsure = free_ostia(over, painted.grid, told), wanted - set(given)
     else:
-        box = (slice(None), slice(None), slice(None))
+        k, j, i = over.sure.shape
+        box = (slice(0, k), slice(0, j), slice(0, i))
         bright = (over.sure | painted.aorta).astype(np.float32)
         root = Root(box, painted.aorta, painted.aorta, bright)
         found, unsure = find_ostia(over, root, painted.grid), set()
@@ -182,27 +181,21 @@ def _gaps(reached: Reached, path: Ints) -> list[Gap]:
     return found
 
 
-def _left_out(
-    lumen: AnyArray, on_tree: AnyArray, trees: dict[str, VesselTree], grid: Grid
-) -> tuple[tuple[Apart, ...], int]:
+def _left_out(lumen: AnyArray, on_tree: AnyArray, grid: Grid) -> tuple[tuple[Apart, ...], int]:
     """Return the pieces that no tree runs through, and the number of smaller ones."""
     parts, _ = ndimage.label(lumen, structure=ALL_AROUND)
     kept = set(np.unique(parts[on_tree]).tolist())
     specks = 0
     found: list[Apart] = []
-    points = [tree.points_mm for tree in trees.values()]
     for number, box in enumerate(ndimage.find_objects(parts)):
         across = float(np.linalg.norm([s.stop - s.start for s in box]) * grid.spacing_mm[0])
-        if number + 1 in kept or not points:
+        if number + 1 in kept:
             continue
         if across < SPECK_MM:
             specks += 1
             continue
         voxels = np.argwhere(parts[box] == number + 1) + [s.start for s in box]
-        place = ijk_to_points_mm(grid, voxels[:, ::-1])
-        away = np.asarray(cKDTree(np.concatenate(points)).query(place)[0])
-        nearest = int(np.argmin(away))
-        found.append(Apart(floats(place[nearest]), across, float(away[nearest])))
+        found.append(Apart(floats(ijk_to_points_mm(grid, voxels[:, ::-1])), across))
     found.sort(key=lambda piece: -piece.across_mm)
     return tuple(found), specks
 

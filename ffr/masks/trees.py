@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ffr.errors import StudyError
 from ffr.flags import Flag
@@ -16,11 +17,13 @@ from ffr.masks.tracing import Apart, Gap, TracedMask, trace_mask
 from ffr.naming import named_tree
 from ffr.scan import MASK, Scan, volume_sha256
 from meshes.arrays import AnyArray, Floats
-from meshes.tree import CoronaryTree, VesselTree, path_length_mm
+from meshes.tree import CoronaryTree, VesselTree, outlets, path_length_mm
 from meshes.volume import Volume
 
 GAP_MARGIN_MM = 0.5
 TOLD_ONE_BY_ONE = 5  # pieces that were left out
+BESIDE_MM = 30.0  # longer occlusions are hardly ever seen as one vessel
+PER_RADIUS = 10.0  # mm of distance that 1 mm of a tip's radius outweighs
 COARSE_MM = 0.8  # voxels wider than this show stenoses too wide or not at all
 
 
@@ -150,7 +153,7 @@ def _flags(
 
 
 def _gap_flag(gap: Gap, coronary: CoronaryTree) -> Flag:
-    where, _ = _place(gap.middle_mm, [coronary])
+    where = _place(gap.middle_mm, [coronary])
     message = (
         f"a gap of {gap.length_mm:.1f} mm in {where} was bridged; it may be an occlusion, "
         "and the radius in it is a guess"
@@ -159,17 +162,40 @@ def _gap_flag(gap: Gap, coronary: CoronaryTree) -> Flag:
 
 
 def _apart_flag(piece: Apart, trees: list[CoronaryTree]) -> Flag:
-    x, y, z = piece.nearest_mm
-    where, _ = _place(piece.nearest_mm, trees)
+    near, where, away = _beside(piece, trees)
+    x, y, z = near
     message = (
-        f"a piece {piece.across_mm:.0f} mm across, {piece.away_mm:.0f} mm from {where} "
+        f"a piece {piece.across_mm:.0f} mm across, {away:.0f} mm from {where} "
         f"({x:.0f},{y:.0f},{z:.0f} mm, L, P, S), was left out; the artery may be occluded there"
     )
     return Flag("piece-left-out", message)
 
 
-def _place(point_mm: Floats, trees: list[CoronaryTree]) -> tuple[str, float]:
-    """Return the nearest place on the trees in words, and its distance."""
+def _beside(piece: Apart, trees: list[CoronaryTree]) -> tuple[Floats, str, float]:
+    """Return the point of a piece nearest to the tip that it may go on from, and that place.
+
+    A tip that is wide was cut off: it comes before nearer ones that taper off.
+    """
+    voxels = cKDTree(piece.points_mm)
+    best: tuple[float, Floats, Floats] | None = None
+    for c in trees:
+        tips = outlets(c.tree)
+        away, at = (np.asarray(x) for x in voxels.query(c.tree.points_mm[tips]))
+        rank = away - PER_RADIUS * c.tree.radius_mm[tips]
+        k = int(np.argmin(np.where(away <= BESIDE_MM, rank, np.inf)))
+        if away[k] <= BESIDE_MM and (best is None or rank[k] < best[0]):
+            best = (float(rank[k]), piece.points_mm[int(at[k])], c.tree.points_mm[tips[k]])
+    if best is None:
+        every = np.concatenate([c.tree.points_mm for c in trees])
+        away, at = (np.asarray(x) for x in voxels.query(every))
+        k = int(np.argmin(away))
+        best = (0.0, piece.points_mm[int(at[k])], every[k])
+    _, near, tip = best
+    return near, _place(tip, trees), float(np.linalg.norm(near - tip))
+
+
+def _place(point_mm: Floats, trees: list[CoronaryTree]) -> str:
+    """Return the nearest place on the trees in words."""
     best: tuple[float, str] = (np.inf, "")
     for c in trees:
         away = np.linalg.norm(c.tree.points_mm - point_mm, axis=1)
@@ -177,4 +203,4 @@ def _place(point_mm: Floats, trees: list[CoronaryTree]) -> tuple[str, float]:
         s = path_length_mm(c.tree)[at]
         words = f"the {c.names[c.branch[at]]}, {s:.0f} mm from the {c.side} ostium"
         best = min(best, (float(away[at]), words))
-    return best[1], best[0]
+    return best[1]
