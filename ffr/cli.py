@@ -248,7 +248,7 @@ def tree(
         str | None, typer.Option(help="The same of the right tree.")
     ] = None,
 ) -> None:
-    """Trace, measure and name the coronary trees of a segmented run, or of a lumen mask."""
+    """Trace, measure and name the trees of a segmented run or a mask."""
     words = (labels, left_label, right_label, aorta, left_ostium, right_ostium)
     if run.is_dir():
         _guarded(run, lambda: _tree_of_run(run, (out, *words)))
@@ -267,7 +267,7 @@ def _tree_of_mask(mask: Path, out: Path | None, words: tuple[str | None, ...]) -
 
     settings = mask_settings(*words)
     if not mask.exists():
-        raise ConfigError("the path does not exist; give a mask file or the folder of a run")
+        raise ConfigError("no earlier run and no mask there; give a run's folder or a mask file")
     if out is None:
         raise ConfigError("a mask needs a folder for the results; give one with --out")
     from ffr import workflow  # heavy: after the checks
@@ -387,7 +387,7 @@ def pulse(
         Path | None, typer.Option(help="Draw pressure and flow (.png, .svg, .pdf).")
     ] = None,
 ) -> None:
-    """Flow within the heart beat: waveforms, iFR, resting Pd/Pa, FFR as mean of the beat."""
+    """Flow within the heart beat: waveforms, iFR, FFR of the mean."""
     flags: dict[str, object] = {
         "systolic_mmhg": systolic_mmhg, "diastolic_mmhg": diastolic_mmhg,
         "heart_rate_bpm": heart_rate_bpm,

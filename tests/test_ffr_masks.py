@@ -133,7 +133,7 @@ def test_radii_are_finer_than_the_voxels_at_every_calibre():
 
 def test_an_oblique_grid_with_long_voxels_gives_the_same_trees(tmp_path):
     low, high = extent()
-    spacing = np.array([0.4, 0.4, 0.6])
+    spacing = np.array([0.45, 0.45, 0.6])
     turn = Rotation.from_euler("xyz", (14, -11, 24), degrees=True).as_matrix()
     size = np.ceil((high - low) * 1.25 / spacing).astype(int)
     corner = (low + high) / 2 - turn @ ((size - 1) * spacing / 2)
@@ -341,7 +341,7 @@ def test_what_is_no_mask_is_one_line_and_leaves_nothing(words, tmp_path):
 def test_words_that_make_no_sense_are_one_line(tmp_path):
     mask, out = write(tmp_path, rod()), ("--out", tmp_path / "out")
     assert "needs a folder" in refused("tree", mask)
-    assert "does not exist" in refused("tree", tmp_path / f"{SECRET}.nii", *out)
+    assert "no mask there" in refused("tree", tmp_path / f"{SECRET}.nii", *out)
     assert "label 3 does not occur" in refused("tree", mask, *out, "--labels", "3")
     assert "--labels must be" in refused("tree", mask, *out, "--labels", "1;2")
     assert "three numbers" in refused("tree", mask, *out, "--left-ostium", "1,2")
@@ -372,6 +372,9 @@ def test_a_label_has_one_use():
 
 def test_a_mask_goes_on_to_the_report(tmp_path):
     keep = with_aorta().values == 2
+    place = ijk_to_points_mm(with_aorta().grid, np.argwhere(keep)[:, ::-1])
+    near = np.linalg.norm(place - truth("right").tree.points_mm[0], axis=1) < 45.0
+    keep[tuple(np.argwhere(keep)[~near].T)] = False
     path = tmp_path / f"{SECRET}.nii.gz"
     volume = Volume(with_aorta().grid, keep.astype(np.uint8) * 4)
     SimpleITK.WriteImage(to_itk(volume), path, useCompression=True)

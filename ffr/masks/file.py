@@ -58,7 +58,9 @@ def read_labels(path: Path, progress: Callable[[float], None]) -> Labelled:
         No file, or of another kind.
     """
     if not path.is_file():
-        raise ConfigError("the path does not exist; give a mask file or the folder of a run")
+        raise ConfigError(
+            "no earlier run and no mask there; give a run's folder or a mask file"
+        )
     kind = kind_of(path)
     if kind is None:
         message = "the file is no mask; give a NIfTI, NRRD or MetaImage file, or a run's folder"
