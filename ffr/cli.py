@@ -267,7 +267,8 @@ def _tree_of_mask(mask: Path, out: Path | None, words: tuple[str | None, ...]) -
 
     settings = mask_settings(*words)
     if not mask.exists():
-        raise ConfigError("no earlier run and no mask there; give a run's folder or a mask file")
+        message = "no earlier run and no mask there; give a run's folder or a mask file"
+        raise ConfigError(message)
     if out is None:
         raise ConfigError("a mask needs a folder for the results; give one with --out")
     from ffr import workflow  # heavy: after the checks
