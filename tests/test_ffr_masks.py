@@ -293,6 +293,19 @@ def test_the_radius_of_a_tube_is_found_from_off_its_axis(radius_mm, spacing_mm):
     assert np.linalg.norm(off, axis=1).max() < 0.3 * edge
 
 
+def test_a_trunk_that_divides_at_once_is_as_wide_as_its_vessel():
+    volume, axis = tube(1.5, 0.5)
+    step = axis[1] - axis[0]
+    face = axis[0] + np.arange(-4, 1)[:-1, None] * step  # the mask ends at the first of them
+    branch = axis[4] + np.arange(1, 4)[:, None] * 0.4 * np.array([0.84, 0.0, -0.53])
+    points = np.concatenate([face, axis, branch])
+    parent = np.arange(len(points)) - 1
+    parent[-3] = 8
+    guess = VesselTree(points, np.full(len(points), 0.4), parent)
+    tree, _ = measure_mask(volume, guess, np.zeros(len(points), dtype=bool))
+    np.testing.assert_allclose(tree.radius_mm[:20], 1.5, atol=0.1)
+
+
 def write(folder, values, name=f"{SECRET}.nrrd", spacing=0.5):
     image = SimpleITK.GetImageFromArray(values)
     image.SetSpacing([spacing] * image.GetDimension())

@@ -126,10 +126,14 @@ def _clean(points: Floats, radius: Floats, runs: tuple[Ints, ...], unknown: AnyA
     for run in runs:
         own = run if run[0] == 0 else run[1:]
         value = gaussian_filter1d(radius[own], RADIUS_SMOOTHING_POINTS, mode="nearest")
-        size[run[-1]] = np.median(value[-UPSTREAM_POINTS:])
         from_first, to_last = (
             np.linalg.norm(points[own] - points[run[k]], axis=1) for k in (0, -1)
         )
+        if run[0] == 0:  # behind the cut face, or the last half of a short trunk
+            inner = from_first >= min(OSTIUM_MM, 0.5 * float(from_first[-1]))
+            size[run[-1]] = np.median(value[inner][-UPSTREAM_POINTS:])
+        else:
+            size[run[-1]] = np.median(value[-UPSTREAM_POINTS:])
         bad, two = unknown[own].copy(), np.zeros(own.size, dtype=bool)
         if run[0] == 0:
             bad |= from_first < OSTIUM_MM + END_MM
@@ -143,7 +147,9 @@ def _clean(points: Floats, radius: Floats, runs: tuple[Ints, ...], unknown: AnyA
         if good.size:
             between = np.interp(np.arange(own.size), good, value[good])
             value = np.where(bad, between, np.where(two, np.minimum(value, between), value))
-        elif run[0] != 0:  # all of it lies between two bifurcations
+        elif run[0] == 0:  # a short trunk
+            value = np.full(own.size, size[run[-1]])
+        else:  # all of it lies between two bifurcations
             value = np.minimum(value, size[run[0]])
         radius[own] = value
 
