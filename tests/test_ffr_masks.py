@@ -158,8 +158,12 @@ def test_an_oblique_grid_with_long_voxels_gives_the_same_trees(tmp_path):
     "said",
     [{"left": (1,), "right": (2,), "aorta": AORTA}, {"labels": (1, 2), "aorta": AORTA}],
 )
-def test_labels_tell_vessels_and_aorta(said):
-    trees, flags = traced(with_aorta(), **said)
+def test_labels_tell_vessels_and_aorta_whatever_the_order_of_the_axes(said, tmp_path):
+    image = SimpleITK.Flip(to_itk(with_aorta()), (True, True, False))
+    SimpleITK.WriteImage(SimpleITK.PermuteAxes(image, (2, 0, 1)), tmp_path / "mask.nrrd")
+    mask = read_labels(tmp_path / "mask.nrrd", quiet)
+    found, flags = mask_trees(mask, MaskSettings(**said), None, quiet)
+    trees = {c.side: c for c in found}
     for side, tree in trees.items():
         assert agreement(tree, truth(side))[0] > 0.96
         start = np.linalg.norm(tree.tree.points_mm[0] - truth(side).tree.points_mm[0])
@@ -181,7 +185,8 @@ def test_an_aorta_in_a_binary_mask_is_cut_off():
     for side in ("left", "right"):
         start = trees[side].tree.points_mm[0]
         assert np.linalg.norm(start - truth(side).tree.points_mm[0]) < 3.0
-        assert trees[side].tree.radius_mm.max() < 3.5
+        first = trees[side].tree.radius_mm[:12]
+        assert np.all(first < 1.3 * truth(side).tree.radius_mm[:12])  # no blood of the aorta
     with pytest.raises(StudyError, match=r"mask-wide: .*holds labels 1, 2, 7"):
         traced(volume)
 
@@ -220,7 +225,7 @@ def test_a_short_gap_is_bridged_and_told_with_its_place():
 
 
 def test_a_long_gap_and_islands_are_left_out_and_told():
-    volume, middle = cut("right", "RCA", 30.0, 7.0)
+    volume, middle = cut("right", "RCA", 30.0, 9.0)
     values = np.array(volume.values)
     values[4:7, 4:7, 4:7] = 1
     trees, flags = traced(Volume(volume.grid, values))
