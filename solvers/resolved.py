@@ -70,10 +70,8 @@ def solve_resolved(
         new = again.flow_ml_min
         flow, last = _ahead(flow, new, last), (new, new - flow)
     where = int(ends[np.argmax(np.abs(again.flow_ml_min[ends] - flow[ends]))])
-    message = (
-        f"the outlet flows did not settle in {ROUNDS} rounds; the worst is at point {where}"
-    )
-    raise ConvergenceError(message)
+    message = f"the outlet flows did not settle in {ROUNDS} rounds; the worst is at point {{}}"
+    raise ConvergenceError(message, where)
 
 
 def _ahead(flow: Floats, new: Floats, last: tuple[Floats, Floats] | None) -> Floats:
@@ -131,10 +129,10 @@ def _resolve(
     back = int(np.argmin(flow_ml_min))
     if flow_ml_min[back] < -max(NO_FLOW_ML_MIN, STAGNANT * np.abs(flow_ml_min).max()):
         message = (
-            f"at point {back} the flow runs backwards ({flow_ml_min[back]:.3g} mL/min), which "
+            f"at point {{}} the flow runs backwards ({flow_ml_min[back]:.3g} mL/min), which "
             "this solver cannot do; check the venous pressure, or use the lumped solver"
         )
-        raise ConvergenceError(message)
+        raise ConvergenceError(message, back)
     flow = flow_ml_min * M3_S_PER_ML_MIN
     given = Conditions(
         tree, blood, path_length_mm(tree) * M_PER_MM, tree.radius_mm * M_PER_MM, flow
@@ -150,8 +148,8 @@ def _resolve(
         try:
             parts = _parts(given, way, mothers.get(start), inlet_profile, guesses)
         except ConvergenceError as error:
-            message = f"{error}; the vessel that ends at point {end}"
-            raise ConvergenceError(message) from None
+            message = f"{error}; the vessel that ends at point {{}}"
+            raise ConvergenceError(message, end) from None
         for share, goes_on, course in parts:
             profiles[end, goes_on] = course.solved
             # what both share with the mother is hers: start above where this one was solved

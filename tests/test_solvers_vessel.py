@@ -275,13 +275,15 @@ def test_narrowings_run_from_shoulder_to_shoulder_also_in_a_taper():
 
 def test_a_wall_jet_grows_with_the_backflow_from_nothing():
     points, s, r = bend_with_stenosis(1.0)
+    lesions = narrowings(s, r)
+    off = np.linalg.norm(points - axis_of(points, s, r, lesions), axis=1)
     flow = np.full(s.size, 100.0 * ML_MIN)
     friction = 8 * BLOOD.viscosity_pa_s * flow / (math.pi * r**4)
     lost_so_far = np.r_[0.0, np.cumsum(0.5 * (friction[1:] + friction[:-1]) * np.diff(s))]
     # but for friction it falls into the throat and rises again
     pressure = -100.0 / r**2 * r[0] ** 2 - lost_so_far
     lost = [
-        wall_jet_loss(points, s, r, flow, pressure, np.full(s.size, back), BLOOD)[-1]
+        wall_jet_loss(lesions, off, s, r, flow, pressure, np.full(s.size, back), BLOOD)[-1]
         for back in (0.0, 0.02, 0.03, 0.1, 0.4)
     ]
     assert lost[:2] == [0.0, 0.0]

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from meshes.arrays import AnyArray, Floats, Ints, floats
+from meshes.spacing import apart, distinct
 from meshes.straighten import frames, sampled
 from meshes.tree import VesselTree, sections
 from meshes.volume import Volume
@@ -66,7 +67,7 @@ def measure_mask(
             else:
                 radius[own] = size[-len(own) :]
     _clean(points, radius, runs, unknown)
-    points = _apart(points, tree.parent)
+    points = apart(points, tree.parent)
     radius = np.maximum(radius, SMALLEST_MM)
     edge = float(np.prod(lumen.grid.spacing_mm) ** (1 / 3))
     sd = np.where(unknown, UNKNOWN_SHARE * radius, VOXEL_SHARE * edge)
@@ -75,7 +76,7 @@ def measure_mask(
 
 def _sections(lumen: Volume, curve: Floats) -> tuple[Floats, Floats]:
     """Return radius (n,) and offset of the centroid (n, 3) of the sections along a run."""
-    curve = _distinct(curve)
+    curve = distinct(curve)
     _, normal, binormal = frames(curve, FRAME_SMOOTHING_POINTS)
     angle = np.arange(ANGLES) * 2 * np.pi / ANGLES
     rays = np.cos(angle)[:, None] * normal[:, None] + np.sin(angle)[:, None] * binormal[:, None]
@@ -152,21 +153,3 @@ def _clean(points: Floats, radius: Floats, runs: tuple[Ints, ...], unknown: AnyA
         else:  # all of it lies between two bifurcations
             value = np.minimum(value, size[run[0]])
         radius[own] = value
-
-
-def _distinct(curve: Floats) -> Floats:
-    """Separate points that re-centring has moved onto each other."""
-    steps = np.linalg.norm(np.diff(curve, axis=0), axis=1)
-    if np.all(steps > 0.02):
-        return curve
-    s = np.concatenate([[0], np.cumsum(np.maximum(steps, 1e-9))])
-    even = np.linspace(0, s[-1], len(curve))
-    return np.stack([np.interp(even, s, curve[:, c]) for c in range(3)], axis=1)
-
-
-def _apart(points: Floats, parent: Ints) -> Floats:
-    """Move points that re-centring has put onto their parent 0.02 mm away: a tree needs it."""
-    for i in range(1, len(parent)):
-        if np.linalg.norm(points[i] - points[parent[i]]) < 0.02:
-            points[i] += np.array([0.0, 0.0, 0.02])
-    return points

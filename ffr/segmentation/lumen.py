@@ -12,6 +12,7 @@ from ffr.segmentation.preprocess import SECTION_STEP_MM, section_input
 from ffr.segmentation.sections import polar_hu, rays
 from ffr.segmentation.weights import Network
 from meshes.arrays import AnyArray, Floats, Ints, floats
+from meshes.spacing import apart, distinct
 from meshes.straighten import frames, sampled
 from meshes.tree import VesselTree, path_length_mm, sections
 from meshes.volume import Volume
@@ -82,7 +83,7 @@ def measure_lumen(
                 radius[own] = gaussian_filter1d(smooth, RADIUS_SMOOTHING_POINTS, mode="nearest")
                 spread[own] = sd
     _clean_take_offs(points, radius, runs)
-    points = _apart(points, tree.parent)
+    points = apart(points, tree.parent)
     final = VesselTree(floats(points), floats(np.maximum(radius, SMALLEST_MM)), tree.parent)
     return MeasuredLumen(final, floats(spread))
 
@@ -107,7 +108,7 @@ def _contours(
     volume: Volume, points: Floats, run: Ints, reference: Floats, network: Network
 ) -> tuple[Floats, Floats, Floats]:
     """Radius on each ray, standard deviation, and the rays, for the points of a run."""
-    curve = _distinct(points[run])
+    curve = distinct(points[run])
     tangent, normal, binormal = frames(curve, FRAME_SMOOTHING_POINTS)
     hu = polar_hu(volume, curve, tangent, normal, binormal)
     image = section_input(hu, reference[run, None, None, None])
@@ -155,23 +156,3 @@ def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> 
         first = int(np.argmax(out)) if out.any() else len(run) - 1
         after = run[first : first + 4]
         radius[run[1:first]] = np.median(radius[after])
-
-
-def _distinct(curve: Floats) -> Floats:
-    """Separate points that re-centring has moved onto each other."""
-    steps = np.linalg.norm(np.diff(curve, axis=0), axis=1)
-    if np.all(steps > 0.02):
-        return curve
-    s = np.concatenate([[0], np.cumsum(np.maximum(steps, 1e-9))])
-    even = np.linspace(0, s[-1], len(curve))
-    return np.stack([np.interp(even, s, curve[:, c]) for c in range(3)], axis=1)
-
-
-def _apart(points: Floats, parent: Ints) -> Floats:
-    """Move points that re-centring has put onto their parent 0.02 mm away: a tree needs it."""
-    tree_points = np.array(points)
-    for i in range(1, len(parent)):
-        step = tree_points[i] - tree_points[parent[i]]
-        if np.linalg.norm(step) < 0.02:
-            tree_points[i] = tree_points[i] + np.array([0.0, 0.0, 0.02])
-    return tree_points

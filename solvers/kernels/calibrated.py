@@ -42,7 +42,7 @@ def _regained(after: float, before: float) -> float:
 @kernel
 def rescaled(
     parent: Ints, radius: Floats, new: Floats, viscous: Floats, quadratic: Floats,
-    flow: Floats, thickness: float, loss: float, density: float, a: Floats, b: Floats,
+    flow: Floats, thickness: float, density: float, a: Floats, b: Floats,
     h: Floats, lost: Floats,
 ) -> None:  # fmt: skip
     """Fill the coefficients of a tree whose radii have changed from `radius` to `new`.
@@ -73,8 +73,6 @@ def rescaled(
             b[i] = quadratic[i] * _regained(after[i], before[i])
         before[i] += max(quadratic[i], 0.0)
         after[i] += max(b[i], 0.0)
-        if b[i] > 0.0:
-            b[i] *= loss
         h[i] = density / 2.0 / (math.pi * new[i] * new[i]) ** 2
 
 
@@ -164,7 +162,7 @@ def sampled(
     viscous: Floats, quadratic: Floats, density: float, shift: Floats, wiggle: AnyArray,
     centre: Floats, shared: Floats, own: Floats, memory: float, least: float,
     resistance: Floats, bed: AnyArray,
-    thickness: Floats, loss: Floats, inlet: Floats, venous: Floats, flow: Floats,
+    thickness: Floats, inlet: Floats, venous: Floats, flow: Floats,
     ffr: AnyArray, settled: AnyArray,
 ) -> None:  # fmt: skip
     """Fill FFR (m, n) of m samples of one tree.
@@ -172,8 +170,8 @@ def sampled(
     Radii: `centre` [m] times exp(`own` times a smooth walk of correlation length `memory`
     [m] made from white noise `wiggle` (m, 2n)), plus `shared` [m] times the standard normal
     `shift` (m,); not below `least` of `radius` [m].
-    resistance (n,) of the outlets times bed (m, outlets); viscosity times thickness, losses
-    times loss, inlet and venous pressure (m,).
+    resistance (n,) of the outlets times bed (m, outlets); viscosity times thickness, inlet
+    and venous pressure (m,).
     """
     n, m = parent.size, inlet.size
     for k in numba.prange(m):
@@ -189,7 +187,7 @@ def sampled(
                 ends[i] = resistance[i] * bed[k, outlets]
                 outlets += 1
         rescaled(
-            parent, radius, new, viscous, quadratic, flow, thickness[k], loss[k], density,
+            parent, radius, new, viscous, quadratic, flow, thickness[k], density,
             a, b, h, work,
         )  # fmt: skip
         settled[k] = _steady(
