@@ -221,9 +221,67 @@ def segment(study: Study, out: Out, series: Series = None) -> None:
 
 
 @app.command(epilog=RUO)
-def tree(run: Run) -> None:
-    """Trace, measure and name the coronary trees of a segmented run."""
-    _guarded(run, lambda: _run_stages(None, run, "tree", None, None, {}, "tree"))
+def tree(
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of an earlier run; or a lumen mask: NIfTI, NRRD or MetaImage."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Of a mask: folder for the results.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Of a mask: labels that are coronary lumen, as 1,2.")
+    ] = None,
+    left_label: Annotated[
+        str | None, typer.Option(help="Of a mask: label (or labels) of the left tree.")
+    ] = None,
+    right_label: Annotated[str | None, typer.Option(help="The same of the right tree.")] = None,
+    aorta: Annotated[
+        str | None, typer.Option(help="Of a mask: label of the aorta, or a mask of it.")
+    ] = None,
+    left_ostium: Annotated[
+        str | None, typer.Option(help="Of a mask: x,y,z in mm, to the left, back and head.")
+    ] = None,
+    right_ostium: Annotated[
+        str | None, typer.Option(help="The same of the right tree.")
+    ] = None,
+) -> None:
+    """Trace, measure and name the trees of a segmented run or a mask."""
+    words = (labels, left_label, right_label, aorta, left_ostium, right_ostium)
+    if run.is_dir():
+        _guarded(run, lambda: _tree_of_run(run, (out, *words)))
+    else:
+        _guarded(out, lambda: _tree_of_mask(run, out, words))
+
+
+def _tree_of_run(run: Path, others: tuple[object, ...]) -> None:
+    if any(word is not None for word in others):
+        raise ConfigError("for a run's folder no option has an effect; they are for masks")
+    _run_stages(None, run, "tree", None, None, {}, "tree")
+
+
+def _tree_of_mask(mask: Path, out: Path | None, words: tuple[str | None, ...]) -> None:
+    from ffr.masks.settings import mask_settings
+
+    settings = mask_settings(*words)
+    if not mask.exists():
+        message = "no earlier run and no mask there; give a run's folder or a mask file"
+        raise ConfigError(message)
+    if out is None:
+        raise ConfigError("a mask needs a folder for the results; give one with --out")
+    from ffr import workflow  # heavy: after the checks
+    from ffr.result_folder import prepared
+    from ffr.show import bars, progress_page
+
+    with prepared(out, mask), claimed(out), bars(progress_page()) as opened:
+        moved = opened("tracing and measuring the mask")
+        workflow.read_mask(mask, out, settings, moved)
+        moved(1.0)
+    for message in workflow.tree_warnings(out):
+        print(f"warning: {message}")
+    print("next: ffr solve, with this result folder")
 
 
 @app.command(epilog=RUO)
@@ -330,7 +388,7 @@ def pulse(
         Path | None, typer.Option(help="Draw pressure and flow (.png, .svg, .pdf).")
     ] = None,
 ) -> None:
-    """Flow within the heart beat: waveforms, iFR, resting Pd/Pa, FFR as mean of the beat."""
+    """Flow within the heart beat: waveforms, iFR, FFR of the mean."""
     flags: dict[str, object] = {
         "systolic_mmhg": systolic_mmhg, "diastolic_mmhg": diastolic_mmhg,
         "heart_rate_bpm": heart_rate_bpm,

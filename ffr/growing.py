@@ -13,6 +13,7 @@ from meshes.volume import array_shape, ijk_to_points_mm
 
 SLIT_MM = 1.0  # two voxels: noise, not worth a flag
 BEYOND_GAP_MM = 12.0  # shortest vessel that is worth bridging a gap for
+BESIDE_MM = 1.5  # the vessel map is wider than the lumen and frayed
 BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen
 COURSE_MM = 3.0  # over this length behind its take-off a branch shows where it comes from
 ACUTE = 4.0  # radii behind its take-off a branch at 15 degrees leaves its parent's lumen
@@ -21,7 +22,7 @@ STEP_MM = 0.5
 SMOOTHING_MM = 1.2
 
 
-def grow(reached: Reached, mine: Ints) -> tuple[list[Ints], int]:
+def grow(reached: Reached, mine: Ints, beside_mm: float = BESIDE_MM) -> tuple[list[Ints], int]:
     """Add the longest uncovered path again and again until only stubs are left.
 
     Parameters
@@ -30,6 +31,8 @@ def grow(reached: Reached, mine: Ints) -> tuple[list[Ints], int]:
         All paths.
     mine
         Flat vessel voxels of this tree.
+    beside_mm
+        Vessel voxels this near to the lumen of a path are taken for its own.
 
     Returns
     -------
@@ -52,10 +55,12 @@ def grow(reached: Reached, mine: Ints) -> tuple[list[Ints], int]:
         gap, last = _longest_gap(reached, voxels)
         after = length[leaf] - length[voxels[last]]
         if gap > SLIT_MM and (gap > GAP_MM or after < BEYOND_GAP_MM):
-            _cover(covered, voxels[last:], reached)  # a speck; what leads to it may be vessel
+            _cover(
+                covered, voxels[last:], reached, beside_mm
+            )  # a speck; what leads to it may be vessel
             continue
         own = _own_part(reached, voxels, paths) if paths else voxels
-        _cover(covered, own, reached)
+        _cover(covered, own, reached, beside_mm)
         if length[leaf] - length[own[min(1, len(own) - 1)]] >= BRANCH_MM:
             bridged += gap > SLIT_MM or not reached.links.isdisjoint(own.tolist())
             paths.append(own)
@@ -122,12 +127,12 @@ def _longest_gap(reached: Reached, voxels: Ints) -> tuple[float, int]:
     return max(0.0, float(gaps[worst])), int(here[worst + 1])
 
 
-def _cover(covered: AnyArray, voxels: Ints, reached: Reached) -> None:
+def _cover(covered: AnyArray, voxels: Ints, reached: Reached, beside_mm: float) -> None:
     """Mark everything within the lumen (and a little more) of a path as explained."""
     where = reached.where(voxels)
     view = covered.reshape(array_shape(reached.grid))
     for (k, j, i), r in zip(where[::2], reached.radius_mm[voxels[::2]], strict=True):
-        n = int((1.5 * r + 1.5) / reached.spacing_mm) + 1
+        n = int((1.5 * r + beside_mm) / reached.spacing_mm) + 1
         view[
             max(0, k - n) : k + n + 1, max(0, j - n) : j + n + 1, max(0, i - n) : i + n + 1
         ] = True

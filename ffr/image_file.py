@@ -43,16 +43,14 @@ def read_image(path: Path, kind: str, progress: Callable[[float], None]) -> Scan
         "file-corrupt", "gantry-tilt", "several-volumes", "not-hu", "slices-too-thick",
         "too-few-slices".
     """
-    unpacked_bytes = _unpacked_bytes(path)
-    progress(0.2)
-    image = _read(path, unpacked_bytes)
+    image = read_itk(path)
     progress(0.7)
     if image.GetNumberOfComponentsPerPixel() != 1:
         message = f"{image.GetNumberOfComponentsPerPixel()} values per voxel are not CT"
         raise StudyError("not-hu", f"{message}; export the original CT values")
     values = SimpleITK.GetArrayFromImage(image)
     check_hounsfield(values)
-    volume = Volume(_grid(image), _int16(values))
+    volume = Volume(grid_of(image), _int16(values))
     edge_mm = float(np.max(volume.grid.spacing_mm))
     _check_extent(volume.grid, edge_mm)
     progress(1.0)
@@ -66,6 +64,17 @@ def read_image(path: Path, kind: str, progress: Callable[[float], None]) -> Scan
         kernel=None,
         flags=thickness_flags(edge_mm, edge_mm),
     )
+
+
+def read_itk(path: Path) -> SimpleITK.Image:
+    """Read one file that holds a whole volume, whatever its values mean.
+
+    Raises
+    ------
+    StudyError
+        "file-corrupt", "gantry-tilt", "several-volumes", "too-few-slices".
+    """
+    return _read(path, _unpacked_bytes(path))
 
 
 def _unpacked_bytes(path: Path) -> int:
@@ -117,7 +126,14 @@ def _check_nifti_length(reader: SimpleITK.ImageFileReader, unpacked_bytes: int) 
         raise StudyError("file-corrupt", message)
 
 
-def _grid(image: SimpleITK.Image) -> Grid:
+def grid_of(image: SimpleITK.Image) -> Grid:
+    """Return where the voxels of a 3D image lie.
+
+    Raises
+    ------
+    StudyError
+        "gantry-tilt": axes that are not perpendicular.
+    """
     try:
         return Grid(
             size=np.array(image.GetSize()),

@@ -16,11 +16,11 @@ MOST_CORRECTED_PERCENT = 10.0  # error of a radius up to which its effect on the
 class LumenError:
     """How wrong measured radii are; log-normal, from held-out virtual scans.
 
-    `python -m validation throats` compares measured radii at and beside 244 stenoses with
-    the true ones. What the section network says of its own error is right where the lumen is
-    wide; at narrowings, which calcium and blur widen, it says too little: held in 88 instead
-    of 95 % of points, 91 % with `narrowing_percent` (94 % without calcium nearby). And it
-    says too much where it is lost: told 40 to 120 %, the errors have a log SD of 33 to 37 %.
+    `python -m validation throats` compares measured radii at and beside narrowings with the
+    true ones. What the section network says of its own error is right where the lumen is
+    wide; at narrowings it is too little: 89 % of all points are held, and 93 % of those
+    without calcium nearby, 91 and 96 % with `narrowing_percent`. Where it is lost it says 40
+    to 120 %, which holds no more points than `most_percent` does.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class InputSummary(Model):
     """The scan that was analysed. Never holds patient name, id or birth date."""
 
     source: str
-    """Kind of input: "dicom", "nifti", "nrrd" or "mha"."""
+    """Kind of input: "dicom", "nifti", "nrrd" or "mha"; "mask": a lumen mask, no scan."""
     series: str
     """Which series was chosen, and why."""
     sha256: str

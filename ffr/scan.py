@@ -10,6 +10,8 @@ import numpy as np
 from ffr.flags import Flag
 from meshes.volume import Volume
 
+MASK = "mask"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
@@ -18,9 +20,9 @@ class Scan:
     Parameters
     ----------
     volume
-        Hounsfield units, int16, on the exact LPS grid of the study.
+        Hounsfield units, int16, on the exact LPS grid of the study; of a mask its labels.
     source
-        "dicom", "nifti", "nrrd" or "mha".
+        "dicom", "nifti", "nrrd" or "mha"; `MASK` where there is no scan but a lumen mask.
     series
         One line: which series was taken and why.
     slice_thickness_mm

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
+from ffr.errors import ConfigError
 from ffr.flags import Flag
 from ffr.physiology import Assumption
 from ffr.scan import Scan
@@ -93,10 +94,19 @@ def save_maps(
     save_facts(folder, facts)
 
 
+def save_no_maps(folder: Path) -> None:
+    """Write the segment stage of a run that was made from a mask: nothing was segmented."""
+    facts = {"lv_mass_g": 0.0, "blood_hu": 0.0, "flags": [], "models": {}, "mask": True}
+    save_facts(folder, facts)
+
+
 def load_maps(out: Path) -> tuple[HeartMap, VesselMap, dict[str, Any]]:
     """Read the segment stage."""
     folder = require_stage(out, "segment")
     facts = load_facts(folder)
+    if facts.get("mask"):
+        message = "this run was made from a mask; start again with 'ffr tree MASK --out OUT'"
+        raise ConfigError(message)
     names = ("vessels", "vessel_probability")
     with readable(folder):
         labels = _load_volume(folder / "heart.nrrd")

@@ -106,7 +106,6 @@ class Variants:
             noise=noise,
             bed_factor=floats((drive / flow)[:, None] / self._shares(z["flow split"])),
             viscosity_factor=np.exp(x.viscosity * one["viscosity"]),
-            loss_factor=np.ones(aortic.size),
             inlet_pressure_mmhg=aortic,
             venous_pressure_mmhg=venous,
         )

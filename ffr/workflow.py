@@ -17,6 +17,9 @@ import numpy as np
 from ffr import pipeline, stage_data, stages
 from ffr.errors import ConfigError
 from ffr.findings import build_result, lesion_numbers
+from ffr.masks.file import read_labels
+from ffr.masks.settings import MaskSettings
+from ffr.masks.trees import mask_trees, scan_of_mask
 from ffr.naming import dominance
 from ffr.patient import Patient
 from ffr.physiology import Physiology
@@ -24,6 +27,7 @@ from ffr.report.html import render_report, save_report
 from ffr.result import ImageQuality, Result
 from ffr.result_file import save_result
 from ffr.result_folder import mark
+from ffr.scan import MASK
 from ffr.study import read_study
 from ffr.uncertainty import Confidence
 from meshes.arrays import Floats, floats
@@ -67,6 +71,40 @@ def tree(out: Path, progress: Progress) -> None:
     with _stage(out, "tree") as folder:
         trees, flags, models = pipeline.extract_trees(scan, heart, vessels, progress)
         stage_data.save_trees(folder, trees, flags, models)
+
+
+def read_mask(mask: Path, out: Path, settings: MaskSettings, progress: Progress) -> None:
+    """Extract the coronary trees from a lumen mask; nothing is written unless all is well.
+
+    Raises
+    ------
+    StudyError
+        The file is no mask of coronary arteries.
+    ConfigError
+        The settings do not fit the mask.
+    """
+    began = time.monotonic()
+    labels = read_labels(mask, lambda part: progress(0.3 * part))
+    aorta = None
+    if settings.aorta_file is not None:
+        aorta = read_labels(settings.aorta_file, lambda _: None)
+    trees, flags = mask_trees(labels, settings, aorta, lambda part: progress(0.3 + 0.6 * part))
+    scan = scan_of_mask(labels, settings)
+    with stages.stage_files(out, "scan") as folder:
+        stage_data.save_scan(folder, scan)
+        (folder / "study.txt").write_text(mark(mask, out) + "\n")
+    with stages.stage_files(out, "segment") as folder:
+        stage_data.save_no_maps(folder)
+    with stages.stage_files(out, "tree") as folder:
+        stage_data.save_trees(folder, trees, flags, {})
+        stages.save_seconds(folder, time.monotonic() - began)
+    progress(1.0)
+
+
+def tree_warnings(out: Path) -> list[str]:
+    """Return what the tree stage warns of."""
+    _, facts = stage_data.load_trees(out)
+    return [flag.message for flag in stage_data.flags_from_json(facts["flags"])]
 
 
 def solve(out: Path, patient: Patient, progress: Progress) -> None:
@@ -123,7 +161,8 @@ def report(out: Path, progress: Progress) -> Result:
         settings=settings,
         models=segment_facts["models"] | tree_facts["models"],
         image_quality=ImageQuality(
-            grade=_grade([f.name for f in flags]), aorta_hu=segment_facts["blood_hu"]
+            grade=None if scan.source == MASK else _grade([f.name for f in flags]),
+            aorta_hu=segment_facts["blood_hu"] or None,
         ),
         dominance=_dominance(by_side.get("left"), by_side.get("right")),
         lv_mass_g=segment_facts["lv_mass_g"] or None,
@@ -132,7 +171,7 @@ def report(out: Path, progress: Progress) -> Result:
     )
     html = render_report(
         result=result,
-        scan_volume=scan.volume,
+        scan_volume=None if scan.source == MASK else scan.volume,
         coronaries=trees,
         solutions=solutions,
         analysed=findings.analysed,

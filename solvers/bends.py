@@ -178,8 +178,8 @@ def offset_share(off_m: float, wide_m: float, throat_m: float) -> float:
 
 
 def wall_jet_loss(
-    points_m: Floats, s_m: Floats, radius_m: Floats, flow_m3_s: Floats,
-    pressure_pa: Floats, backflow: Floats, blood: Blood,
+    lesions: list[Narrowing], off_m: Floats, s_m: Floats, radius_m: Floats,
+    flow_m3_s: Floats, pressure_pa: Floats, backflow: Floats, blood: Blood,
 ) -> Floats:  # fmt: skip
     """Return the pressure that jets along one wall do not regain [Pa], shape (n,).
 
@@ -191,7 +191,11 @@ def wall_jet_loss(
 
     Parameters
     ----------
-    points_m, s_m, radius_m, flow_m3_s
+    lesions
+        Its narrowings, from `narrowings`.
+    off_m
+        How far the lumen's centre lies off the vessel's axis, see `axis_of`, shape (n,).
+    s_m, radius_m, flow_m3_s
         One vessel, as in `bend_loss`.
     pressure_pa
         Its axisymmetric pressure, shape (n,).
@@ -199,8 +203,7 @@ def wall_jet_loss(
         Largest reversed velocity at each point, over the mean velocity there, (n,).
     """
     lost = np.zeros(len(s_m))
-    lesions = sorted(narrowings(s_m, radius_m), key=lambda n: n.throat)
-    axis = axis_of(points_m, s_m, radius_m, lesions)
+    lesions = sorted(lesions, key=lambda n: n.throat)
     friction = 8.0 * blood.viscosity_pa_s * flow_m3_s / (np.pi * radius_m**4)
     steps = 0.5 * (friction[1:] + friction[:-1]) * np.diff(s_m)
     ideal = pressure_pa + np.concatenate([[0.0], np.cumsum(steps)])  # but for friction
@@ -209,8 +212,9 @@ def wall_jet_loss(
         stop = lesions[number + 1].first if number + 1 < len(lesions) else len(s_m) - 1
         strength = (backflow[throat : stop + 1].max() - ATTACHED) / (JET - ATTACHED)
         # the axis moves from the lumen's centre with the lesion's weight, the offset with it
-        off = float(np.linalg.norm(points_m[throat] - axis[throat]))
-        share = offset_share(off, lesion.healthy_m(s_m, radius_m), radius_m[throat])
+        share = offset_share(
+            float(off_m[throat]), lesion.healthy_m(s_m, radius_m), radius_m[throat]
+        )
         share *= float(np.clip(strength, 0.0, 1.0))
         low = throat + int(np.argmin(ideal[throat : lesion.last + 1]))
         regained = np.maximum.accumulate(np.maximum(ideal[low : stop + 1] - ideal[low], 0.0))

@@ -2,7 +2,8 @@
 
 Between two points of the tree the total head falls by a Q + b Q|Q| (a: Poiseuille; b: what
 the resolved solution loses or regains besides). When radii change, a goes with Poiseuille's
-integral; of b, the loss of a local widening goes with the widening, the rest with area^-2.
+integral; of b, the loss of a local widening goes with the widening, what is lost beyond with
+area^-2, and what a jet regains with all that was lost before it.
 """
 
 from __future__ import annotations

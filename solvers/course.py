@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meshes.arrays import Floats, Ints, ints
+from meshes.arrays import Floats, Ints, floats, ints
 from meshes.tree import VesselTree
 from solvers.bends import axis_of, bend_loss, narrowings, wall_jet_loss
 from solvers.blood import Blood
@@ -137,10 +137,13 @@ def corrected(given: Conditions, course: Course) -> Floats:
     way, s = course.way, given.s_m[course.way]
     along = _without_rise(given, way, course.pressure_pa)
     points = given.tree.points_mm[way] * M_PER_MM
-    shape = (points, s, _own(given.radius_m, way), _own(given.flow_m3_s, way))
-    jets = wall_jet_loss(*shape, along, backflow_at(course.solved, s), given.blood)
-    axis = axis_of(*shape[:3], narrowings(*shape[1:3]))
-    return along - jets - bend_loss(axis, *shape[1:], given.blood)
+    shape = (s, _own(given.radius_m, way), _own(given.flow_m3_s, way))
+    lesions = narrowings(*shape[:2])
+    axis = axis_of(points, *shape[:2], lesions)
+    off = floats(np.linalg.norm(points - axis, axis=1))
+    backflow = backflow_at(course.solved, s)
+    jets = wall_jet_loss(lesions, off, *shape, along, backflow, given.blood)
+    return along - jets - bend_loss(axis, *shape, given.blood)
 
 
 def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:

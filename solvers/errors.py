@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 class ConvergenceError(RuntimeError):
-    """An iteration ended without an answer; the message names the place."""
+    """An iteration ended without an answer; the message names the place.
+
+    Parameters
+    ----------
+    message
+        One line, with {} in the place of each point's number.
+    points
+        Points of the tree that was solved; a caller may know them by other numbers.
+    """
+
+    def __init__(self, message: str, *points: int) -> None:
+        super().__init__(message.format(*points) if points else message)
+        self.message, self.points = message, points
 
 
 @contextmanager
@@ -17,9 +28,5 @@ def renumbered(number: Callable[[int], int]) -> Iterator[None]:
     try:
         yield
     except ConvergenceError as error:
-
-        def other(found: re.Match[str]) -> str:
-            return f"{found[1]} {number(int(found[2]))}"
-
-        message = re.sub(r"\b(point|outlet) (\d+)", other, str(error))
-        raise ConvergenceError(message) from error
+        points = (number(point) for point in error.points)
+        raise ConvergenceError(error.message, *points) from error

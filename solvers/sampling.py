@@ -32,8 +32,8 @@ class Draws:
         that error's slope.
     bed_factor
         Microvascular resistance over the expected one, (m, outlets) in the order of `outlets`.
-    viscosity_factor, loss_factor
-        Viscosity and jet losses over the expected ones.
+    viscosity_factor
+        Viscosity over the expected one.
     inlet_pressure_mmhg, venous_pressure_mmhg
         At the two ends.
     """
@@ -42,13 +42,12 @@ class Draws:
     noise: AnyArray
     bed_factor: Floats
     viscosity_factor: Floats
-    loss_factor: Floats
     inlet_pressure_mmhg: Floats
     venous_pressure_mmhg: Floats
 
     def __post_init__(self) -> None:
         for name in (
-            "radius_shift", "bed_factor", "viscosity_factor", "loss_factor",
+            "radius_shift", "bed_factor", "viscosity_factor",
             "inlet_pressure_mmhg", "venous_pressure_mmhg",
         ):  # fmt: skip
             object.__setattr__(self, name, floats(getattr(self, name)))
@@ -103,7 +102,7 @@ def sample_ffr(
         calibrated.quadratic,
         calibrated.blood.density_kg_m3, draws.radius_shift, draws.noise, centre, shared, own,
         correlation_mm * M_PER_MM, LEAST_RADIUS, resistance * PA_S_M3_PER_MMHG_MIN_ML,
-        draws.bed_factor, draws.viscosity_factor, draws.loss_factor,
+        draws.bed_factor, draws.viscosity_factor,
         draws.inlet_pressure_mmhg * PA_PER_MMHG, draws.venous_pressure_mmhg * PA_PER_MMHG,
         flow_ml_min * M3_S_PER_ML_MIN, ffr, settled,
     )  # fmt: skip

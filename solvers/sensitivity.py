@@ -76,6 +76,7 @@ def _gradient(
     # what the equations gain when a radius grows; see _linearised for their order
     da_parent, da_own, db_parent, db_own = _coefficient_slopes(calibrated, r, density)
     way = adjoint[:n]
+    weight = (q * size)[:, None] * way + _through_jets(calibrated, q, way)
     kinetic = -4.0 * h / r * q * size  # d(h q|q|)/dr
     gain = np.zeros((at.size, n))
     parent = tree.parent[1:]
@@ -83,7 +84,7 @@ def _gradient(
         (da_own, db_own, np.arange(1, n)),
         (da_parent, db_parent, parent),
     ):
-        lost = (slope_a[1:] * q[1:] + slope_b[1:] * q[1:] * size[1:])[:, None] * way[1:]
+        lost = (slope_a[1:] * q[1:])[:, None] * way[1:] + slope_b[1:, None] * weight[1:]
         for row in range(at.size):
             np.add.at(gain[row], owner, lost[:, row])
     ends = outlets(tree)
@@ -118,6 +119,24 @@ def _linearised(calibrated: Calibrated, q: Floats, h: Floats, resistance: Floats
     return coo_matrix((np.concatenate(values), place), shape=(2 * n, 2 * n))
 
 
+def _through_jets(calibrated: Calibrated, q: Floats, way: Floats) -> Floats:
+    """Return what a loss changes by way of the regains behind it, per unit of b, (n, k).
+
+    A regain goes with all that was lost on the way there, each loss weighed by the square
+    of its flow over the flow here.
+    """
+    parent, b = calibrated.tree.parent, calibrated.quadratic
+    lost, through = np.maximum(b, 0.0), np.zeros_like(way)
+    moving = np.flatnonzero(q > 0.0)[1:]
+    for i in moving:
+        lost[i] += (q[parent[i]] / q[i]) ** 2 * lost[parent[i]]
+    for i in moving[::-1]:
+        if b[i] < 0.0 < lost[i]:
+            through[i] += b[i] / lost[i] * q[i] ** 2 * way[i]
+        through[parent[i]] += (q[parent[i]] / q[i]) ** 2 * through[i]
+    return through
+
+
 def _coefficient_slopes(
     calibrated: Calibrated, r: Floats, density: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
@@ -131,7 +150,10 @@ def _coefficient_slopes(
     da_own = calibrated.viscous * ((2.0 * own + first) / total - 3.0 / own)
     gap = np.maximum(1.0 / first**2 - 1.0 / own**2, 0.0)
     scale = EXPANSION * density / 2.0 / np.pi**2
-    rest = calibrated.quadratic - scale * gap**2
-    db_parent = -4.0 * scale * gap / first**3
-    db_own = -4.0 * rest / own + 4.0 * scale * gap / own**3
+    b, usual = calibrated.quadratic, scale * gap**2
+    part = np.divide(b, usual, out=np.ones_like(b), where=(b > 0.0) & (b < usual))
+    jet = scale * np.where(b > 0.0, part, 0.0)  # a regain has no slope of its own
+    rest = np.where(b > 0.0, np.maximum(b - usual, 0.0), 0.0)
+    db_parent = -4.0 * jet * gap / first**3
+    db_own = -4.0 * rest / own + 4.0 * jet * gap / own**3
     return da_parent, da_own, db_parent, db_own

@@ -118,10 +118,10 @@ def solve_prescribed(
     if not np.all(np.isfinite(total)):
         bad = int(np.argmin(np.isfinite(total)))
         message = (
-            f"the pressure at point {bad} (radius {tree.radius_mm[bad]:.3g} mm) is beyond "
+            f"the pressure at point {{}} (radius {tree.radius_mm[bad]:.3g} mm) is beyond "
             f"all numbers; check the flow, {flow[bad] / M3_S_PER_ML_MIN:g} mL/min there"
         )
-        raise ConvergenceError(message)
+        raise ConvergenceError(message, bad)
     return _solution(h, flow, total, 0, 0.0)
 
 
@@ -174,10 +174,10 @@ def _newton(
         narrow = int(path[np.argmin(tree.radius_mm[path])])
         message = (
             f"flow did not converge: {residual:.1e} mmHg left after {steps} steps on the way "
-            f"to outlet {where}; check the lumen at point {narrow} "
+            "to outlet {}; check the lumen at point {} "
             f"(radius {tree.radius_mm[narrow]:.3g} mm), the narrowest there"
         )
-        raise ConvergenceError(message)
+        raise ConvergenceError(message, int(where), narrow)
     return _solution(h, flow, total, steps, residual)
 
 

@@ -47,7 +47,7 @@ class Stretch:
     factors: Factors | None = None
 
 
-def solve_stretch(line: Line, psi: Floats, plan: Stretch, warm: bool) -> Stretch:
+def solve_stretch(line: Line, psi: Floats, plan: Stretch, seen: int | None) -> Stretch:
     """Solve all terms from the plan's first station as far as the flow reverses.
 
     From the guess given or a march through the stretch; if that is too poor, by way of
@@ -58,10 +58,11 @@ def solve_stretch(line: Line, psi: Floats, plan: Stretch, warm: bool) -> Stretch
     line
         The vessel.
     psi
-        Stream function (n, faces); rows up to the plan's first are known, and where `warm`
-        the others are a good guess. Filled in place.
+        Stream function (n, faces); rows up to the plan's first are known. Filled in place.
     plan
         Where to begin, and where to end at the soonest.
+    seen
+        Station where the flow was seen to reverse; None where psi is a good guess already.
 
     Returns
     -------
@@ -77,17 +78,18 @@ def solve_stretch(line: Line, psi: Floats, plan: Stretch, warm: bool) -> Stretch
     first = max(0, min(plan.first, last - SHORTEST))
     end = min(max(plan.end, first + SHORTEST), last)
     plan = Stretch(first, end, plan.factors)
-    if not warm:
-        warm = marched(line.part(first, last), psi[first:])
-        plan = Stretch(first, reach(line, psi, first, end) if warm else end)
-    if warm:
+    guessed = seen is None
+    if seen is not None:
+        guessed = marched(line.part(first, last), psi[first:])
+        plan = Stretch(first, reach(line, psi, first, seen) if guessed else end)
+    if guessed:
         solved = _grow(line, psi, plan, 1.0)
         if solved is not None:
             return solved
-    return _thinned(line, psi, Stretch(first, end))
+    return _thinned(line, psi, Stretch(first, end), end if seen is None else seen)
 
 
-def _thinned(line: Line, psi: Floats, plan: Stretch) -> Stretch:
+def _thinned(line: Line, psi: Floats, plan: Stretch, seen: int) -> Stretch:
     """Solve by way of higher viscosities.
 
     The first of them is the least at which the march arrives, or where that guess is too
@@ -96,7 +98,7 @@ def _thinned(line: Line, psi: Floats, plan: Stretch) -> Stretch:
     part = line.part(plan.first, plan.end)
     reynolds = 2.0 * part.flow_m3_s / (part.radius_m * part.viscosity_m2_s)
     gentle = max(1.0, float(reynolds.max()) / GENTLE_RE)
-    thick, plan = _arriving(line, psi, plan, gentle)
+    thick, plan = _arriving(line, psi, plan, seen, gentle)
     solved, factor = np.inf, THINNER
     for _ in range(ATTEMPTS):
         reached = _grow(line, psi, plan, thick)
@@ -122,7 +124,9 @@ def _thinned(line: Line, psi: Floats, plan: Stretch) -> Stretch:
     raise ConvergenceError(message)
 
 
-def _arriving(line: Line, psi: Floats, plan: Stretch, gentle: float) -> tuple[float, Stretch]:
+def _arriving(
+    line: Line, psi: Floats, plan: Stretch, seen: int, gentle: float
+) -> tuple[float, Stretch]:
     """Fill psi by a march at the least viscosity at which it arrives.
 
     Returns the factor on the viscosity, `gentle` and parabolas if none arrives, and where
@@ -134,7 +138,7 @@ def _arriving(line: Line, psi: Floats, plan: Stretch, gentle: float) -> tuple[fl
         thick *= THICKER
         thicker = dataclasses.replace(part, viscosity_m2_s=part.viscosity_m2_s * thick)
         if marched(thicker, psi[first:]):
-            end = reach(line, psi, first, plan.end)
+            end = reach(line, psi, first, seen)
             longer = int(min(line.x_m.size - 1, first + thick * (end - first)))
             return thick, Stretch(first, longer)
     _parabolas(line, psi, plan)

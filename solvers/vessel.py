@@ -207,7 +207,7 @@ def _solve(
             _add_marched(line, gradient, pressure, known, first)
         known = first
         if first < n - 1:
-            here = solve_stretch(line, psi, here, warm)
+            here = solve_stretch(line, psi, here, None if warm else last)
             first, end = here.first, here.end
             gain = stretch_pressure(line.part(first, end), psi[first : end + 1])
             pressure[first + 1 : end + 1] = pressure[first] + gain[1:]

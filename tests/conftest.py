@@ -14,3 +14,5 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a job in the background inherits an ignored Ctrl-C, and so would the programs under test
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # likewise under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

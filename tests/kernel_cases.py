@@ -61,7 +61,7 @@ def steady() -> list[float]:
     one, m = np.ones(3), 3
     draws = Draws(
         np.array([-1.0, 0.0, 1.0]), np.linspace(-1, 1, m * 14).reshape(m, 14),
-        np.ones((m, 2)), one, one,
+        np.ones((m, 2)), one,
         93.0 * one, 5.0 * one,
     )  # fmt: skip
     sd = np.full(7, 0.05)

@@ -24,7 +24,7 @@ PURE_NUMBERS = {
     "expansion_coefficient",
     "typical", "spread", "flow", "response", "viscosity", "bifurcation",
     "ffr_low", "ffr_high", "first_order", "total",
-    "radius_shift", "bed_factor", "viscosity_factor", "loss_factor",
+    "radius_shift", "bed_factor", "viscosity_factor",
     "viscous", "quadratic",  # loss coefficients in SI units, as in the kernels
     "band",  # of a matrix
     "rings", "strut", "planes", "tubes",  # rows whose columns differ in kind

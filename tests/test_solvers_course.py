@@ -197,3 +197,11 @@ def test_rounding_does_not_make_the_ball_around_a_bifurcation_a_hole():
     for radius in missed[:2]:
         solution = prescribe_resolved(fork(trunk=radius), 93.0, [30.0, 30.0], BLOOD)
         assert np.isfinite(solution.pressure_mmhg).all()
+
+
+def test_a_side_branch_out_of_a_severe_throat_settles():
+    trunk = narrowed(1.6, 0.9, 20.0)
+    tree = fork(trunk, lambda s: trunk(s + 20.0), 0.8, slopes=(0.0, -0.8))
+    solution = solve_resolved(tree, 93.0, [1.1, 3.5], 5.0, BLOOD)
+    assert solution.residual_mmhg < 0.2
+    assert (ffr(solution, tree) < 0.5).all()

@@ -88,14 +88,14 @@ def test_the_calibrated_network_repeats_an_ostial_stenosis():
 
 def test_points_in_errors_have_the_numbers_of_the_tree():
     def failing(tree, *_, **__):
-        raise ConvergenceError(f"the vessel that ends at point {len(tree) - 1}")
+        raise ConvergenceError("the vessel that ends at point {}", len(tree) - 1)
 
     with pytest.raises(ConvergenceError, match=r"the vessel that ends at point 120$"):
         Method(failing, failing).with_flows(tube(0.5), 93.0, [2500.0], BLOOD)
 
 
 def test_renumbering_changes_points_and_nothing_else():
-    text = "3 mmHg left on the way to outlet 12; check point 3 (radius 4 mm)"
+    text = "3 mmHg left on the way to outlet {}; check point {} (radius 4 mm)"
     told = r"3 mmHg .* outlet 112; check point 103 \(radius 4 mm\)"
     with pytest.raises(ConvergenceError, match=told), renumbered(lambda point: 100 + point):
-        raise ConvergenceError(text)
+        raise ConvergenceError(text, 12, 3)

@@ -50,7 +50,7 @@ def sampled(network, solved, sd_mm, shift=(0.0,), **changes):
     given = {
         "radius_shift": np.array(shift), "noise": np.zeros((m, 2 * n)),
         "bed_factor": np.ones((m, 2)), "viscosity_factor": np.ones(m),
-        "loss_factor": np.ones(m), "inlet_pressure_mmhg": np.full(m, 93.0),
+        "inlet_pressure_mmhg": np.full(m, 93.0),
         "venous_pressure_mmhg": np.full(m, 5.0),
     } | changes  # fmt: skip
     sd = np.broadcast_to(sd_mm, (n,))
@@ -79,7 +79,7 @@ def test_lumens_that_are_wrong_by_a_third_make_no_pressure_out_of_nothing(networ
     m, n = 400, len(TREE)
     noise = np.random.default_rng(3).normal(size=(m, 2 * n))
     draws = Draws(
-        np.zeros(m), noise, np.ones((m, 2)), np.ones(m), np.ones(m), np.full(m, 93.0),
+        np.zeros(m), noise, np.ones((m, 2)), np.ones(m), np.full(m, 93.0),
         np.full(m, 5.0),
     )  # fmt: skip
     sd = np.zeros(n), np.full(n, 35.0)
@@ -116,7 +116,7 @@ def test_errors_that_reach_further_along_the_vessel_weigh_more(network, solved):
     noise = np.random.default_rng(0).normal(size=(2000, 2 * len(TREE)))
     m = len(noise)
     draws = Draws(
-        np.zeros(m), noise, np.ones((m, 2)), np.ones(m), np.ones(m), np.full(m, 93.0),
+        np.zeros(m), noise, np.ones((m, 2)), np.ones(m), np.full(m, 93.0),
         np.full(m, 5.0),
     )  # fmt: skip
     nothing, sd = np.zeros(len(TREE)), np.full(len(TREE), 3.0)

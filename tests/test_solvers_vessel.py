@@ -20,7 +20,8 @@ from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.kernels.axisymmetric import residual
 from solvers.kernels.newton_matrix import newton_matrix
-from solvers.stations import place_stations, radial_faces
+from solvers.reversal import reach
+from solvers.stations import Line, place_stations, radial_faces
 from solvers.units import PA_PER_MMHG
 from solvers.vessel import developed, kinetic_factor, plug, pressure_at, solve_vessel
 
@@ -274,16 +275,32 @@ def test_narrowings_run_from_shoulder_to_shoulder_also_in_a_taper():
 
 def test_a_wall_jet_grows_with_the_backflow_from_nothing():
     points, s, r = bend_with_stenosis(1.0)
+    lesions = narrowings(s, r)
+    off = np.linalg.norm(points - axis_of(points, s, r, lesions), axis=1)
     flow = np.full(s.size, 100.0 * ML_MIN)
     friction = 8 * BLOOD.viscosity_pa_s * flow / (math.pi * r**4)
     lost_so_far = np.r_[0.0, np.cumsum(0.5 * (friction[1:] + friction[:-1]) * np.diff(s))]
     # but for friction it falls into the throat and rises again
     pressure = -100.0 / r**2 * r[0] ** 2 - lost_so_far
     lost = [
-        wall_jet_loss(points, s, r, flow, pressure, np.full(s.size, back), BLOOD)[-1]
+        wall_jet_loss(lesions, off, s, r, flow, pressure, np.full(s.size, back), BLOOD)[-1]
         for back in (0.0, 0.02, 0.03, 0.1, 0.4)
     ]
     assert lost[:2] == [0.0, 0.0]
     assert 0.0 < lost[2] < 0.2 * lost[3]
     assert lost[3] == lost[4]
     assert lost[3] == pytest.approx(0.5 * 300.0, rel=0.1)
+
+
+def test_a_stretch_reaches_behind_the_reversal_that_was_seen():
+    x = np.linspace(0.0, 0.2, 401)
+    r = 1.5e-3 * (1 - sum(0.5 * np.exp(-(((x - at) / 0.003) ** 2)) for at in (0.03, 0.15)))
+    line = Line(x, r, np.full(401, 3.3e-6), 1e-7, radial_faces(8))
+    psi = np.tile(1e-7 * developed(line.face), (401, 1))
+    near, far = 66, 306  # behind each throat
+    for zone in (near, far):
+        psi[zone : zone + 5, -2] = 1.1e-7
+    assert near + 5 < reach(line, psi, 40, near) < far
+    assert reach(line, psi, 40, far) > far + 5
+    # a march that shows none where one was seen must not send the solver back
+    assert reach(line, psi, far + 6, far + 10) > far + 10

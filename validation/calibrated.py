@@ -82,7 +82,7 @@ def deviations(
         beds, thick = np.exp(BED_LOG_SD * beds), np.exp(VISCOSITY_LOG_SD * thick)
         inlet, venous = bed.inlet_pressure_mmhg, bed.venous_pressure_mmhg
         drawn = Draws(
-            shift, noise, np.tile(beds[:, None], resistance.size), thick, np.ones(draws),
+            shift, noise, np.tile(beds[:, None], resistance.size), thick,
             np.full(draws, inlet), np.full(draws, venous),
         )  # fmt: skip
         sd = np.full(n, SHARED_SD_MM), np.full(n, OWN_SD_PERCENT)

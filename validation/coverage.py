@@ -262,7 +262,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     rows = []
     for number, group in enumerate([None, *ALONE]):
-        count = given.patients if group is None else given.group_patients
+        many = group in (None, "lumen radius")  # the most uncertain, by the most complex law
+        count = given.patients if many else given.group_patients
         rng = np.random.default_rng(number)
         seeds = range(FIRST_SEED, FIRST_SEED + count)
         # one group alone is drawn anew in only two of the ten parts of the sample

@@ -1,4 +1,4 @@
-"""Does the 0D solver give svZeroDSolver's numbers, and what do pulses change? Tables.
+"""Does the 0D solver give svZeroDSolver's numbers? A table.
 
 Run: python -m validation zero_d [SHARED_FOLDER]   (svzerod: pip install 'ct-ffr[validation]')
 """
@@ -7,28 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from ffr.boundary import Boundary, boundary_from_patient
-from ffr.patient import Patient
-from ffr.phantom.patient import virtual_patient
 from meshes.arrays import AnyArray
-from meshes.tree import CoronaryTree, outlets
-from solvers.blood import Blood
-from solvers.elastic.beds import coronary_beds
-from solvers.losses import borda_carnot, poiseuille
-from solvers.lumped.coronary import pulsatility, rms_corrected, solve_pulsatile
 from solvers.lumped.files import case, variable_table, vessel_table
 from solvers.lumped.network import LumpedSolution, Network
 from solvers.lumped.simulate import simulated
-from solvers.ratios import mean_pressure_ratio, wave_free_ratio
-from solvers.steady import solve_steady
-from solvers.waveforms import DIASTOLE_FROM, aortic_wave_mmhg, ventricular_wave_mmhg
 
 ALLOWED = 1e-6  # of the largest value of each variable
 ALLOWED_STEP = 1e-3  # of 200 steps per cycle against the exact solution
@@ -37,8 +25,6 @@ SAME_AS = {  # the same network with its period written down
         "pulsatileFlow_CStenosis_steadyPressure"
     ),
 }
-SYSTOLIC_MMHG, DIASTOLIC_MMHG, PERIOD_S = 120.0, 80.0, 0.85
-
 
 Row = tuple[str, str, float, float, bool]
 
@@ -126,67 +112,13 @@ def bed_error(network: Network, solution: LumpedSolution, data: dict[str, Any]) 
     return float(np.abs(ours - pressure)[late].max() / np.abs(pressure).max())
 
 
-def compare_patients(seeds: Sequence[int] = (1, 2, 3, 4, 5)) -> list[tuple[str, ...]]:
-    """Return one row per virtual patient's tree: what the choices of time do to the lowest FFR.
-
-    Columns: patient and tree, FFR of the steady solve at the mean aortic pressure, of the same
-    with quadratic losses at the root-mean-square flow, of the cycle means of the pulsatile
-    solve, resting Pd/Pa and iFR; all at the outlet with the lowest steady FFR.
-    """
-    rows = []
-    blood = Blood()
-    for seed in seeds:
-        patient = virtual_patient(seed)
-        trees = (patient.left, patient.right)
-        known = Patient(systolic_mmhg=SYSTOLIC_MMHG, diastolic_mmhg=DIASTOLIC_MMHG)
-        limits, _ = boundary_from_patient(trees, known, None)
-        for tree, limit in zip(trees, limits, strict=True):
-            rows.append((f"{seed} {tree.side}", *_ratios(tree, limit, blood)))
-    return rows
-
-
-def _ratios(coronary: CoronaryTree, limit: Boundary, blood: Blood) -> tuple[str, ...]:
-    tree, venous = coronary.tree, limit.venous_pressure_mmhg
-    time_s, aortic = aortic_wave_mmhg(SYSTOLIC_MMHG, DIASTOLIC_MMHG, PERIOD_S)
-    _, ventricle = ventricular_wave_mmhg(SYSTOLIC_MMHG, PERIOD_S)
-    mean = float(np.trapezoid(aortic, time_s) / PERIOD_S)
-    ends = outlets(tree)
-    area = np.pi * tree.radius_mm[ends] ** 2
-    stressed = limit.outlet_resistance_mmhg_min_ml
-    rested = (limit.inlet_pressure_mmhg - venous) / limit.resting_flow_ml_min
-    beds = [
-        coronary_beds(r, area, coronary.side, time_s, ventricle, venous)
-        for r in (stressed, rested)
-    ]
-    steady = solve_steady(tree, mean, stressed, venous, blood)
-    end = int(ends[np.argmin(steady.pressure_mmhg[ends])])
-    pulse, rest = (solve_pulsatile(tree, blood, time_s, aortic, b) for b in beds)
-    plain = solve_pulsatile(tree, blood, time_s, aortic, beds[0], poiseuille)
-    closure = rms_corrected(borda_carnot, pulsatility(plain))
-    rms = solve_steady(tree, mean, stressed, venous, blood, closure)
-    values = (
-        steady.pressure_mmhg[end] / mean,
-        rms.pressure_mmhg[end] / mean,
-        mean_pressure_ratio(pulse)[end],
-        mean_pressure_ratio(rest)[end],
-        wave_free_ratio(rest, DIASTOLE_FROM * PERIOD_S)[end],
-    )
-    return tuple(f"{value:.3f}" for value in values)
-
-
 def main(shared: Path) -> None:
-    """Print both tables."""
+    """Print the table."""
     print("| case | against | largest deviation | allowed | passed |\n|---|---|---|---|---|")
     for name, source, error, allowed, passed in verify_zero_d(shared):
         print(
             f"| {name} | {source} | {error:.1e} | {allowed:.0e} | {'yes' if passed else 'NO'} |"
         )
-    print(
-        "\n| patient, tree | steady, mean flow | steady, RMS flow | pulsatile | Pd/Pa | iFR |"
-    )
-    print("|---|---|---|---|---|---|")
-    for row in compare_patients():
-        print(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Beat:
     aortic_mmhg, ventricle_mmhg
         Pressure in the aorta and in the left ventricle, shape (t,).
     diastole_s
-        When diastole begins; it lasts to the end of the cycle.
+        When diastole begins; it lasts until the aortic pressure is lowest.
     """
 
     time_s: Floats
@@ -50,13 +50,6 @@ class Beat:
     def mean_mmhg(self) -> float:
         """Mean aortic pressure."""
         return float(np.trapezoid(self.aortic_mmhg, self.time_s) / self.period_s)
-
-
-def steady_beat(beat: Beat) -> Beat:
-    """Return a beat of the same means without a pulse: the flow of `ffr solve`."""
-    ones = np.ones(beat.time_s.size)
-    ventricle = float(np.trapezoid(beat.ventricle_mmhg, beat.time_s) / beat.period_s)
-    return Beat(beat.time_s, beat.mean_mmhg * ones, ventricle * ones, beat.diastole_s)
 
 
 def beat_of(

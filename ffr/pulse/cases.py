@@ -9,7 +9,7 @@ import numpy as np
 
 from ffr import pipeline, stage_data, stages
 from ffr.boundary import Supply, boundaries
-from ffr.centreline import INLET_PRESSURE_MMHG, outlet_points
+from ffr.centreline import INLET_PRESSURE_MMHG
 from ffr.errors import ConfigError
 from ffr.estimates import blood_from_patient, mean_aortic_pressure_mmhg
 from ffr.findings import lesion_numbers
@@ -191,15 +191,19 @@ def _aortic_pressure(patient: Patient) -> tuple[float, Assumption]:
 
 
 def _places_of_file(tree: VesselTree, rows: Ints, at: tuple[int, ...]) -> tuple[Place, ...]:
-    inlet = int(np.flatnonzero(rows == 0)[0])
-    places = [Place("inlet", 0, inlet)]
+    first = np.full(len(tree), rows.size)
+    np.minimum.at(first, rows, np.arange(rows.size))
+    places = [Place("inlet", 0, int(first[0]))]
     for number in at:
         if not 0 <= number < rows.size:
             message = f"--at is {number}, the file has points 0 to {rows.size - 1}"
             raise ConfigError(message)
-        places.append(Place("point", int(rows[number]), number))
-    ends = zip(outlets(tree).tolist(), outlet_points(tree, rows).tolist(), strict=True)
-    return (*places, *(Place("outlet", point, number) for point, number in ends))
+        places.append(Place(f"point {number}", int(rows[number]), number))
+    ends = ((int(point), int(first[point])) for point in outlets(tree))
+    return (
+        *places,
+        *(Place(f"outlet at point {number}", point, number) for point, number in ends),
+    )
 
 
 def _places_of_run(

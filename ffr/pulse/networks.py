@@ -12,6 +12,7 @@ import numpy as np
 
 from ffr.errors import ConfigError
 from meshes.arrays import AnyArray
+from meshes.errors import GeometryError
 from solvers.elastic.beds import CoronaryBed
 from solvers.elastic.pulse import run_to_periodicity
 from solvers.elastic.svoned import FLOW_CGS, MMHG_PER_BARYE, Deck, parse_svoned
@@ -154,6 +155,8 @@ def _is_constant(deck: Deck) -> bool:
 def _deck(text: str) -> Deck:
     try:
         return parse_svoned(text)
+    except GeometryError:
+        raise
     except (KeyError, IndexError, ValueError, TypeError) as error:
         what = type(error).__name__ if isinstance(error, TypeError) else str(error)
         message = f"the file is no deck of svOneDSolver, or not complete: {what}"

@@ -64,16 +64,11 @@ def _pair(axes: np.ndarray, tree: PulseTree, pulse: Pulsed, wave: Wave, state: s
     for k, colour in zip(low, COLOURS, strict=False):
         place = tree.places[k]
         value = pulse.ratios[ratio][place.point]
-        name = (
-            place.name
-            if place.name not in ("outlet", "point")
-            else (f"{place.name} {place.number}")
-        )
         axes[0].plot(
             wave.time_s,
             wave.pressure_mmhg[:, k],
             color=colour,
-            label=f"{name}, {word} {value:.2f}",
+            label=f"{place.name}, {word} {value:.2f}",
         )
         axes[1].plot(wave.time_s, wave.flow_ml_min[:, k], color=colour)
     axes[0].set_title(f"{tree.fed.side} tree, {state}", loc="left")
@@ -91,9 +86,11 @@ def _pair(axes: np.ndarray, tree: PulseTree, pulse: Pulsed, wave: Wave, state: s
 def _wave_free(axis: Axes, case: PulseCase) -> None:
     """Shade where iFR is read."""
     beat = case.beat
-    start = beat.diastole_s + WAVE_FREE_START * (beat.period_s - beat.diastole_s)
-    axis.axvspan(start, beat.period_s - WAVE_FREE_MARGIN_S, color=LINE, alpha=0.5, linewidth=0)
+    later = beat.time_s >= beat.diastole_s  # diastole ends where the pressure is lowest
+    last = float(beat.time_s[later][np.argmin(beat.aortic_mmhg[later])])
+    start = beat.diastole_s + WAVE_FREE_START * (last - beat.diastole_s)
+    axis.axvspan(start, last - WAVE_FREE_MARGIN_S, color=LINE, alpha=0.5, linewidth=0)
     axis.text(
-        0.5 * (start + beat.period_s), 0.02, "iFR", color=PALE_INK, ha="center",
+        0.5 * (start + last), 0.02, "iFR", color=PALE_INK, ha="center",
         transform=axis.get_xaxis_transform(),
     )  # fmt: skip

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ffr.boundary import Boundary
+from ffr.pulse.losses import Fed, Losses, losses_of
 from meshes.arrays import Floats, floats
-from meshes.tree import VesselTree, outlets
-from solvers.blood import Blood
-from solvers.calibrated import calibrate
+from meshes.tree import outlets
 from solvers.errors import ConvergenceError
 from solvers.losses import Closure
 from solvers.methods import METHODS
 from solvers.occlusion import closed_beds
-from solvers.solution import FlowSolution
 from solvers.steady import solve_steady
 
 ROUNDS = 20
@@ -23,29 +18,7 @@ SETTLED = 1e-4  # change of a resting resistance between rounds, of itself
 SWEEPS, SWEPT = 500, 1e-7
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fed:
-    """A tree, what is at its ends, and its steady hyperaemic flow.
-
-    Parameters
-    ----------
-    tree, side, blood, boundary
-        What flows where; side is "left" or "right".
-    solver
-        Name of the steady solver, see `solvers.methods`.
-    steady
-        What `ffr solve` finds.
-    """
-
-    tree: VesselTree
-    side: str
-    blood: Blood
-    boundary: Boundary
-    solver: str
-    steady: FlowSolution
-
-
-def resting_beds(fed: Fed) -> tuple[Closure, Floats]:
+def resting_beds(fed: Fed) -> tuple[Losses, Floats]:
     """Return losses and outlet resistances at rest, (m,), in mmHg min/mL.
 
     At rest a bed dilates behind a stenosis to keep its flow, until it is as wide as in
@@ -61,17 +34,17 @@ def resting_beds(fed: Fed) -> tuple[Closure, Floats]:
     inlet, venous = bed.inlet_pressure_mmhg, bed.venous_pressure_mmhg
     resistance = (inlet - venous) / bed.resting_flow_ml_min
     for _ in range(ROUNDS):
-        closure = _losses_at(fed, resistance)
-        new = _dilated(fed, closure)
+        losses = _losses_at(fed, resistance)
+        new = _dilated(fed, lambda *_, pair=losses.shown: pair)
         change = float(np.abs(new / resistance - 1.0).max())
         resistance = new
         if change < SETTLED:
-            return closure, floats(resistance)
+            return losses, floats(resistance)
     message = f"the resting flow of the {fed.side} tree did not settle in {ROUNDS} rounds"
     raise ConvergenceError(message)
 
 
-def _losses_at(fed: Fed, resistance: Floats) -> Closure:
+def _losses_at(fed: Fed, resistance: Floats) -> Losses:
     """Return the losses of the steady solver with these beds; hyperaemic ones if it fails."""
     bed = fed.boundary
     given = (
@@ -81,7 +54,7 @@ def _losses_at(fed: Fed, resistance: Floats) -> Closure:
         solution = METHODS[fed.solver].with_beds(*given)
     except ConvergenceError:
         solution = fed.steady
-    return calibrate(fed.tree, solution, fed.blood).closure
+    return losses_of(fed, solution)
 
 
 def _dilated(fed: Fed, closure: Closure) -> Floats:

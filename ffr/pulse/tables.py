@@ -33,10 +33,13 @@ def summary(case: PulseCase, found: tuple[Pulsed, ...], model: str) -> list[str]
         f"aortic pressure {beat.aortic_mmhg.max():.0f}/{beat.aortic_mmhg.min():.0f} mmHg, "
         f"mean {beat.mean_mmhg:.1f} mmHg"
     )
-    names = [_label(p.name, p.number) for t in case.trees for p in t.places]
-    width = max(map(len, names))
+    width = max(len(p.name) for t in case.trees for p in t.places[1 : MOST_PLACES + 1])
     for tree, pulse in zip(case.trees, found, strict=True):
         lines += _lines(tree, pulse, width)
+    if any(np.nanmin(values) < 0 for p in found for values in p.ratios.values()):
+        lines.append(
+            "pressure falls below zero: the lumen would collapse, which is not modelled"
+        )
     lines.append(
         "FFR steady: as ffr solve; RMS: the same, quadratic losses at the root-mean-square "
         "flow; pulse: mean of the beat."
@@ -46,16 +49,12 @@ def summary(case: PulseCase, found: tuple[Pulsed, ...], model: str) -> list[str]
     return lines
 
 
-def _label(name: str, number: int) -> str:
-    return f"{name} (point {number})"
-
-
 def _lines(tree: PulseTree, pulse: Pulsed, width: int) -> Iterator[str]:
     yield f"{tree.fed.side + ' tree':{width}}  {'FFR':^20}  {'at rest':^13}  {'flow':^13}"
     yield f"{'':{width}}  " + "".join(f"{head:>7}" for head in HEADS)
     shut = occluded(tree.fed.tree)
     for k, place in enumerate(tree.places[1 : MOST_PLACES + 1], start=1):
-        label = f"{_label(place.name, place.number):{width}}"
+        label = f"{place.name:{width}}"
         if shut[place.point]:
             yield f"{label}  occluded"
             continue

@@ -77,6 +77,8 @@ def _check(path: Path, settings: PulseSettings, patient: Patient, outputs: Outpu
         wanted = getattr(outputs, name)
         if wanted is not None and not wanted.parent.is_dir():
             raise ConfigError(f"the folder for --{name} does not exist; make it first")
+        if wanted is not None and wanted.is_dir():
+            raise ConfigError(f"--{name} is a folder; give a file")
     wanted = [p for p in (outputs.json, outputs.csv, outputs.picture) if p is not None]
     if len(set(wanted)) < len(wanted):
         raise ConfigError("two outputs have the same name; give each its own")

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ffr.pulse.beat import Beat
-from ffr.pulse.rest import Fed, resting_beds
+from ffr.pulse.losses import Fed, Losses, losses_of, regained_mmhg
+from ffr.pulse.rest import resting_beds
 from meshes.arrays import Floats, Ints, floats, ints
 from meshes.errors import GeometryError
 from meshes.tree import VesselTree, outlets
-from solvers.calibrated import calibrate
+from solvers.blood import Blood
 from solvers.elastic import coronary as elastic
 from solvers.elastic.beds import Bed, Resistance, coronary_beds
+from solvers.errors import ConvergenceError
 from solvers.losses import Closure, poiseuille
 from solvers.lumped import coronary as lumped
 from solvers.occlusion import occluded
@@ -22,8 +24,9 @@ from solvers.ratios import mean_pressure_ratio, wave_free_ratio
 from solvers.steady import solve_steady
 
 MODELS = ("0d", "1d")
+STEP_S, LEAST_STEPS = 0.004, 60  # of the lumps; FFR changes by 0.0001 with half as many
 RATIOS = ("ffr_steady", "ffr_steady_rms", "ffr", "resting_pd_pa", "ifr")
-CLOSED_MMHG_MIN_ML = 1e6  # at the stump before an occlusion: passes 0.0001 mL/min
+CLOSED_MMHG_MIN_ML = 1e4  # passes 0.01 mL/min: more cannot be told from a closed end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +106,9 @@ def pulsed(fed: Fed, beat: Beat, points: ArrayLike, model: str = "0d") -> Pulsed
         No periodic state was found.
     """
     part = _open_part(fed.tree)
-    stressed = _restricted(calibrate(fed.tree, fed.steady, fed.blood).closure, fed, part)
-    closure, resting = resting_beds(fed)
-    rested = _restricted(closure, fed, part)
+    stressed = _restricted(losses_of(fed, fed.steady), part)
+    at_rest, resting = resting_beds(fed)
+    rested = _restricted(at_rest, part)
     need = fed.boundary.outlet_resistance_mmhg_min_ml
     beds = [_beds(fed, part, beat, r) for r in (need, resting)]
     at = ints(points)
@@ -142,32 +145,34 @@ def _open_part(tree: VesselTree) -> _Open:
     return _Open(ints(points), part, ints(bed_of[points][outlets(part)]))
 
 
-def _restricted(closure: Closure, fed: Fed, part: _Open) -> Closure:
-    a, b = closure(fed.tree, fed.blood)
-    return lambda *_: (a[part.points], b[part.points])
+def _restricted(losses: Losses, part: _Open) -> Losses:
+    (a, b), (smooth_a, smooth_b) = losses.shown, losses.marched
+    at = part.points
+    return Losses((a[at], b[at]), (smooth_a[at], smooth_b[at]))
 
 
 def _beds(fed: Fed, part: _Open, beat: Beat, resistance: Floats) -> list[Bed]:
     area = np.pi * part.tree.radius_mm[outlets(part.tree)] ** 2
-    drained = part.bed >= 0
+    own = np.where(part.bed >= 0, resistance[part.bed], np.inf)
+    drained = own < CLOSED_MMHG_MIN_ML
     venous = fed.boundary.venous_pressure_mmhg
     made = iter(
         coronary_beds(
-            resistance[part.bed[drained]], area[drained], fed.side, beat.time_s,
-            beat.ventricle_mmhg, venous,
+            own[drained], area[drained], fed.side, beat.time_s, beat.ventricle_mmhg, venous
         )
-    )  # fmt: skip
+    )
     return [next(made) if bed else Resistance(CLOSED_MMHG_MIN_ML, venous) for bed in drained]
 
 
 def _march(
-    fed: Fed, part: _Open, beat: Beat, beds: list[Bed], closure: Closure, points: Ints,
+    fed: Fed, part: _Open, beat: Beat, beds: list[Bed], losses: Losses, points: Ints,
     model: str,
 ) -> tuple[Wave, Floats, Floats]:  # fmt: skip
     """Return waves at `points`, mean and wave-free pressure ratio at all points of the tree."""
-    given = (part.tree, fed.blood, beat.time_s, beat.aortic_mmhg, beds, closure)
-    pulse: lumped.LumpedPulse | elastic.CoronaryPulse
-    pulse = lumped.solve_pulsatile(*given) if model == "0d" else elastic.solve_coronary(*given)
+    given = (part.tree, fed.blood, beat, beds, lambda *_: losses.marched)
+    found = _in_lumps(*given) if model == "0d" else _in_one_dimension(*given)
+    regained = regained_mmhg(part.tree, losses, found.flow_ml_min)
+    pulse = Wave(found.time_s, found.pressure_mmhg + regained, found.flow_ml_min)
     ratios = mean_pressure_ratio(pulse), wave_free_ratio(pulse, beat.diastole_s)
     n = len(fed.tree)
     number = np.full(n, -1)
@@ -184,18 +189,37 @@ def _march(
     return Wave(pulse.time_s, *waves), whole[0], whole[1]
 
 
-def _rms_ratio(fed: Fed, part: _Open, beat: Beat, beds: list[Bed], closure: Closure) -> Floats:
+def _in_lumps(
+    tree: VesselTree, blood: Blood, beat: Beat, beds: list[Bed], closure: Closure
+) -> lumped.LumpedPulse:
+    """March in lumps; with longer steps where the usual ones bring out a lump's own ringing."""
+    given = (tree, blood, beat.time_s, beat.aortic_mmhg, beds, closure)
+    steps = max(LEAST_STEPS, round(beat.period_s / STEP_S))
+    for count in (steps, max(LEAST_STEPS, steps // 2)):
+        try:
+            return lumped.solve_pulsatile(*given, steps=count)
+        except ConvergenceError as error:
+            reason = str(error).partition(";")[0]
+    message = f"no beat was found in lumps ({reason}); try --solver lumped or --model 1d"
+    raise ConvergenceError(message)
+
+
+def _in_one_dimension(
+    tree: VesselTree, blood: Blood, beat: Beat, beds: list[Bed], closure: Closure
+) -> elastic.CoronaryPulse:
+    return elastic.solve_coronary(tree, blood, beat.time_s, beat.aortic_mmhg, beds, closure)
+
+
+def _rms_ratio(fed: Fed, part: _Open, beat: Beat, beds: list[Bed], losses: Losses) -> Floats:
     """Return FFR of the steady solve with quadratic losses at the root-mean-square flow."""
     bed = fed.boundary
-    plain = lumped.solve_pulsatile(
-        part.tree, fed.blood, beat.time_s, beat.aortic_mmhg, beds, poiseuille
-    )
+    plain = _in_lumps(part.tree, fed.blood, beat, beds, poiseuille)
     resistance = np.full(part.bed.size, np.inf)
     drained = part.bed >= 0
     resistance[drained] = bed.outlet_resistance_mmhg_min_ml[part.bed[drained]]
     found = solve_steady(
         part.tree, bed.inlet_pressure_mmhg, resistance, bed.venous_pressure_mmhg, fed.blood,
-        lumped.rms_corrected(closure, lumped.pulsatility(plain)),
+        lumped.rms_corrected(lambda *_: losses.shown, lumped.pulsatility(plain)),
     )  # fmt: skip
     values = np.full(len(fed.tree), np.nan)
     values[part.points] = found.pressure_mmhg / found.pressure_mmhg[0]

@@ -27,13 +27,13 @@ _BAND = "#3b5f86"
 _LEFT_IN, _RIGHT_IN = 0.85, 0.35
 
 
-def vessel_figure(path: VesselPath, volume: Volume, axis_end_mm: float) -> str:
+def vessel_figure(path: VesselPath, volume: Volume | None, axis_end_mm: float) -> str:
     """Draw one vessel and return a data address; see `vessel_panel`."""
     with style():
         return data_uri(vessel_panel(path, volume, axis_end_mm))
 
 
-def vessel_panel(path: VesselPath, volume: Volume, axis_end_mm: float) -> Figure:
+def vessel_panel(path: VesselPath, volume: Volume | None, axis_end_mm: float) -> Figure:
     """Draw one vessel: rows for names, two images, side branches, FFR, what decides, diameter.
 
     Parameters
@@ -41,14 +41,15 @@ def vessel_panel(path: VesselPath, volume: Volume, axis_end_mm: float) -> Figure
     path
         The way from the ostium to the vessel's tip.
     volume
-        The native scan, HU.
+        The native scan, HU; None for a panel without images.
     axis_end_mm
         End of the path length axis: one for all vessels, so that they compare.
     """
     scale = (WIDTH_IN - _LEFT_IN - _RIGHT_IN) / axis_end_mm  # inches per mm
     image_in = 2 * _HALF_WIDTH_MM * scale  # as high as it must be to be true to scale
-    heights = [0.24, image_in, image_in, 0.20, 1.65, 0.42, 1.25]
-    gaps = [0.02, 0.05, 0.02, 0.04, 0.08, 0.10]
+    rotations = ROTATIONS if volume is not None else ()
+    heights = [0.24, *(image_in for _ in rotations), 0.20, 1.65, 0.42, 1.25]
+    gaps = [0.02, *(0.05, 0.02)[: len(rotations)], 0.04, 0.08, 0.10]
     top, bottom = 0.34, 0.62
     total = sum(heights) + sum(gaps) + top + bottom
     figure = Figure(figsize=(WIDTH_IN, total))
@@ -58,17 +59,18 @@ def vessel_panel(path: VesselPath, volume: Volume, axis_end_mm: float) -> Figure
         box = (_LEFT_IN / WIDTH_IN, y / total, scale * axis_end_mm / WIDTH_IN, height / total)
         rows.append(figure.add_axes(box, xlim=(0, axis_end_mm)))
         y -= gap
-    names, first, second, takeoffs, ffr, decides, diameter = rows
+    names, *images, takeoffs, ffr, decides, diameter = rows
     _strip(names, path)
-    for axes, (label, angle) in zip((first, second), ROTATIONS, strict=True):
-        _image(axes, path, volume, label, angle)
+    for axes, (label, angle) in zip(images, rotations, strict=True):
+        if volume is not None:
+            _image(axes, path, volume, label, angle)
     _takeoffs(takeoffs, path)
     _ffr_curve(ffr, path)
     _deciding(decides, path)
     _diameter_curve(diameter, path)
     _lesion_tags(names, path)
-    for axes in (first, second, ffr, decides, diameter):
-        _marks(axes, path, over_image=axes in (first, second))
+    for axes in (*images, ffr, decides, diameter):
+        _marks(axes, path, over_image=axes in images)
         axes.set_xlim(0, axis_end_mm)  # nothing drawn may have moved it
     _missing(ffr, path)
     _missing(diameter, path)

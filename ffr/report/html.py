@@ -36,7 +36,7 @@ _SYMBOL: dict[State, str] = {
 def render_report(
     *,
     result: Result,
-    scan_volume: Volume,
+    scan_volume: Volume | None,
     coronaries: Sequence[CoronaryTree],
     solutions: Sequence[FlowSolution],
     analysed: Sequence[AnyArray],
@@ -51,7 +51,7 @@ def render_report(
     result
         What the analysis found.
     scan_volume
-        The native scan, HU.
+        The native scan, HU; None when the lumen came without one.
     coronaries, solutions, analysed
         The trees of `result`, their solutions, and per tree True where a point was
         analysed, shape (n,).
@@ -77,6 +77,7 @@ def render_report(
         ranked=sorted(result.lesions, key=_rank),
         beyond={x.id: _lesions_before(result, coronaries, x) for x in result.lesions},
         trees=trees,
+        images=scan_volume is not None,
         panels=panels,
         missing=missing,
         read_at_mm=READ_AT_MM,

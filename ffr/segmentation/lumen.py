@@ -12,6 +12,7 @@ from ffr.segmentation.stacks import STEP_MM, TRAINED_SECTIONS, Stack, stack
 from ffr.segmentation.weights import Network
 from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, Ints, floats
+from meshes.spacing import apart, distinct
 from meshes.straighten import sampled
 from meshes.tree import VesselTree, path_length_mm, sections
 from meshes.volume import Volume
@@ -104,7 +105,7 @@ def measure_lumen(
         for run in runs:
             own = run if run[0] == 0 else run[1:]  # the first point is the parent's
             last = slice(-len(own), None)
-            made = stack(volume, _distinct(points[run]), reference[run], seen)
+            made = stack(volume, distinct(points[run]), reference[run], seen)
             found = read_stack(made, network)
             if number < passes:
                 shift = _centroid(found.lumen_mm[last], made.ray_direction[last])
@@ -119,7 +120,7 @@ def measure_lumen(
                 spread[own], arc[own] = found.sd_mm[last], found.calcium_arc_deg[last]
                 stent[own] = found.stent_probability[last]
     _clean_take_offs(points, radius, runs)
-    points = _apart(points, tree.parent)
+    points = apart(points, tree.parent)
     final = VesselTree(floats(points), floats(np.maximum(radius, SMALLEST_MM)), tree.parent)
     return MeasuredLumen(final, floats(spread), floats(arc), floats(stent))
 
@@ -204,23 +205,3 @@ def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> 
         first = int(np.argmax(out)) if out.any() else len(run) - 1
         after = run[first : first + 4]
         radius[run[1:first]] = np.median(radius[after])
-
-
-def _distinct(curve: Floats) -> Floats:
-    """Separate points that re-centring has moved onto each other."""
-    steps = np.linalg.norm(np.diff(curve, axis=0), axis=1)
-    if np.all(steps > 0.02):
-        return curve
-    s = np.concatenate([[0], np.cumsum(np.maximum(steps, 1e-9))])
-    even = np.linspace(0, s[-1], len(curve))
-    return np.stack([np.interp(even, s, curve[:, c]) for c in range(3)], axis=1)
-
-
-def _apart(points: Floats, parent: Ints) -> Floats:
-    """Move points that re-centring has put onto their parent 0.02 mm away: a tree needs it."""
-    tree_points = np.array(points)
-    for i in range(1, len(parent)):
-        step = tree_points[i] - tree_points[parent[i]]
-        if np.linalg.norm(step) < 0.02:
-            tree_points[i] = tree_points[i] + np.array([0.0, 0.0, 0.02])
-    return tree_points

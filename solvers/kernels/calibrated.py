@@ -13,6 +13,7 @@ from meshes.compiled import kernel, parallel_kernel
 EXPANSION = 1.5  # of Borda-Carnot; least deviation over virtual trees, validation calibrated
 
 PLAIN = 15  # Newton steps before they are halved
+MOST_MORE = 0.25  # regain of head that a narrower lumen can add
 SHORT = 1e-3  # of the correlation length: below it, series instead of differences
 
 
@@ -24,29 +25,54 @@ def _expansion(before: float, behind: float, density: float) -> float:
 
 
 @kernel
+def _regained(after: float, before: float) -> float:
+    """Factor of a regain of head when the loss on the way there changes; at most 1.25.
+
+    Proportional to a loss that has become smaller; a larger one may have nothing to do with
+    the jet, and a flow that gained from it would feed on itself.
+    """
+    if before <= 0.0:
+        return 1.0
+    ratio = after / before
+    return (
+        ratio if ratio < 1.0 else 1.0 + MOST_MORE * (1.0 - math.exp((1.0 - ratio) / MOST_MORE))
+    )
+
+
+@kernel
 def rescaled(
     parent: Ints, radius: Floats, new: Floats, viscous: Floats, quadratic: Floats,
-    thickness: float, loss: float, density: float, a: Floats, b: Floats, h: Floats,
+    flow: Floats, thickness: float, density: float, a: Floats, b: Floats,
+    h: Floats, lost: Floats,
 ) -> None:  # fmt: skip
     """Fill the coefficients of a tree whose radii have changed from `radius` to `new`.
 
-    The viscous loss goes with Poiseuille's integral. Of the quadratic one, what a local
-    widening loses is that of the new radii; the rest goes with the area^-2, but where it is
-    a gain of head it at most doubles.
+    The viscous loss goes with Poiseuille's integral. Of the quadratic one, what a widening
+    usually loses is that of the new radii, what is lost beyond goes with the area^-2; where
+    less is lost than usual, it stays less in the same proportion. Head that is regained is
+    that of a jet and goes with all that was lost on the way there. `flow` is the one that
+    was solved; `lost` is (2, n).
     """
+    before, after = lost[0], lost[1]
     for i in range(parent.size):
         p = max(parent[i], 0)
         r0, r1, n0, n1 = radius[p], radius[i], new[p], new[i]
         old = (r0 * r0 + r0 * r1 + r1 * r1) / (r0 * r1) ** 3
         now = (n0 * n0 + n0 * n1 + n1 * n1) / (n0 * n1) ** 3
         a[i] = viscous[i] * thickness * now / old
-        rest = quadratic[i] - _expansion(r0, r1, density)
-        more = (r1 / n1) ** 4
-        if rest < 0.0 and more > 1.0:  # a gain has bounds, however narrow the lumen becomes
-            more = 2.0 - 1.0 / more
-        b[i] = rest * more + _expansion(n0, n1, density)
-        if b[i] > 0.0:
-            b[i] *= loss
+        before[i], after[i] = 0.0, 0.0
+        if i > 0 and flow[i] > 0.0:  # as if the flow on the way had been that of here
+            same = (flow[p] / flow[i]) ** 2
+            before[i], after[i] = same * before[p], same * after[p]
+        usual, gap = _expansion(r0, r1, density), _expansion(n0, n1, density)
+        if quadratic[i] >= usual:
+            b[i] = (quadratic[i] - usual) * (r1 / n1) ** 4 + gap
+        elif quadratic[i] > 0.0:
+            b[i] = quadratic[i] / usual * gap
+        else:
+            b[i] = quadratic[i] * _regained(after[i], before[i])
+        before[i] += max(quadratic[i], 0.0)
+        after[i] += max(b[i], 0.0)
         h[i] = density / 2.0 / (math.pi * new[i] * new[i]) ** 2
 
 
@@ -136,7 +162,7 @@ def sampled(
     viscous: Floats, quadratic: Floats, density: float, shift: Floats, wiggle: AnyArray,
     centre: Floats, shared: Floats, own: Floats, memory: float, least: float,
     resistance: Floats, bed: AnyArray,
-    thickness: Floats, loss: Floats, inlet: Floats, venous: Floats, flow: Floats,
+    thickness: Floats, inlet: Floats, venous: Floats, flow: Floats,
     ffr: AnyArray, settled: AnyArray,
 ) -> None:  # fmt: skip
     """Fill FFR (m, n) of m samples of one tree.
@@ -144,8 +170,8 @@ def sampled(
     Radii: `centre` [m] times exp(`own` times a smooth walk of correlation length `memory`
     [m] made from white noise `wiggle` (m, 2n)), plus `shared` [m] times the standard normal
     `shift` (m,); not below `least` of `radius` [m].
-    resistance (n,) of the outlets times bed (m, outlets); viscosity times thickness, losses
-    times loss, inlet and venous pressure (m,).
+    resistance (n,) of the outlets times bed (m, outlets); viscosity times thickness, inlet
+    and venous pressure (m,).
     """
     n, m = parent.size, inlet.size
     for k in numba.prange(m):
@@ -161,7 +187,8 @@ def sampled(
                 ends[i] = resistance[i] * bed[k, outlets]
                 outlets += 1
         rescaled(
-            parent, radius, new, viscous, quadratic, thickness[k], loss[k], density, a, b, h
+            parent, radius, new, viscous, quadratic, flow, thickness[k], density,
+            a, b, h, work,
         )  # fmt: skip
         settled[k] = _steady(
             parent, outlet, a, b, h, ends, inlet[k], venous[k], 1e-6, 100, q, total, work

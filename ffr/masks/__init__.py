@@ -1,0 +1,1 @@
+"""Lumen masks from other programs: the same trees without a scan."""
