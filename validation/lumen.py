@@ -64,11 +64,10 @@ class Measured:
 def measured(network: Network, lesson: Lesson, psf_mm: float) -> Measured:
     """Return the sections of one piece."""
     found = read_stack(Stack(lesson.image, np.zeros((0, 3))), network)
-    blood = float(lesson.image[5, 0, 0, 0]) * 500.0
     values = (
         2.0 * _area_radius(lesson.lumen_mm),
         2.0 * _area_radius(found.lumen_mm),
-        2.0 * _area_radius(half_maximum_mm(lesson.image[0] * blood, blood)),
+        2.0 * _area_radius(half_maximum_mm(lesson.rays.hu, float(lesson.told.blood_hu))),
         2.0 * found.sd_mm,
         lesson.calcium.any(axis=-1).mean(axis=-1) * 360.0,
         lesson.stented.astype(bool),

@@ -12,20 +12,17 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ffr.anatomy import Anatomy
-from ffr.phantom.pieces import (
-    Piece,
-    lumen_axis_mm,
-    random_piece,
-    true_calcium,
-    true_contours_mm,
-)
+from ffr.phantom.pieces import Piece, lumen_axis_mm, random_piece
 from ffr.segmentation.stacks import (
-    SAMPLES,
+    BLOOD_ERROR,
+    PSF_ERROR,
+    PSF_Z_ERROR,
     SECTION_MM,
-    STEP_MM,
     TRAINED_SECTIONS,
+    Known,
     Lesson,
-    stack,
+    rays_across,
+    truth,
 )
 from ffr.sharpness import Sharpness, scan_sharpness
 from meshes.arrays import Floats, floats, ints
@@ -85,27 +82,24 @@ def projected(seed: int, moving: bool = True) -> Projected:
     seen, blood_hu = measured_sharpness(rng, scanner, piece)
     psf = point_spread_mm(scanner)
     known = Sharpness(
-        psf * float(np.exp(rng.normal(0, 0.12))),
-        scanner.thickness_mm * float(np.exp(rng.normal(0, 0.15))),
+        psf * float(np.exp(rng.normal(0, PSF_ERROR))),
+        scanner.thickness_mm * float(np.exp(rng.normal(0, PSF_Z_ERROR))),
         seen.noise_hu,
         seen.across_direction,
     )
     s = floats((np.arange(TRAINED_SECTIONS) - TRAINED_SECTIONS // 2) * SECTION_MM)
     centre = traced(rng, piece, s)
-    blood = floats(np.full(len(s), blood_hu * rng.normal(1.0, 0.05)))
-    made, told = (stack(volume, floats(centre @ back), blood, x) for x in (seen, known))
-    own = floats(made.ray_direction @ back.T)
-    lumen, outer = true_contours_mm(piece, centre, own, SAMPLES * STEP_MM)
-    stented = np.zeros(len(s), dtype=np.uint8)
-    if piece.stented:
-        stented[(s >= piece.rings[:, 0].min()) & (s <= piece.rings[:, 0].max())] = 1
-    truth = (
-        lumen.astype(np.float32),
-        outer.astype(np.float32),
-        true_calcium(piece, centre, own, SAMPLES, STEP_MM),
-        stented,
+    blood = blood_hu * rng.normal(1.0, BLOOD_ERROR)
+    rays = rays_across(volume, floats(centre @ back), seen.across_direction)
+    true = truth(piece, centre, floats(rays.direction @ back.T))
+    measured, real = (
+        Known(*(np.asarray(v) for v in (x.psf_mm, x.psf_z_mm, x.noise_hu, blood)))
+        for x in (seen, known)
     )
-    return Projected(Lesson(made.image, *truth), Lesson(told.image, *truth), seen, psf, scanner)
+    return Projected(
+        Lesson(rays, real, measured, *true), Lesson(rays, real, real, *true),
+        seen, psf, scanner,
+    )  # fmt: skip
 
 
 def measured_sharpness(

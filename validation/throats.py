@@ -1,4 +1,4 @@
-"""How wrong are measured lumen radii at narrowings, and does the section network know it?
+"""How wrong are measured lumen radii at narrowings, and does the lumen network know it?
 
 Run: python -m validation throats [--patients 12]
 
@@ -27,7 +27,9 @@ from ffr.phantom.patient import VirtualPatient, virtual_patient
 from ffr.phantom.study import clinical_imaging
 from ffr.segmentation.lumen import measure_lumen
 from ffr.segmentation.samples import imaging_of
+from ffr.segmentation.stacks import PSF_ERROR, PSF_Z_ERROR
 from ffr.segmentation.weights import Network, load_network
+from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.tree import CoronaryTree, VesselTree
 from meshes.volume import Volume, axis_aligned_grid
@@ -97,7 +99,13 @@ def measured(
     chain = VesselTree(course, np.full(n, 1.2), np.arange(-1, n - 1))
     fall = imaging.distal_fall_percent / 100 * min(throat * 0.5 / 100, 1.2)
     blood = imaging.contrast_hu * (1 - fall) * rng.normal(1.0, 0.03)
-    found = measure_lumen(volume, chain, blood, network)
+    seen = Sharpness(
+        imaging.psf_mm * float(np.exp(rng.normal(0, PSF_ERROR))),
+        imaging.psf_z_mm * float(np.exp(rng.normal(0, PSF_Z_ERROR))),
+        imaging.noise_hu,
+        floats([0.0, 0.0, 1.0]),
+    )
+    found = measure_lumen(volume, chain, blood, seen, network)
     off, at = cKDTree(centre).query(found.tree.points_mm)
     here = np.abs(np.arange(n) + part.start - throat) <= WITHIN
     here &= (off < BESIDE_MM) & (artery.lumen_mm[part][at] >= LEAST_MM)
@@ -165,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=12)
     given = parser.parse_args(arguments)
-    network = load_network("section")
+    network = load_network("lumen")
     found: list[Radii] = []
     for seed in range(FIRST_SEED, FIRST_SEED + given.patients):
         rng = np.random.default_rng([seed, 77])

@@ -34,6 +34,10 @@ ANGLES_RAD = np.arange(ANGLES) * 2 * np.pi / ANGLES
 RADII_MM = (np.arange(SAMPLES) + 0.5) * STEP_MM
 
 
+# how wrong blur, noise and blood may be as a scan tells them; relative, SD
+PSF_ERROR, PSF_Z_ERROR, NOISE_ERROR, BLOOD_ERROR = 0.08, 0.12, 0.15, 0.04
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
     """A straightened vessel piece.
@@ -50,29 +54,88 @@ class Stack:
     ray_direction: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rays:
+    """Attenuation along rays across a vessel, and how they lie to the slices.
+
+    Parameters
+    ----------
+    hu
+        Shape (sections, ANGLES, SAMPLES), float32.
+    direction
+        Unit vectors of all rays, shape (sections, ANGLES, 3).
+    across_part, along_part
+        Squared cosine between the slices' normal and each ray, (sections, ANGLES), and the
+        vessel's axis, (sections,).
+    """
+
+    hu: AnyArray
+    direction: Floats
+    across_part: AnyArray
+    along_part: AnyArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What is known of a scan when its vessels are read; of one, or of many: shape (...,).
+
+    Parameters
+    ----------
+    psf_mm, psf_z_mm
+        Width of the point spread in the slices and across them.
+    noise_hu, blood_hu
+        Noise, and blood nearby.
+    """
+
+    psf_mm: AnyArray
+    psf_z_mm: AnyArray
+    noise_hu: AnyArray
+    blood_hu: AnyArray
+
+
 def stack(volume: Volume, curve_mm: Floats, blood_hu: Floats, seen: Sharpness) -> Stack:
     """Return what the network sees along a centreline (n, 3) with local blood HU (n,)."""
+    rays = rays_across(volume, curve_mm, seen.across_direction)
+    psf, psf_z, noise = (
+        np.full(len(curve_mm), x) for x in (seen.psf_mm, seen.psf_z_mm, seen.noise_hu)
+    )
+    return Stack(picture(rays, Known(psf, psf_z, noise, blood_hu)), rays.direction)
+
+
+def rays_across(volume: Volume, curve_mm: Floats, across_direction: Floats) -> Rays:
+    """Sample a volume on rays in even angles around a curve (n, 3)."""
     tangent, normal, binormal = frames(curve_mm, FRAME_SMOOTHING_POINTS)
     c, s = np.cos(ANGLES_RAD)[:, None], np.sin(ANGLES_RAD)[:, None]
     spokes = floats(c * normal[:, None, :] + s * binormal[:, None, :])
     points = curve_mm[:, None, None, :] + spokes[:, :, None, :] * RADII_MM[:, None]
     hu = sampled(volume, points, outside=-1024.0).astype(np.float32)
-    image = np.empty((CHANNELS, *hu.shape), dtype=np.float32)
-    blood = blood_hu[:, None, None]
-    image[0] = np.clip(hu / blood, -0.5, 2.5)
-    image[1] = np.clip(hu, -300.0, 2700.0) / 1000.0
-    image[2] = _width(seen, spokes)[:, :, None]
-    image[3] = _width(seen, tangent)[:, None, None]
-    image[4] = np.minimum(5.0 * seen.noise_hu / blood, 3.0)
-    image[5] = blood / 500.0
-    image[6] = RADII_MM / 5.0
-    return Stack(image, spokes)
+    parts = ((direction @ across_direction) ** 2 for direction in (spokes, tangent))
+    return Rays(hu, spokes, *(x.astype(np.float32) for x in parts))
 
 
-def _width(seen: Sharpness, direction: Floats) -> Floats:
-    """Return the point spread's width along directions (..., 3), mm."""
-    part = (direction @ seen.across_direction) ** 2
-    return floats(np.sqrt(seen.psf_mm**2 * (1 - part) + seen.psf_z_mm**2 * part))
+def picture(rays: Rays, known: Known) -> AnyArray:
+    """Return network input, (..., CHANNELS, sections, ANGLES, SAMPLES), float32.
+
+    Both may have further axes in front; what is known is told for each section.
+    """
+    hu, blood = rays.hu, known.blood_hu[..., None, None]
+    across = _width(known.psf_mm[..., None], known.psf_z_mm[..., None], rays.across_part)
+    along = _width(known.psf_mm, known.psf_z_mm, rays.along_part)
+    noise = np.minimum(5.0 * known.noise_hu / known.blood_hu, 3.0)
+    channels = (
+        np.clip(hu / blood, -0.5, 2.5), np.clip(hu, -300.0, 2700.0) / 1000.0,
+        across[..., None], along[..., None, None], noise[..., None, None], blood / 500.0,
+        RADII_MM / 5.0,
+    )  # fmt: skip
+    image = np.empty((*hu.shape[:-3], CHANNELS, *hu.shape[-3:]), dtype=np.float32)
+    for k, channel in enumerate(channels):
+        image[..., k, :, :, :] = channel
+    return image
+
+
+def _width(psf_mm: AnyArray, psf_z_mm: AnyArray, part: AnyArray) -> AnyArray:
+    """Return the point spread's width along directions, mm."""
+    return np.asarray(np.sqrt(psf_mm**2 * (1 - part) + psf_z_mm**2 * part))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +144,10 @@ class Lesson:
 
     Parameters
     ----------
-    image
-        As in `Stack`.
+    rays
+        What the scan shows.
+    real, told
+        Blur, noise and blood as they are, and as the scan tells them; shape ().
     lumen_mm, outer_mm
         Way along each ray to the lumen's contour and to the outer wall, (sections, ANGLES).
     calcium
@@ -91,11 +156,18 @@ class Lesson:
         Sections inside a stent, (sections,), 0 or 1.
     """
 
-    image: AnyArray
+    rays: Rays
+    real: Known
+    told: Known
     lumen_mm: AnyArray
     outer_mm: AnyArray
     calcium: AnyArray
     stented: AnyArray
+
+    @property
+    def image(self) -> AnyArray:
+        """Network input."""
+        return picture(self.rays, for_sections(self.told, len(self.lumen_mm)))
 
 
 def lesson(seed: int) -> Lesson:
@@ -107,26 +179,41 @@ def lesson(seed: int) -> Lesson:
 def lesson_of(rng: np.random.Generator, piece: Piece, optics: Optics) -> Lesson:
     """Return a piece as the network meets it: off centre, blood and blur known roughly."""
     volume, turn = imaged_piece(rng, piece, optics)
+    scan = (optics.psf_mm, optics.psf_z_mm, optics.noise_hu, piece.blood_hu)
+    real = Known(*(np.asarray(x) for x in scan))
     s = floats((np.arange(TRAINED_SECTIONS) - TRAINED_SECTIONS // 2) * SECTION_MM)
-    line = lumen_axis_mm(piece, s)
-    centre = _wobbled(rng, line, piece, s)
-    seen = Sharpness(
-        optics.psf_mm * float(np.exp(rng.normal(0, 0.12))),
-        optics.psf_z_mm * float(np.exp(rng.normal(0, 0.15))),
-        optics.noise_hu * float(np.exp(rng.normal(0, 0.15))),
-        floats([0.0, 0.0, 1.0]),
+    centre = _wobbled(rng, lumen_axis_mm(piece, s), piece, s)
+    rays = rays_across(volume, floats(centre @ turn), floats([0.0, 0.0, 1.0]))
+    true = truth(piece, centre, floats(rays.direction @ turn.T))
+    return Lesson(rays, real, roughly(rng, real), *true)
+
+
+def roughly(rng: np.random.Generator, real: Known) -> Known:
+    """Return blur, noise and blood as wrong as a scan tells them."""
+    errors = (PSF_ERROR, PSF_Z_ERROR, NOISE_ERROR, BLOOD_ERROR)
+    values = (real.psf_mm, real.psf_z_mm, real.noise_hu, real.blood_hu)
+    return Known(
+        *(x * np.exp(rng.normal(0.0, e, x.shape)) for x, e in zip(values, errors, strict=True))
     )
-    blood = np.full(len(s), piece.blood_hu * rng.normal(1.0, 0.05))
-    made = stack(volume, floats(centre @ turn), floats(blood), seen)
-    own = floats(made.ray_direction @ turn.T)
-    lumen, outer = true_contours_mm(piece, floats(centre), own, SAMPLES * STEP_MM)
-    calcium = true_calcium(piece, floats(centre), own, SAMPLES, STEP_MM)
+
+
+def for_sections(known: Known, count: int) -> Known:
+    """Return the same for each of `count` sections, shape (..., count)."""
+    values = (known.psf_mm, known.psf_z_mm, known.noise_hu, known.blood_hu)
+    return Known(*(np.repeat(x[..., None], count, axis=-1) for x in values))
+
+
+def truth(
+    piece: Piece, centre: Floats, rays: Floats
+) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    """Return lumen, outer wall, calcium and stent as in `Lesson`; all in the piece's frame."""
+    lumen, outer = true_contours_mm(piece, centre, rays, SAMPLES * STEP_MM)
+    s = (np.arange(len(centre)) - len(centre) // 2) * SECTION_MM
     stented = np.zeros(len(s), dtype=np.uint8)
     if piece.stented:
         stented[(s >= piece.rings[:, 0].min()) & (s <= piece.rings[:, 0].max())] = 1
-    return Lesson(
-        made.image, lumen.astype(np.float32), outer.astype(np.float32), calcium, stented
-    )
+    calcium = true_calcium(piece, centre, rays, SAMPLES, STEP_MM)
+    return lumen.astype(np.float32), outer.astype(np.float32), calcium, stented
 
 
 def _wobbled(rng: np.random.Generator, line: Floats, piece: Piece, s: Floats) -> Floats:

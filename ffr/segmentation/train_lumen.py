@@ -15,8 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from ffr.segmentation.networks import LumenNet
-from ffr.segmentation.stacks import CHANNELS, RADII_MM, SAMPLES, STEP_MM, Lesson, lesson
-from meshes.arrays import AnyArray
+from ffr.segmentation.stacks import (
+    CHANNELS,
+    SAMPLES,
+    STEP_MM,
+    Known,
+    Lesson,
+    Rays,
+    for_sections,
+    lesson,
+    picture,
+    roughly,
+)
+from meshes.arrays import AnyArray, floats
 
 log = logging.getLogger(__name__)
 
@@ -59,22 +70,23 @@ class Lessons:
 
     Parameters
     ----------
-    hu
-        The two channels that differ from sample to sample, (n, 2, sections, angles, samples).
-    by_ray, by_section
-        Those that differ from ray to ray, (n, sections, angles), and from section to
-        section, (n, 3, sections).
-    lumen_mm, outer_mm
+    hu, across_part, along_part
+        As in `Rays`; half precision.
+    psf_mm, psf_z_mm, noise_hu, blood_hu
+        As in `Known`, (n,).
+    lumen_mm, outer_mm, stented
         As in `Lesson`.
     calcium
         Bits along the samples.
-    stented
-        As in `Lesson`.
     """
 
     hu: AnyArray
-    by_ray: AnyArray
-    by_section: AnyArray
+    across_part: AnyArray
+    along_part: AnyArray
+    psf_mm: AnyArray
+    psf_z_mm: AnyArray
+    noise_hu: AnyArray
+    blood_hu: AnyArray
     lumen_mm: AnyArray
     outer_mm: AnyArray
     calcium: AnyArray
@@ -83,15 +95,14 @@ class Lessons:
     def __len__(self) -> int:
         return len(self.hu)
 
-    def image(self, picked: AnyArray) -> AnyArray:
-        """Return network input of some pieces, float32."""
-        hu = self.hu[picked].astype(np.float32)
-        out = np.empty((len(hu), CHANNELS, *hu.shape[2:]), dtype=np.float32)
-        out[:, :2] = hu
-        out[:, 2] = self.by_ray[picked][..., None]
-        out[:, 3:6] = self.by_section[picked][..., None, None]
-        out[:, 6] = RADII_MM / 5.0
-        return out
+    def image(self, picked: AnyArray, rng: np.random.Generator) -> AnyArray:
+        """Return network input of some pieces, blur and blood told anew."""
+        hu, across, along = (
+            x[picked].astype(np.float32) for x in (self.hu, self.across_part, self.along_part)
+        )
+        scan = (self.psf_mm, self.psf_z_mm, self.noise_hu, self.blood_hu)
+        known = roughly(rng, Known(*(x[picked] for x in scan)))
+        return picture(Rays(hu, NO_RAYS, across, along), for_sections(known, hu.shape[1]))
 
     def calcium_of(self, picked: AnyArray) -> AnyArray:
         """Return calcium of some pieces, (k, sections, angles, samples), float32."""
@@ -99,18 +110,23 @@ class Lessons:
 
 
 FIELDS = tuple(Lessons.__dataclass_fields__)
+KNOWN = tuple(Known.__dataclass_fields__)
+NO_RAYS = floats(np.zeros((0, 3)))  # directions, which the network does not see
 
 
 def packed(lessons: Sequence[Lesson]) -> Lessons:
     """Return lessons in the packed form."""
+    rays = [x.rays for x in lessons]
+    scan = {k: np.stack([getattr(x.real, k) for x in lessons]) for k in KNOWN}
     return Lessons(
-        np.stack([x.image[:2] for x in lessons]).astype(np.float16),
-        np.stack([x.image[2, :, :, 0] for x in lessons]).astype(np.float16),
-        np.stack([x.image[3:6, :, 0, 0] for x in lessons]).astype(np.float16),
-        np.stack([x.lumen_mm for x in lessons]),
-        np.stack([x.outer_mm for x in lessons]),
-        np.packbits(np.stack([x.calcium for x in lessons]), axis=-1),
-        np.stack([x.stented for x in lessons]),
+        hu=np.stack([x.hu for x in rays]).astype(np.float16),
+        across_part=np.stack([x.across_part for x in rays]).astype(np.float16),
+        along_part=np.stack([x.along_part for x in rays]).astype(np.float16),
+        lumen_mm=np.stack([x.lumen_mm for x in lessons]),
+        outer_mm=np.stack([x.outer_mm for x in lessons]),
+        calcium=np.packbits(np.stack([x.calcium for x in lessons]), axis=-1),
+        stented=np.stack([x.stented for x in lessons]),
+        **scan,
     )
 
 
@@ -179,7 +195,7 @@ def batch(lessons: Lessons, rng: np.random.Generator, count: int) -> tuple[Tenso
     """Return random pieces, turned about the axis and mirrored at random."""
     picked = rng.integers(0, len(lessons), count)
     arrays = [
-        lessons.image(picked), lessons.lumen_mm[picked], lessons.outer_mm[picked],
+        lessons.image(picked, rng), lessons.lumen_mm[picked], lessons.outer_mm[picked],
         lessons.calcium_of(picked), lessons.stented[picked].astype(np.float32),
     ]  # fmt: skip
     turn, mirrored, back = int(rng.integers(32)), rng.random() < 0.5, rng.random() < 0.5
