@@ -17,7 +17,7 @@ class LumenError:
     """How wrong measured radii are; log-normal, from held-out virtual scans.
 
     `python -m validation throats` compares measured radii at and beside narrowings with the
-    true ones. What the section network says of its own error is right where the lumen is
+    true ones. What the lumen network says of its own error is right where the lumen is
     wide; at narrowings it is too little: 89 % of all points are held, and 93 % of those
     without calcium nearby, 91 and 96 % with `narrowing_percent`. Where it is lost it says 40
     to 120 %, which holds no more points than `most_percent` does.

@@ -148,7 +148,8 @@ def extract_trees(
     for number, (side, raw) in enumerate(found):
         lumen = measure_lumen(scan.volume, raw, heart.blood_hu, seen, network)
         lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
-        trees.append(named_tree(lumen.tree, side, frame, lumen.radius_sd_mm))
+        named = named_tree(lumen.tree, side, frame, lumen.radius_sd_mm)
+        trees.append(replace(named, contours=lumen.contours))
         flags += wall_flags(trees[-1], lumen.calcium_arc_deg, lumen.stent_probability)
         progress(0.4 + 0.6 * (number + 1) / len(found))
     return tuple(trees), tuple(flags), {"lumen": network.sha256}
@@ -265,12 +266,12 @@ def lumen_filling(
 ) -> tuple[VolumeMesh, Floats]:
     """Return the lumen as tetrahedra and FFR at their corners."""
     shapes = [c.tree for c in trees]
-    mesh = lumen_volume(shapes)
+    mesh = lumen_volume(shapes, contours=[c.contours for c in trees])
     return mesh, values_in_lumen(mesh.points_mm, shapes, findings.ffr)
 
 
 def lumen_mesh(trees: tuple[CoronaryTree, ...], findings: Findings) -> tuple[Surface, Floats]:
     """Return the closed lumen surface and FFR at its vertices."""
     shapes = [c.tree for c in trees]
-    surface = lumen_surface(shapes)
+    surface = lumen_surface(shapes, contours=[c.contours for c in trees])
     return surface, values_on_surface(surface, shapes, findings.ffr)

@@ -19,10 +19,13 @@ from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.stages import load_facts, readable, require_stage, save_facts
 from ffr.uncertainty import Confidence, Uncertainty
 from meshes.arrays import AnyArray
+from meshes.contours import Contours
 from meshes.resample import from_itk, to_itk
 from meshes.tree import CoronaryTree, VesselTree
 from meshes.volume import Volume
 from solvers.solution import FlowSolution
+
+CONTOURS = ("radius_mm", "zero_direction", "quarter_direction")
 
 
 def flags_as_json(flags: tuple[Flag, ...]) -> list[list[str]]:
@@ -131,6 +134,9 @@ def save_trees(
         }
         for name in ("radius_sd_mm", "reference_radius_mm", "branch", "segment"):
             arrays[f"{c.side}_{name}"] = getattr(c, name)
+        if c.contours is not None:
+            for name in CONTOURS:
+                arrays[f"{c.side}_contour_{name}"] = getattr(c.contours, name)
     np.savez(folder / "trees.npz", **arrays)  # type: ignore[arg-type]
     names = {c.side: list(c.names) for c in trees}
     save_facts(folder, {"names": names, "flags": flags_as_json(flags), "models": models})
@@ -150,10 +156,23 @@ def load_trees(out: Path) -> tuple[tuple[CoronaryTree, ...], dict[str, Any]]:
             )
             trees.append(
                 CoronaryTree(
-                    VesselTree(*shape), side, sd, reference, branch, tuple(names), segment
+                    VesselTree(*shape),
+                    side,
+                    sd,
+                    reference,
+                    branch,
+                    tuple(names),
+                    segment,
+                    _contours(data, side),
                 )
             )
     return tuple(trees), facts
+
+
+def _contours(data: Mapping[str, AnyArray], side: str) -> Contours | None:
+    if f"{side}_contour_radius_mm" not in data:
+        return None
+    return Contours(*(data[f"{side}_contour_{name}"] for name in CONTOURS))
 
 
 def save_flow(

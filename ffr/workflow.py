@@ -31,6 +31,7 @@ from ffr.scan import MASK
 from ffr.study import read_study
 from ffr.uncertainty import Confidence
 from meshes.arrays import Floats, floats
+from meshes.contours import Contours
 from meshes.export import write_surface, write_volume_mesh
 from meshes.io import write_forest
 from meshes.tree import CoronaryTree, path_length_mm
@@ -203,6 +204,7 @@ def save_tree(
     names = sorted({name for c in trees for name in c.names})
     number = {name: i for i, name in enumerate(names)}
     decides = _deciding(trees, findings, confidence)
+    outlined = all(c.contours is not None for c in trees)
     columns = []
     for t, (c, s, ffr) in enumerate(zip(trees, solutions, findings.ffr, strict=True)):
         spread, unknown = confidence.spreads[t], np.where(np.isnan(ffr), np.nan, 0.0)
@@ -220,9 +222,18 @@ def save_tree(
                 "branch": np.array([number[c.names[b]] for b in c.branch]),
                 "segment": c.segment,
                 "s_mm": path_length_mm(c.tree),
+                **(_outline(c.contours) if outlined and c.contours else {}),
             }
         )
     write_forest(path, [c.tree for c in trees], columns, {"branch_names": names})
+
+
+def _outline(contours: Contours) -> dict[str, Floats]:
+    return {
+        "contour_mm": contours.radius_mm,
+        "contour_zero_direction": contours.zero_direction,
+        "contour_quarter_direction": contours.quarter_direction,
+    }
 
 
 def _deciding(

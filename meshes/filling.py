@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from meshes.arrays import Floats, Ints, floats, ints
+from meshes.contours import Contours
 from meshes.errors import GeometryError
 from meshes.stuffing import Stuffed, filled
 from meshes.surface import SPACING_MM, check_elements, checked_trees, lumen_tubes
@@ -43,7 +44,11 @@ class VolumeMesh:
         check_elements(self.points_mm, self.tetrahedra, 4, "tetrahedra")
 
 
-def lumen_volume(trees: Sequence[VesselTree], spacing_mm: float = SPACING_MM) -> VolumeMesh:
+def lumen_volume(
+    trees: Sequence[VesselTree],
+    spacing_mm: float = SPACING_MM,
+    contours: Sequence[Contours | None] | None = None,
+) -> VolumeMesh:
     """Fill the lumen with tetrahedra: the same tubes as `lumen_surface`, its own points.
 
     Where a vessel is thinner than the lattice resolves, it is filled thicker and then
@@ -55,20 +60,21 @@ def lumen_volume(trees: Sequence[VesselTree], spacing_mm: float = SPACING_MM) ->
         A spacing outside 0.1 to 1 mm; no tree; a bend too tight to squeeze.
     """
     points, tetrahedra, first = [], [], 0
-    for tree in checked_trees(trees, spacing_mm):
-        one = _filling_of(tree, spacing_mm)
+    for tree, outline in checked_trees(trees, spacing_mm, contours):
+        one = _filling_of(tree, outline, spacing_mm)
         points.append(one.points_mm)
         tetrahedra.append(one.elements + first)
         first += len(one.points_mm)
     return VolumeMesh(np.concatenate(points), np.concatenate(tetrahedra))
 
 
-def _filling_of(tree: VesselTree, spacing_mm: float) -> Stuffed:
-    tubes = lumen_tubes(tree, spacing_mm, 0.0, thickened=True)
+def _filling_of(tree: VesselTree, contours: Contours | None, spacing_mm: float) -> Stuffed:
+    tubes = lumen_tubes(tree, contours, spacing_mm, 0.0, thickened=True)
     points, tetrahedra = filled(tubes)
     place = wall(tubes, points)
-    axis, thick = axis_point_mm(tubes, place)
+    axis = axis_point_mm(tubes, place)
     s, t = place.segment, place.along
+    thick = tubes.radius_start_mm[s] * (1.0 - t) + tubes.radius_end_mm[s] * t
     true = tree.radius_mm[tubes.parent[s]] * (1.0 - t) + tree.radius_mm[tubes.child[s]] * t
     # the chords of the lattice cut inside the round wall, as in `_sagitta_mm`
     scale = true / thick * (1.0 + SAGITTA * (spacing_mm / thick) ** 2)

@@ -17,11 +17,10 @@ def projected(tubes: Tubes, points: Floats, beyond_wall_mm: Floats) -> Floats:
     """Move points across the axis of their vessel to `beyond_wall_mm` outside its wall."""
     for _ in range(3):
         place = wall(tubes, points)
-        axis, radius = axis_point_mm(tubes, place)
-        arm = points - axis
+        arm = points - axis_point_mm(tubes, place)
         length = np.maximum(np.linalg.norm(arm, axis=1), 1e-9)
         # on an end plane the wall is nearer than the tube: there, stay
-        flat = place.distance_mm > length - radius + 1e-9
+        flat = place.distance_mm > length - place.radius_mm + 1e-9
         step = np.where(flat | (place.segment < 0), 0.0, place.distance_mm - beyond_wall_mm)
         points = points - (step / length)[:, None] * arm
     return points
@@ -41,7 +40,7 @@ def smoothed(tubes: Tubes, points: Floats, triangles: Ints) -> Floats:
 def split(tubes: Tubes, points: Floats, triangles: Ints) -> tuple[Floats, Ints]:
     """Halve the edges that are long against the radius, until there are none."""
     for _ in range(4):
-        radius = axis_point_mm(tubes, wall(tubes, points))[1]
+        radius = wall(tubes, points).radius_mm
         ends = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
         edges, of = np.unique(ends[:, 0] * len(points) + ends[:, 1], return_inverse=True)
         a, b = edges // len(points), edges % len(points)
@@ -90,7 +89,7 @@ def sagitta_mm(tubes: Tubes, points: Floats, triangles: Ints) -> Floats:
     squared extents across the axis over 24 R, on average.
     """
     place = wall(tubes, points)
-    radius = np.maximum(axis_point_mm(tubes, place)[1], 1e-3)
+    radius = np.maximum(place.radius_mm, 1e-3)
     axis = tubes.end_mm[place.segment] - tubes.start_mm[place.segment]
     axis = axis / np.linalg.norm(axis, axis=1, keepdims=True)
     edges = points[triangles[:, [1, 2, 0]]] - points[triangles]

@@ -90,7 +90,7 @@ def _lattice(tubes: Tubes) -> _Lattice:
     active = np.flatnonzero(np.diff(tubes.first))
     block_of = np.full(tubes.first.size - 1, -1, np.int32)
     block_of[active] = np.arange(active.size)
-    block = np.stack(np.unravel_index(active, tuple(tubes.shape)), axis=1)
+    block = np.stack(np.unravel_index(active, tuple(tubes.blocks)), axis=1)
     local = np.stack(np.meshgrid(*[np.arange(CELLS)] * 3, indexing="ij"), axis=-1)
     cells = (block[:, None] * CELLS + local.reshape(1, -1, 3)).astype(np.int64)
     half = np.array([0.0, 0.5])[None, :, None, None]
@@ -98,7 +98,7 @@ def _lattice(tubes: Tubes) -> _Lattice:
     distance = wall(tubes, points).distance_mm
     distance[distance == 0.0] = 1e-9  # a vertex is inside or outside; on the wall by choice
     cells = cells.reshape(-1, 3)
-    where = (cells, block_of, tubes.shape)
+    where = (cells, block_of, tubes.blocks)
     edges = np.empty((cut_edges(*where, distance, np.empty((0, 2), np.int64)), 2), np.int64)
     cut_edges(*where, distance, edges)
     edges = edges[np.argsort(edges[:, 0] * len(points) + edges[:, 1])]

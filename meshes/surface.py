@@ -9,6 +9,7 @@ import numpy as np
 
 from meshes.arrays import Floats, Ints, floats, ints
 from meshes.caps import capped
+from meshes.contours import Contours
 from meshes.errors import GeometryError
 from meshes.remesh import projected, sagitta_mm, smoothed, split
 from meshes.stuffing import CELLS, Stuffed, wrapped
@@ -81,15 +82,19 @@ def check_elements(points_mm: Floats, elements: Ints, corners: int, name: str) -
 
 
 def lumen_surface(
-    trees: Sequence[VesselTree], spacing_mm: float = SPACING_MM, caps: bool = True
+    trees: Sequence[VesselTree],
+    spacing_mm: float = SPACING_MM,
+    caps: bool = True,
+    contours: Sequence[Contours | None] | None = None,
 ) -> Surface:
     """Return the wall of the lumen: closed, manifold, one piece per tree, seen from outside.
 
     The lumen is the union of tubes around the centreline, whose sections across it have
-    the tree's radius. It ends in flat caps across the vessel, cut only into the vessel
-    that ends there; without `caps` the vessels are open. Triangles are about `spacing_mm`
-    wide, and no edge is longer than 0.45 radii. Vertices stand outside the wall by as much
-    as the flat triangles between them cut inside, so that areas and volumes are kept.
+    the tree's radius, and the shape of its `contours` if given. It ends in flat caps across
+    the vessel, cut only into the vessel that ends there; without `caps` the vessels are
+    open. Triangles are about `spacing_mm` wide, and no edge is longer than 0.45 radii.
+    Vertices stand outside the wall by as much as the flat triangles between them cut inside,
+    so that areas and volumes are kept.
 
     Raises
     ------
@@ -98,8 +103,8 @@ def lumen_surface(
     """
     points, triangles, labels = [], [], []
     first_point, first_label = 0, 0
-    for tree in checked_trees(trees, spacing_mm):
-        one, label = _wall_of(tree, spacing_mm, caps)
+    for tree, outline in checked_trees(trees, spacing_mm, contours):
+        one, label = _wall_of(tree, outline, spacing_mm, caps)
         points.append(one.points_mm)
         triangles.append(one.elements + first_point)
         labels.append(np.where(label > 0, label + first_label, 0))
@@ -108,19 +113,35 @@ def lumen_surface(
     return Surface(*(np.concatenate(parts) for parts in (points, triangles, labels)))
 
 
-def checked_trees(trees: Sequence[VesselTree], spacing_mm: float) -> Sequence[VesselTree]:
-    """Return the trees if they can be meshed on a lattice of `spacing_mm`."""
+def checked_trees(
+    trees: Sequence[VesselTree],
+    spacing_mm: float,
+    contours: Sequence[Contours | None] | None,
+) -> list[tuple[VesselTree, Contours | None]]:
+    """Return trees with their contours if they can be meshed on a lattice of `spacing_mm`."""
     if not trees:
         message = "there is no vessel tree to mesh"
         raise GeometryError(message)
     if not FINEST_MM <= spacing_mm <= COARSEST_MM:
         message = f"spacing_mm is {spacing_mm:g}, must be {FINEST_MM:g} to {COARSEST_MM:g}"
         raise GeometryError(message)
-    return trees
+    shapes = [None] * len(trees) if contours is None else contours
+    if len(shapes) != len(trees):
+        message = f"{len(trees)} trees need as many sets of contours, not {len(shapes)}"
+        raise GeometryError(message)
+    for tree, shape in zip(trees, shapes, strict=True):
+        if shape is not None and len(shape) != len(tree):
+            message = f"{len(shape)} contours do not fit a tree of {len(tree)} points"
+            raise GeometryError(message)
+    return list(zip(trees, shapes, strict=True))
 
 
 def lumen_tubes(
-    tree: VesselTree, spacing_mm: float, beyond_mm: float, thickened: bool
+    tree: VesselTree,
+    contours: Contours | None,
+    spacing_mm: float,
+    beyond_mm: float,
+    thickened: bool,
 ) -> Tubes:
     """Return the tubes of a tree for a lattice of `spacing_mm`.
 
@@ -134,12 +155,17 @@ def lumen_tubes(
         beyond_mm=beyond_mm,
         least_mm=least_mm if thickened else 0.0,
         fillet_mm=FILLET * spacing_mm,
+        contours=contours,
     )
 
 
-def _wall_of(tree: VesselTree, spacing_mm: float, caps: bool) -> tuple[Stuffed, Ints]:
-    points, triangles = wrapped(lumen_tubes(tree, spacing_mm, spacing_mm, thickened=True))
-    tubes = lumen_tubes(tree, spacing_mm, spacing_mm, thickened=False)
+def _wall_of(
+    tree: VesselTree, contours: Contours | None, spacing_mm: float, caps: bool
+) -> tuple[Stuffed, Ints]:
+    points, triangles = wrapped(
+        lumen_tubes(tree, contours, spacing_mm, spacing_mm, thickened=True)
+    )
+    tubes = lumen_tubes(tree, contours, spacing_mm, spacing_mm, thickened=False)
     points = projected(tubes, points, np.zeros(len(points)))
     points = smoothed(tubes, points, triangles)
     points, triangles = split(tubes, points, triangles)

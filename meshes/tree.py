@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from meshes.arrays import Floats, Ints, floats, ints
+from meshes.contours import Contours
 from meshes.errors import GeometryError
 
 
@@ -68,6 +69,8 @@ class CoronaryTree:
         Vessel names, SCCT style: "LM", "LAD", "LCx", "RCA", "D1", "OM1", "R-PDA", ...
     segment
         SCCT segment number (1 to 18) of each point, 0 where none applies, shape (n,).
+    contours
+        Outline of the lumen at each point; None where all that is known is the radius.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class CoronaryTree:
     branch: Ints
     names: tuple[str, ...]
     segment: Ints
+    contours: Contours | None = None
 
     def __post_init__(self) -> None:
         for name in ("radius_sd_mm", "reference_radius_mm"):
@@ -95,6 +99,9 @@ class CoronaryTree:
                     f"the tree has {len(self.tree)} points"
                 )
                 raise GeometryError(message)
+        if self.contours is not None and len(self.contours) != len(self.tree):
+            message = f"{len(self.contours)} contours, the tree has {len(self.tree)} points"
+            raise GeometryError(message)
         if self.side not in ("left", "right"):
             message = f"side is {self.side!r}, must be 'left' or 'right'"
             raise GeometryError(message)

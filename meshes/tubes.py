@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meshes.arrays import AnyArray, Floats, Ints
+from meshes.arrays import AnyArray, Floats, Ints, floats
+from meshes.contours import Contours, area_radius_mm
 from meshes.kernels.surface import segments_by_block, tube_distance
 from meshes.tree import VesselTree, child_count, outlets, path_length_mm, sections
 
@@ -27,6 +28,9 @@ class Tubes(NamedTuple):
     radius_end_mm: Floats
     parent: Ints
     child: Ints
+    shape: Floats  # of each tree point: contour over the radius of equal area, (n, rays)
+    zero_direction: Floats
+    quarter_direction: Floats
     run: Ints  # unbranched run of each segment
     inlet_plane: Ints
     outlet_plane: Ints
@@ -38,7 +42,7 @@ class Tubes(NamedTuple):
     fillet_mm: float
     corner_mm: Floats
     block_mm: float
-    shape: Ints
+    blocks: Ints  # along each axis
     first: AnyArray
     listed: AnyArray
 
@@ -49,6 +53,7 @@ class Wall(NamedTuple):
     distance_mm: Floats
     segment: Ints  # -1: further away than the tubes were built for
     along: Floats  # 0 at the segment's start, 1 at its end
+    radius_mm: Floats  # of the wall there, towards the point
 
 
 def tubes_of(
@@ -58,14 +63,18 @@ def tubes_of(
     beyond_mm: float,
     least_mm: float = 0.0,
     fillet_mm: float = 0.0,
+    contours: Contours | None = None,
 ) -> Tubes:
     """Prepare a tree for `wall`, which then knows distances up to `reach_mm` outside.
 
     Radii below `least_mm` are lifted to it. The vessel ends flat, across its axis,
     `beyond_mm` beyond its inlet and outlets. Between branches that meet at a bifurcation,
     gaps narrower than half of `fillet_mm` are filled, and the notch above is rounded.
+    Sections have the shape of `contours`, if given, and the tree's radius as the circle of
+    equal area.
     """
     radius = np.maximum(tree.radius_mm, least_mm)
+    outline = _shapes(contours)
     ends = np.concatenate([[0], outlets(tree)])
     normal = np.array([_outward(tree, int(end)) for end in ends])
     run, inlet, outlet = _runs(tree, ends)
@@ -76,8 +85,9 @@ def tubes_of(
     # the kernel wants the segments of a run side by side
     order = np.argsort(run, kind="stable")
     start, end, parent, child = start[order], end[order], parent[order], child[order]
-    reach = np.maximum(radius[parent], radius[child]) + reach_mm
-    corner, shape, first, listed = _blocks(start, end, reach, block_mm)
+    widest = radius * outline[0].max(axis=1, initial=1.0) if contours else radius
+    reach = np.maximum(widest[parent], widest[child]) + reach_mm
+    corner, blocks, first, listed = _blocks(start, end, reach, block_mm)
     runs = sections(tree)
     return Tubes(
         start_mm=start,
@@ -86,6 +96,9 @@ def tubes_of(
         radius_end_mm=radius[child],
         parent=parent,
         child=child,
+        shape=outline[0],
+        zero_direction=outline[1],
+        quarter_direction=outline[2],
         run=run[order],
         inlet_plane=inlet[order],
         outlet_plane=outlet[order],
@@ -97,7 +110,7 @@ def tubes_of(
         fillet_mm=max(fillet_mm, 1e-9),
         corner_mm=corner,
         block_mm=block_mm,
-        shape=shape,
+        blocks=blocks,
         first=first,
         listed=listed,
     )
@@ -110,17 +123,18 @@ def wall(tubes: Tubes, points_mm: Floats) -> Wall:
     distance to a tapering wall.
     """
     n = len(points_mm)
-    result = Wall(np.empty(n), np.empty(n, np.int64), np.empty(n))
+    result = Wall(np.empty(n), np.empty(n, np.int64), np.empty(n), np.empty(n))
     t = tubes
     segments = (t.start_mm, t.end_mm, t.radius_start_mm, t.radius_end_mm, t.run)
     tube_distance(
         np.ascontiguousarray(points_mm),
         (*segments, t.inlet_plane, t.outlet_plane),
+        (t.shape, t.zero_direction, t.quarter_direction, t.parent, t.child),
         (t.plane_point_mm, t.plane_normal, t.beyond_mm),
         (t.run_start, t.run_end, t.fillet_mm),
         t.corner_mm,
         t.block_mm,
-        t.shape,
+        t.blocks,
         t.first,
         t.listed,
         *result,
@@ -128,12 +142,22 @@ def wall(tubes: Tubes, points_mm: Floats) -> Wall:
     return result
 
 
-def axis_point_mm(tubes: Tubes, place: Wall) -> tuple[Floats, Floats]:
-    """Return the place on the axis, (n, 3), and the radius there, (n,)."""
+def axis_point_mm(tubes: Tubes, place: Wall) -> Floats:
+    """Return the place on the axis, (n, 3)."""
     s, t = place.segment, place.along
-    axis = tubes.start_mm[s] + t[:, None] * (tubes.end_mm[s] - tubes.start_mm[s])
-    radius = tubes.radius_start_mm[s] * (1.0 - t) + tubes.radius_end_mm[s] * t
-    return axis, radius
+    return floats(tubes.start_mm[s] + t[:, None] * (tubes.end_mm[s] - tubes.start_mm[s]))
+
+
+def _shapes(contours: Contours | None) -> tuple[Floats, Floats, Floats]:
+    """Return contours over their radius of equal area, and directions; no rays: all round."""
+    if contours is None:
+        return floats(np.zeros((0, 0))), floats(np.zeros((0, 3))), floats(np.zeros((0, 3)))
+    radius = area_radius_mm(contours.radius_mm)[:, None]
+    return (
+        floats(contours.radius_mm / radius),
+        contours.zero_direction,
+        contours.quarter_direction,
+    )
 
 
 def _runs(tree: VesselTree, ends: Ints) -> tuple[Ints, Ints, Ints]:

@@ -17,10 +17,13 @@ from ffr.phantom.pieces import (
     true_calcium,
     true_contours_mm,
 )
+from ffr.segmentation.lumen import measure_lumen
 from ffr.segmentation.stacks import CHANNELS, TRAINED_SECTIONS, lesson, stack
+from ffr.segmentation.weights import load_network
 from ffr.sharpness import Sharpness
 from meshes.arrays import floats
 from meshes.straighten import sampled
+from meshes.tree import VesselTree
 
 SHARP = Optics(0.3, 0.3, 0.0, 0.3, 0.3, 1.0, 0.2)
 
@@ -151,3 +154,25 @@ def test_a_stack_tells_the_blur_along_each_ray():
     assert width[along_z > 0.999] == pytest.approx(1.2, abs=1e-3)
     assert width[along_z < 1e-6] == pytest.approx(0.6, abs=1e-6)
     assert made.image[3] == pytest.approx(0.6)  # the vessel lies in the slice
+
+
+def test_the_network_sees_which_way_an_oval_lumen_lies():
+    lean = 0.7  # of the long axis from +y towards +z
+    away = np.arange(ANGLES) * 2 * np.pi / ANGLES - lean
+    oval = np.tile(1.4 / np.hypot(np.cos(away) / 1.3, np.sin(away) * 1.3), (len(S_MM), 1))
+    piece = plain(lumen_mm=floats(oval), outer_mm=floats(oval + 0.4))
+    optics = Optics(0.6, 0.7, 0.0, 0.4, 0.5, 15.0, 0.3)
+    volume, turn = imaged_piece(np.random.default_rng(5), piece, optics)
+    s = np.arange(-4.0, 4.1, 0.5)
+    line = np.stack([s, 0 * s, 0 * s], axis=1) @ turn
+    raw = VesselTree(line, np.full(17, 1.4), np.arange(-1, 16))
+    seen = Sharpness(0.6, 0.7, 15.0, floats([0.0, 0.0, 1.0]))
+    shape = measure_lumen(volume, raw, 400.0, seen, load_network("lumen")).contours
+    k = 10  # away from the first millimetres, where an ostium may lie
+    angle = np.arange(32) * 2 * np.pi / 32
+    rays = np.cos(angle)[:, None] * shape.zero_direction[k]
+    rays = (rays + np.sin(angle)[:, None] * shape.quarter_direction[k]) @ turn.T
+    long = rays @ [0.0, np.cos(lean), np.sin(lean)]
+    radius = shape.radius_mm[k]
+    assert radius[np.abs(long) > 0.95].mean() == pytest.approx(1.4 * 1.3, abs=0.15)
+    assert radius[np.abs(long) < 0.25].mean() == pytest.approx(1.4 / 1.3, abs=0.15)

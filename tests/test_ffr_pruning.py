@@ -5,6 +5,7 @@ import pytest
 
 from ffr.segmentation.lumen import MeasuredLumen
 from ffr.segmentation.pruning import arterial_hu, without_veins
+from meshes.contours import Contours
 from meshes.tree import VesselTree, path_length_mm
 from meshes.volume import Volume, axis_aligned_grid
 
@@ -39,8 +40,10 @@ def lumen_and_scan(trunk, branches=()):
     i, j, k = np.rint((points - grid.origin_mm) / STEP_MM).astype(int).T
     values[k, j, i] = hu
     tree = VesselTree(points, radius, parent)
+    across = (np.tile(way, (len(tree), 1)) for way in ([0.0, 1.0, 0.0], [0.0, 0.0, 1.0]))
+    circles = Contours(radius[:, None].repeat(8, axis=1), *across)
     return Volume(grid, values), MeasuredLumen(
-        tree, np.full(len(tree), 0.1), *np.zeros((2, len(tree)))
+        tree, np.full(len(tree), 0.1), *np.zeros((2, len(tree))), circles
     )
 
 

@@ -1,5 +1,6 @@
 """Stages on disk: exact, whole or absent, never a mixture of old and new."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from ffr.physiology import Assumption
 from ffr.result_folder import prepare
 from ffr.scan import Scan
 from meshes.arrays import floats
+from meshes.contours import Contours
 from meshes.volume import Grid, Volume
 from solvers.solution import FlowSolution
 
@@ -139,6 +141,18 @@ def test_trees_come_back_bit_by_bit(out, known):
         for name in ("radius_sd_mm", "reference_radius_mm", "branch", "segment"):
             np.testing.assert_array_equal(getattr(now, name), getattr(was, name))
     assert facts["models"] == {"lumen": "ef" * 32}
+
+
+def test_contours_come_back_bit_by_bit(out, known):
+    (c,) = known.trees
+    n = len(c.tree)
+    radius = c.tree.radius_mm[:, None] * np.linspace(0.9, 1.1, 32)
+    shape = Contours(radius, np.tile([0.0, 0.6, 0.8], (n, 1)), np.tile([1.0, 0.0, 0.0], (n, 1)))
+    with stages.stage_files(out, "tree") as folder:
+        stage_data.save_trees(folder, (dataclasses.replace(c, contours=shape),), FLAGS, {})
+    (now,), _ = stage_data.load_trees(out)
+    for name in ("radius_mm", "zero_direction", "quarter_direction"):
+        np.testing.assert_array_equal(getattr(now.contours, name), getattr(shape, name))
 
 
 def test_flow_comes_back_bit_by_bit(out, known):

@@ -15,6 +15,7 @@ from ffr.segmentation.pruning import without_stubs
 from ffr.segmentation.weights import load_network
 from ffr.sharpness import Sharpness
 from ffr.tracing import trace
+from meshes.contours import Contours, area_radius_mm
 from meshes.kernels.paths import spread
 from meshes.tree import VesselTree
 from meshes.volume import Volume, axis_aligned_grid
@@ -111,6 +112,11 @@ def test_lumen_radius_is_sub_voxel_on_a_clean_scan(patient):
     assert abs(np.median(error)) < 0.06
     assert np.percentile(np.abs(error), 90) < 0.15
     assert np.all(lumen.radius_sd_mm > 0)
+    outline = lumen.contours
+    assert area_radius_mm(outline.radius_mm) == pytest.approx(lumen.tree.radius_mm)
+    way = np.gradient(lumen.tree.points_mm, axis=0)
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    assert np.abs(np.sum(way * outline.zero_direction, axis=1)).max() < 0.2  # across the vessel
     moved = np.linalg.norm(lumen.tree.points_mm - points, axis=1)
     assert np.median(moved) < 0.3
 
@@ -121,7 +127,12 @@ def test_frayed_tips_and_thin_stubs_are_cut():
     radius = np.concatenate([np.full(74, 1.4), np.full(6, 0.3), np.full(12, 0.3)])
     parent = np.concatenate([np.arange(80) - 1, [40], np.arange(80, 91)])
     tree = VesselTree(np.vstack([main, stub]), radius, parent)
-    kept = without_stubs(MeasuredLumen(tree, np.full(92, 0.1), np.zeros(92), np.zeros(92)))
+    circles = Contours(
+        np.ones((92, 8)), np.tile([1.0, 0, 0], (92, 1)), np.tile([0, 1.0, 0], (92, 1))
+    )
+    lumen = MeasuredLumen(tree, np.full(92, 0.1), np.zeros(92), np.zeros(92), circles)
+    kept = without_stubs(lumen)
+    assert len(kept.contours) == len(kept.tree)
     assert kept.tree.radius_mm.min() > 1.0
     assert kept.tree.points_mm[:, 0].max() == 0.0
     assert 60 < len(kept.tree) <= 74

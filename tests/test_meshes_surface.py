@@ -7,6 +7,7 @@ import pytest
 import pyvista
 from scipy.spatial import cKDTree
 
+from meshes.contours import Contours
 from meshes.errors import GeometryError
 from meshes.filling import lumen_volume
 from meshes.surface import Surface, lumen_surface, values_on_surface
@@ -248,6 +249,72 @@ def test_the_same_tree_gives_the_same_mesh():
     one, two = lumen_surface([fork()]), lumen_surface([fork()])
     assert np.array_equal(one.points_mm, two.points_mm)
     assert np.array_equal(one.triangles, two.triangles)
+
+
+def outlined(tree, shape, twist_rad_mm=0.0):
+    """Contours of the tree's area radius; `shape` of angle and path length."""
+    s = path_length_mm(tree)
+    first = np.cross(AXIS, [0.0, 0.0, 1.0])
+    first /= np.linalg.norm(first)
+    turn = twist_rad_mm * s[:, None]
+    zero = np.cos(turn) * first + np.sin(turn) * np.cross(AXIS, first)
+    angle = np.arange(32) * 2 * np.pi / 32 + turn
+    radius = shape(angle, s[:, None])
+    radius *= tree.radius_mm[:, None] / np.sqrt(np.mean(radius**2, axis=1, keepdims=True))
+    return Contours(radius, zero, np.cross(AXIS, zero))
+
+
+def ellipse(angle, s):
+    return 1.0 / np.hypot(np.cos(angle) / 1.4, np.sin(angle) * 1.4)
+
+
+@pytest.mark.parametrize("twist_rad_mm", [0.0, 0.3])
+def test_an_oval_vessel_is_oval_whichever_way_its_rays_start(twist_rad_mm):
+    tree = tube(1.2)
+    surface = lumen_surface([tree], contours=[outlined(tree, ellipse, twist_rad_mm)])
+    assert_watertight(surface)
+    assert volume_mm3(surface) == pytest.approx(np.pi * 1.2**2 * 20.0, rel=0.01)
+    first = np.cross(AXIS, [0.0, 0.0, 1.0]) / np.hypot(*AXIS[:2])
+    wall = surface.points_mm[np.unique(surface.triangles[surface.face_label == 0])]
+    arm = wall - tree.points_mm[0]
+    long, short = np.abs(arm @ first), np.abs(arm @ np.cross(AXIS, first))
+    assert long.max() == pytest.approx(1.2 * 1.4, rel=0.03)
+    assert short.max() == pytest.approx(1.2 / 1.4, rel=0.03)
+
+
+def test_a_crescent_throat_keeps_its_minimal_lumen_area():
+    tree = tube(stenosed(0.6), step_mm=0.25)
+    crescent = outlined(tree, lambda a, s: 1.0 + 0.35 * np.cos(a - 1.0) + 0.15 * np.cos(3 * a))
+    surface = lumen_surface([tree], contours=[crescent])
+    assert_watertight(surface)
+    throat = int(np.argmin(tree.radius_mm))
+    area = section_area_mm2(surface, tree.points_mm[throat], AXIS)
+    assert area == pytest.approx(np.pi * tree.radius_mm[throat] ** 2, rel=0.03)
+    mesh = lumen_volume([tree], contours=[crescent])
+    p = mesh.points_mm[mesh.tetrahedra]
+    volumes = np.linalg.det(p[:, 1:] - p[:, :1]) / 6.0
+    assert volumes.min() > 0.0
+    assert volumes.sum() == pytest.approx(volume_mm3(surface), rel=0.02)
+
+
+def test_round_contours_change_nothing():
+    tree = fork()
+    n = len(tree)
+    circles = Contours(np.ones((n, 8)), [[1.0, 0.0, 0.0]] * n, [[0.0, 1.0, 0.0]] * n)
+    plain, same = lumen_surface([tree]), lumen_surface([tree], contours=[circles])
+    assert same.points_mm == pytest.approx(plain.points_mm, abs=1e-9)
+
+
+def test_contours_that_do_not_fit_are_refused_by_name():
+    good = np.ones((3, 8)), np.eye(3), np.eye(3)
+    with pytest.raises(GeometryError, match="4 or more"):
+        Contours(np.ones((3, 2)), *good[1:])
+    with pytest.raises(GeometryError, match="not positive"):
+        Contours(0.0 * good[0], *good[1:])
+    with pytest.raises(GeometryError, match="directions"):
+        Contours(good[0], np.eye(2), np.eye(3))
+    with pytest.raises(GeometryError, match="3 contours do not fit"):
+        lumen_surface([tube(1.0)], contours=[Contours(*good)])
 
 
 @pytest.mark.skipif(not CENTRELINES.exists(), reason="real centrelines are not there")

@@ -136,7 +136,7 @@ def random_piece(rng: np.random.Generator) -> Piece:
     angle = rng.uniform(0, 2 * np.pi) + 0.3 * _along(rng, 6.0)
     lumen = _off_centre(size, shift, angle)
     wavy = rng.uniform(0, 0.03) + rng.uniform(0, 0.1) * bell
-    lumen = np.maximum(lumen * (1 + wavy[:, None] * _around(rng)), 0.08)
+    lumen = np.maximum(lumen * _oval(rng, bell) * (1 + wavy[:, None] * _around(rng)), 0.08)
     outer_wall = outer[:, None] * (1 + 0.03 * _around(rng))
     outer_wall = np.maximum(outer_wall, lumen + 0.12)
     stent = rng.random() < 0.12 and calibre > 1.0
@@ -183,6 +183,14 @@ def _off_centre(size: Floats, shift: Floats, angle: Floats) -> Floats:
     away = THETA[None, :] - angle[:, None]
     off = np.minimum(shift, 0.9 * size)[:, None]  # the axis stays in the lumen
     return floats(off * np.cos(away) + np.sqrt(size[:, None] ** 2 - (off * np.sin(away)) ** 2))
+
+
+def _oval(rng: np.random.Generator, bell: Floats) -> Floats:
+    """Return the shape of ellipses of equal area: 1.0-1.2 long to short, to 1.9 in lesions."""
+    ratio = 1 + min(abs(rng.normal(0, 0.08)), 0.2) + rng.uniform(0, 0.7) * bell
+    half = np.sqrt(ratio)[:, None]
+    away = THETA - (rng.uniform(0, np.pi) + 0.4 * _along(rng, 8.0))[:, None]
+    return floats(1 / np.hypot(np.cos(away) / half, np.sin(away) * half))
 
 
 def _plaque(rng: np.random.Generator, bell: Floats, kind: str) -> Floats:

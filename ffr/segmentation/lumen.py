@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d, median_filter
 
-from ffr.segmentation.stacks import STEP_MM, TRAINED_SECTIONS, Stack, stack
+from ffr.segmentation.stacks import ANGLES, STEP_MM, TRAINED_SECTIONS, Stack, stack
 from ffr.segmentation.weights import Network
 from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, Ints, floats
+from meshes.contours import Contours, area_radius_mm, scaled_to
 from meshes.spacing import apart, distinct
 from meshes.straighten import sampled
 from meshes.tree import VesselTree, path_length_mm, sections
@@ -25,6 +26,8 @@ WINDOW_STEP = TRAINED_SECTIONS // 2 + 1  # sections from window to window: they 
 BATCH = 8  # windows
 CALCIUM_PROBABILITY = 0.5
 OSTIUM_MM = 2.0
+SHAPE_SMOOTHING_RAYS = 1.0
+SHAPES = 0.4, 2.0  # of a contour over its radius: beyond lies another vessel's lumen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +44,15 @@ class MeasuredLumen:
         Arc of calcium around the lumen, shape (n,).
     stent_probability
         Probability of a stent, shape (n,).
+    contours
+        Outline of the lumen at each point, of the area that the radius says.
     """
 
     tree: VesselTree
     radius_sd_mm: Floats
     calcium_arc_deg: Floats
     stent_probability: Floats
+    contours: Contours
 
     def __post_init__(self) -> None:
         for name in ("radius_sd_mm", "calcium_arc_deg", "stent_probability"):
@@ -98,6 +104,7 @@ def measure_lumen(
     points = np.array(tree.points_mm)
     radius = np.array(tree.radius_mm)
     spread, arc, stent = np.full(len(tree), 0.3), np.zeros(len(tree)), np.zeros(len(tree))
+    shape, directions = np.ones((len(tree), ANGLES)), np.zeros((len(tree), 2, 3))
     runs = sections(tree)
     for number in range(passes + 1):
         current = VesselTree(points, np.maximum(radius, SMALLEST_MM), tree.parent)
@@ -114,15 +121,21 @@ def measure_lumen(
                 )
                 points[own] += shift
             else:
-                area_radius = np.sqrt(np.mean(found.lumen_mm[last] ** 2, axis=1))
-                smooth = median_filter(area_radius, size=3, mode="nearest")
+                smooth = median_filter(
+                    area_radius_mm(found.lumen_mm[last]), size=3, mode="nearest"
+                )
                 radius[own] = gaussian_filter1d(smooth, RADIUS_SMOOTHING_POINTS, mode="nearest")
                 spread[own], arc[own] = found.sd_mm[last], found.calcium_arc_deg[last]
                 stent[own] = found.stent_probability[last]
-    _clean_take_offs(points, radius, runs)
+                shape[own] = _even_shape(found.lumen_mm)[last]
+                directions[own] = made.ray_direction[last][:, [0, ANGLES // 4]]
+    shape[_clean_take_offs(points, radius, runs)] = 1.0
     points = apart(points, tree.parent)
     final = VesselTree(floats(points), floats(np.maximum(radius, SMALLEST_MM)), tree.parent)
-    return MeasuredLumen(final, floats(spread), floats(arc), floats(stent))
+    contours = Contours(floats(shape), floats(directions[:, 0]), floats(directions[:, 1]))
+    return MeasuredLumen(
+        final, floats(spread), floats(arc), floats(stent), scaled_to(contours, final.radius_mm)
+    )
 
 
 def local_blood_hu(volume: Volume, tree: VesselTree, blood_hu: float) -> Floats:
@@ -188,16 +201,27 @@ def _centroid(contour: Floats, spokes: Floats) -> Floats:
     return np.asarray(shift * (np.minimum(size, limit) / np.maximum(size, 1e-9))[:, None])
 
 
-def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> None:
+def _even_shape(contour_mm: Floats) -> Floats:
+    """Return contours (n, angles) over their radii, evened out as far as the radii are."""
+    shape = contour_mm / np.maximum(area_radius_mm(contour_mm), SMALLEST_MM)[:, None]
+    shape = gaussian_filter1d(shape, RADIUS_SMOOTHING_POINTS, axis=0, mode="nearest")
+    shape = gaussian_filter1d(shape, SHAPE_SMOOTHING_RAYS, axis=1, mode="wrap")
+    return np.asarray(np.clip(shape, *SHAPES))
+
+
+def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> Ints:
     """Inside the parent's or the aorta's lumen a radius is not the vessel's: use what follows.
 
-    So a stenosis of the first two millimetres behind the aortic wall is not seen.
+    So a stenosis of the first two millimetres behind the aortic wall is not seen. Returns
+    the points that this concerns.
     """
+    inside = []
     trunk = runs[0]
     away = np.linalg.norm(points[trunk] - points[trunk[0]], axis=1)
     behind = trunk[(away > OSTIUM_MM) & (away < 2 * OSTIUM_MM)]
     if behind.size:
         radius[trunk[away <= OSTIUM_MM]] = np.median(radius[behind])
+    inside.append(trunk[away <= OSTIUM_MM])
     for run in runs:
         if run[0] == 0 or len(run) < 4:
             continue
@@ -205,3 +229,5 @@ def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> 
         first = int(np.argmax(out)) if out.any() else len(run) - 1
         after = run[first : first + 4]
         radius[run[1:first]] = np.median(radius[after])
+        inside.append(run[1:first])
+    return np.concatenate(inside)

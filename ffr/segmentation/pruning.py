@@ -6,6 +6,7 @@ import numpy as np
 
 from ffr.segmentation.lumen import MeasuredLumen
 from meshes.arrays import AnyArray, Floats
+from meshes.contours import chosen_contours
 from meshes.straighten import sampled
 from meshes.tree import (
     VesselTree,
@@ -176,4 +177,5 @@ def _subtree(lumen: MeasuredLumen, keep: AnyArray) -> MeasuredLumen:
         lumen.radius_sd_mm[chosen],
         lumen.calcium_arc_deg[chosen],
         lumen.stent_probability[chosen],
+        chosen_contours(lumen.contours, chosen),
     )

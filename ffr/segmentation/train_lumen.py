@@ -56,8 +56,8 @@ class LumenConfig:
         CPU threads.
     """
 
-    pieces: int = 4000
-    steps: int = 3000
+    pieces: int = 8000
+    steps: int = 3800
     batch: int = 12
     seed: int = 0
     learning_rate: float = 3e-3

@@ -65,6 +65,22 @@ def segments_by_block(
 
 
 @kernel
+def _factor(
+    point: int, ax: float, ay: float, az: float, outline: tuple[Floats, Floats, Floats]
+) -> float:
+    """Contour over radius at a tree point, towards (ax, ay, az); periodic, linear."""
+    shape, zero, quarter = outline
+    rays = shape.shape[1]
+    c = ax * zero[point, 0] + ay * zero[point, 1] + az * zero[point, 2]
+    s = ax * quarter[point, 0] + ay * quarter[point, 1] + az * quarter[point, 2]
+    turn = math.atan2(s, c) / (2.0 * math.pi) * rays
+    low = math.floor(turn)
+    share = turn - low
+    k = int(low) % rays
+    return shape[point, k] * (1.0 - share) + shape[point, (k + 1) % rays] * share
+
+
+@kernel
 def _run_wall(
     x: float,
     y: float,
@@ -73,13 +89,14 @@ def _run_wall(
     begin: int,
     last: int,
     segments: tuple[Floats, Floats, Floats, Floats, Ints, Ints, Ints],
+    outlines: tuple[Floats, Floats, Floats, Ints, Ints],
     planes: tuple[Floats, Floats, float],
-) -> tuple[int, float, int, float, float, float, float]:
+) -> tuple[int, float, int, float, float, float, float, float]:
     """Distance to the wall of the run that segment `listed[begin]` belongs to.
 
     Returns where the next run begins, the distance, its segment and place, and the unit
-    vector away from the axis. The nearest point of the axis decides, so that the section
-    across the axis has exactly the radius of that place.
+    vector away from the axis, and the radius that way. The nearest point of the axis
+    decides, so that the section across the axis has exactly the contour of that place.
     """
     start, end, radius_start, radius_end, run, inlet, outlet = segments
     plane_point, plane_normal, beyond = planes
@@ -99,21 +116,29 @@ def _run_wall(
             ax, ay, az = dx, dy, dz
         c += 1
     length = math.sqrt(square)
-    wall = length - radius_start[who] - where * (radius_end[who] - radius_start[who])
+    scale = 1.0 / max(length, 1e-12)
+    ax, ay, az = ax * scale, ay * scale, az * scale
+    radius = radius_start[who] + where * (radius_end[who] - radius_start[who])
+    shape, zero, quarter, parent, child = outlines
+    if shape.shape[1] > 0:
+        outline = (shape, zero, quarter)
+        before = _factor(parent[who], ax, ay, az, outline)
+        radius *= before + where * (_factor(child[who], ax, ay, az, outline) - before)
+    wall = length - radius
     for p in (inlet[who], outlet[who]):
         if p >= 0:
             g = (x - plane_point[p, 0]) * plane_normal[p, 0]
             g += (y - plane_point[p, 1]) * plane_normal[p, 1]
             g += (z - plane_point[p, 2]) * plane_normal[p, 2]
             wall = max(wall, g - beyond)
-    scale = 1.0 / max(length, 1e-12)
-    return c, wall, who, where, ax * scale, ay * scale, az * scale
+    return c, wall, who, where, ax, ay, az, radius
 
 
 @parallel_kernel
 def tube_distance(
     points: Floats,
     segments: tuple[Floats, Floats, Floats, Floats, Ints, Ints, Ints],
+    outlines: tuple[Floats, Floats, Floats, Ints, Ints],
     planes: tuple[Floats, Floats, float],
     forks: tuple[Ints, Ints, float],
     corner: Floats,
@@ -124,11 +149,15 @@ def tube_distance(
     distance: Floats,
     nearest: Ints,
     along: Floats,
+    radius: Floats,
 ) -> None:
-    """Fill the distance to the wall, below 0 inside, with the segment and place it is from.
+    """Fill the distance to the wall, below 0 inside, with the segment and place it is from,
+    and the radius there towards the point.
 
     `segments`: start, end, radius at start and end, run, and the planes (-1: none) that end
-    the vessel there; `planes`: points, outward normals, and how far beyond the plane to
+    the vessel there; `outlines`: contour over radius (points, rays) of each tree point, no
+    rays where all are round, its directions, and the points at each segment's start and
+    end; `planes`: points, outward normals, and how far beyond the plane to
     end; `forks`: tree point at the start and end of each run, and the width over which
     runs that meet there are blended. `nearest` is -1 where no segment is listed.
 
@@ -142,6 +171,7 @@ def tube_distance(
         distance[i] = FAR
         nearest[i] = -1
         along[i] = 0.0
+        radius[i] = 0.0
         bi = int(math.floor((x - corner[0]) / block))
         bj = int(math.floor((y - corner[1]) / block))
         bk = int(math.floor((z - corner[2]) / block))
@@ -152,13 +182,13 @@ def tube_distance(
         c = int(first[b])
         best, bx, by, bz, runs = FAR, 0.0, 0.0, 0.0, 0
         while c < last:
-            c, wall, who, where, ax, ay, az = _run_wall(
-                x, y, z, listed, c, last, segments, planes
+            c, wall, who, where, ax, ay, az, wide = _run_wall(
+                x, y, z, listed, c, last, segments, outlines, planes
             )
             runs += 1
             if wall < best:
                 best, bx, by, bz = wall, ax, ay, az
-                nearest[i], along[i] = who, where
+                nearest[i], along[i], radius[i] = who, where, wide
         distance[i] = best
         if runs < 2 or abs(best) > fillet:
             continue
@@ -167,8 +197,8 @@ def tube_distance(
         c = int(first[b])
         while c < last:
             other = run[listed[c]]
-            c, wall, who, where, ax, ay, az = _run_wall(
-                x, y, z, listed, c, last, segments, planes
+            c, wall, who, where, ax, ay, az, wide = _run_wall(
+                x, y, z, listed, c, last, segments, outlines, planes
             )
             related = run_start[mine] == run_start[other] or run_end[mine] == run_start[other]
             related = related or run_start[mine] == run_end[other]
