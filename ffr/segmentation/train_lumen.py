@@ -56,7 +56,7 @@ class LumenConfig:
         CPU threads.
     """
 
-    pieces: int = 8000
+    pieces: int = 5000
     steps: int = 3800
     batch: int = 12
     seed: int = 0
