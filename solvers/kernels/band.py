@@ -2,9 +2,11 @@
 
 The band of a matrix, column after column: entry (row, column) stands at
 [column, half + row - column]. Single precision and four columns at once, so that the window
-at work stays in the nearest cache: four times faster than LAPACK's pivoting dgbtrf.
+at work stays in the nearest cache: over three times as fast as LAPACK's pivoting dgbtrf.
 Without pivoting for matrices in which row and column belong to the same place, as those of
-`newton_matrix` (9 digits lost in none of thousands, in double precision).
+`newton_matrix`: in 218 of them, of virtual hearts and random tubes, the same elimination in
+double precision was right to 7e-7 at worst. Single precision gives a Newton step to 1e-4
+(median; 2e-3 in 9 of 10), and the next step mends what it lacks.
 """
 
 from __future__ import annotations
