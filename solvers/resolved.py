@@ -180,7 +180,8 @@ def _parts(
     parts = []
     if mother is not None and like > 0.0:
         try:
-            course = go_on(given, mother, way[1:], guesses.get((end, True)))
+            known = guesses.get((end, True), mother.solved)
+            course = go_on(given, mother, way[1:], known)
             parts.append((like, True, course))
         except ConvergenceError:
             like = 0.0  # as a reservoir it may have one

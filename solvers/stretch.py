@@ -6,12 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import lapack
 
-from meshes.arrays import Floats, floats
+from meshes.arrays import AnyArray, Floats, floats
 from solvers.errors import ConvergenceError
 from solvers.kernels.axisymmetric import mean_pressure, residual
+from solvers.kernels.band import empty_band, factorise, solve
 from solvers.kernels.newton_matrix import REACH_X, REACH_Y, newton_matrix
 from solvers.reversal import TAIL, marched, reach
 from solvers.stations import Line
@@ -31,23 +30,20 @@ Place = tuple[Floats, Floats, Floats, Floats]  # x, radius, faces, viscosity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Factors:
-    """A factorised Newton matrix: good for many steps, also at a flow that is near."""
-
-    band: Floats
-    pivots: NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """Stations between which all terms were solved, and the last matrix."""
+    """Stations between which all terms were solved, and the last matrix in factors.
+
+    These are good for many steps, also at a flow that is near.
+    """
 
     first: int
     end: int
-    factors: Factors | None = None
+    factors: AnyArray | None = None
 
 
-def solve_stretch(line: Line, psi: Floats, plan: Stretch, seen: int | None) -> Stretch:
+def solve_stretch(
+    line: Line, psi: Floats, plan: Stretch, seen: int | None, spare: Floats | None = None
+) -> Stretch:
     """Solve all terms from the plan's first station as far as the flow reverses.
 
     From the guess given or a march through the stretch; if that is too poor, by way of
@@ -63,6 +59,8 @@ def solve_stretch(line: Line, psi: Floats, plan: Stretch, seen: int | None) -> S
         Where to begin, and where to end at the soonest.
     seen
         Station where the flow was seen to reverse; None where psi is a good guess already.
+    spare
+        Another guess of psi, where a march does not arrive.
 
     Returns
     -------
@@ -81,6 +79,9 @@ def solve_stretch(line: Line, psi: Floats, plan: Stretch, seen: int | None) -> S
     guessed = seen is None
     if seen is not None:
         guessed = marched(line.part(first, last), psi[first:])
+        if not guessed and spare is not None:
+            psi[first + 1 :] = spare[first + 1 :]
+            guessed = True
         plan = Stretch(first, reach(line, psi, first, seen) if guessed else end)
     if guessed:
         solved = _grow(line, psi, plan, 1.0)
@@ -189,8 +190,8 @@ def stretch_pressure(line: Line, psi: Floats) -> Floats:
 
 
 def _newton(
-    line: Line, guess: Floats, thick: float, factors: Factors | None
-) -> tuple[Floats, Factors | None]:
+    line: Line, guess: Floats, thick: float, factors: AnyArray | None
+) -> tuple[Floats, AnyArray | None]:
     """Return psi at `thick` times the viscosity, and the last matrix; None if not steady."""
     psi = guess.copy()
     psi[:, 0], psi[:, -1] = 0.0, line.flow_m3_s
@@ -204,7 +205,7 @@ def _newton(
             factors = _factorised(psi, place, rest)
         if factors is None:
             return psi, None
-        worst = float(np.linalg.norm(rest))
+        worst = _size(rest)
         for again in range(SOLVES):
             step = _step(factors, rest)
             largest = float(np.abs(step).max() / line.flow_m3_s)
@@ -216,7 +217,7 @@ def _newton(
                 trial = psi.copy()
                 trial[:, 1:-1] += share * step
                 residual(trial, *place, rest)
-                left = float(np.linalg.norm(rest))
+                left = _size(rest)
                 if left < (1.0 - 0.1 * share) * worst or largest < SURE:
                     break
                 if old or share < 0.05:
@@ -236,19 +237,23 @@ def _newton(
     return psi, None
 
 
-def _factorised(psi: Floats, place: Place, rest: Floats) -> Factors | None:
+def _size(rest: Floats) -> float:
+    """Return the root of the sum of squares; `np.linalg.norm` starts threads: far slower."""
+    return float(np.sqrt(np.square(rest).sum()))
+
+
+def _factorised(psi: Floats, place: Place, rest: Floats) -> AnyArray | None:
     """Return Newton's matrix at psi in factors, None if it is singular; fill the residual."""
     inner = psi.shape[1] - 2
-    half = REACH_X * inner + REACH_Y
-    band = np.empty((3 * half + 1, len(psi) * inner), order="F")
+    band = empty_band(len(psi) * inner, REACH_X * inner + REACH_Y)
     newton_matrix(psi, *place, *residual(psi, *place, rest), band)
-    band, pivots, info = lapack.dgbtrf(band, half, half, overwrite_ab=1)
-    return Factors(band, pivots) if info == 0 else None
+    return band if factorise(band) else None
 
 
-def _step(factors: Factors, rest: Floats) -> Floats:
+def _step(factors: AnyArray, rest: Floats) -> Floats:
     """Return Newton's change of psi at the inner faces, (n, faces - 2)."""
-    half = factors.band.shape[0] // 3
-    right = -rest[:, 1:-1].reshape(-1, 1)
-    step, _ = lapack.dgbtrs(factors.band, half, half, right, factors.pivots)
-    return floats(step.reshape(len(rest), -1))
+    step = np.zeros(len(factors), dtype=factors.dtype)
+    right = rest[:, 1:-1]
+    step[: right.size] = -right.ravel()
+    solve(factors, step)
+    return floats(step[: right.size].reshape(right.shape))

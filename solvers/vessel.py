@@ -120,7 +120,7 @@ def solve_vessel(
     entry
         Profile at the first sample, `developed` or `plug`.
     guess
-        The same vessel at a similar flow: saves most of the time.
+        The same vessel, or one that begins like it, at a similar flow: saves most of the time.
 
     Raises
     ------
@@ -129,10 +129,10 @@ def solve_vessel(
     """
     for k in range(0 if guess is None else guess.steepness, len(SLOPES)):
         line = _line(s_m, radius_m, flow_m3_s, blood, SLOPES[k])
-        if guess is not None and not np.array_equal(guess.x_m, line.x_m):
-            guess = None
         flow = floats(np.interp(line.x_m, s_m, flow_m3_s))
-        if guess is not None and np.abs(flow / guess.flow_m3_s - 1.0).max() < SAME_FLOW:
+        if guess is not None and not np.array_equal(guess.x_m, line.x_m):
+            guess = _moved(guess, line.x_m, flow)
+        elif guess is not None and np.abs(flow / guess.flow_m3_s - 1.0).max() < SAME_FLOW:
             return _scaled(guess, flow)
         try:
             solved = _solve(line, flow, blood, entry, guess)
@@ -161,6 +161,16 @@ def _line(
     return Line(x, wide, viscosity, float(flow[0]) / np.pi, radial_faces(CELLS))
 
 
+def _moved(solved: Profiles, x_m: Floats, flow_m3_s: Floats) -> Profiles:
+    """Return the profiles at other stations, as a guess; further down they are the last one."""
+    at, n = solved.x_m, solved.x_m.size
+    place = np.interp(x_m, at, np.arange(n))
+    above = np.minimum(place.astype(np.int64), n - 2)
+    share = (place - above)[:, None]
+    psi = (1.0 - share) * solved.psi[above] + share * solved.psi[above + 1]
+    return dataclasses.replace(solved, x_m=x_m, psi=psi, flow_m3_s=flow_m3_s, stretches=())
+
+
 def _scaled(solved: Profiles, flow_m3_s: Floats) -> Profiles:
     """Return the same profiles at a flow that is hardly another."""
     ratio = flow_m3_s / solved.flow_m3_s
@@ -179,9 +189,11 @@ def _solve(
     psi, pressure, gradient = np.empty((n, line.face.size)), np.zeros(n), np.zeros(n)
     psi[0] = entry(line.face) * line.flow_m3_s
     plan: list[Stretch] = []
-    if guess is not None and guess.stretches:
+    spare = None
+    if guess is not None:
         plan = list(guess.stretches)
-        psi[1:] = guess.psi[1:] * line.flow_m3_s
+        spare = guess.psi * line.flow_m3_s
+        psi[1:] = spare[1:]
     stretches: list[Stretch] = []
     known = 0
     while known < n - 1:
@@ -207,7 +219,7 @@ def _solve(
             _add_marched(line, gradient, pressure, known, first)
         known = first
         if first < n - 1:
-            here = solve_stretch(line, psi, here, None if warm else last)
+            here = solve_stretch(line, psi, here, None if warm else last, spare)
             first, end = here.first, here.end
             gain = stretch_pressure(line.part(first, end), psi[first : end + 1])
             pressure[first + 1 : end + 1] = pressure[first] + gain[1:]

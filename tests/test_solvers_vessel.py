@@ -19,7 +19,9 @@ from solvers.bends import (
 from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.kernels.axisymmetric import residual
-from solvers.kernels.newton_matrix import newton_matrix
+from solvers.kernels.band import empty_band, factorise
+from solvers.kernels.band import solve as solve_band
+from solvers.kernels.newton_matrix import REACH_X, REACH_Y, newton_matrix
 from solvers.reversal import reach
 from solvers.stations import Line, place_stations, radial_faces
 from solvers.units import PA_PER_MMHG
@@ -71,6 +73,37 @@ def test_the_full_equations_hold_exactly_for_poiseuille_flow():
     assert np.abs(rest).max() < 1e-9 * scale * 1e-3
 
 
+def dense(band, size):
+    """Return the matrix whose band stands in the storage of kernels.band."""
+    half, whole = band.shape[1] // 2, np.zeros((size, size))
+    for column in range(size):
+        rows = np.arange(max(0, column - half), min(size, column + half + 1))
+        whole[rows, column] = band[column, half + rows - column]
+    return whole
+
+
+@pytest.mark.parametrize("size", [17, 18, 19, 20])
+def test_elimination_finds_what_a_band_was_multiplied_with(size):
+    rng = np.random.default_rng(size)
+    reach = 5
+    band = empty_band(size, reach)
+    half = band.shape[1] // 2
+    for column in range(size):
+        for row in range(max(0, column - reach), min(size, column + reach + 1)):
+            band[column, half + row - column] = rng.normal() + 12.0 * (row == column)
+    solution = rng.normal(size=size)
+    right = np.zeros(len(band), dtype=np.float32)
+    right[:size] = dense(band, size) @ solution
+    assert factorise(band)
+    solve_band(band, right)
+    assert right[:size] == pytest.approx(solution, abs=3e-6)
+    assert not right[size:].any()
+
+
+def test_a_band_without_a_first_pivot_is_refused():
+    assert not factorise(empty_band(8, 2))
+
+
 def test_the_newton_matrix_is_the_derivative_of_the_residual():
     rng = np.random.default_rng(3)
     face = radial_faces(8)
@@ -79,21 +112,11 @@ def test_the_newton_matrix_is_the_derivative_of_the_residual():
     psi = 1e-7 * np.tile(developed(face), (12, 1))
     psi[2:, 1:-1] *= 1 + 0.3 * rng.normal(size=(10, 7))  # flow in all directions
     nu, rest = np.full(12, 3.3e-6), np.zeros_like(psi)
-    half = 2 * 7 + 3
-    band = np.empty((3 * half + 1, 12 * 7), order="F")
+    band = empty_band(12 * 7, REACH_X * 7 + REACH_Y)
     newton_matrix(psi, x, r, face, nu, *residual(psi, x, r, face, nu, rest), band)
     step = np.zeros_like(psi)
     step[2:, 1:-1] = 1e-7 * rng.normal(size=(10, 7))
-    flat = step[:, 1:-1].ravel()
-    predicted = np.array(
-        [
-            sum(
-                band[2 * half + i - j, j] * flat[j]
-                for j in range(max(0, i - half), min(84, i + half + 1))
-            )
-            for i in range(84)
-        ]
-    ).reshape(12, 7)
+    predicted = (dense(band, 84) @ step[:, 1:-1].ravel()).reshape(12, 7)
     h, above, below = 1e-7, np.zeros_like(psi), np.zeros_like(psi)
     residual(psi + h * step, x, r, face, nu, above)
     residual(psi - h * step, x, r, face, nu, below)
@@ -169,6 +192,21 @@ def test_a_guess_changes_the_time_not_the_answer():
     s, r = cosine(3.0, 0.6, 10.0)
     cold = solve(s, r, 120.0)
     warm = solve(s, r, 120.0, guess=solve(s, r, 111.0))
+    assert warm.pressure_pa == pytest.approx(cold.pressure_pa, abs=0.05 * PA_PER_MMHG)
+
+
+def test_where_no_march_arrives_the_flow_of_a_similar_vessel_will_do(monkeypatch):
+    s, r = cosine(3.0, 0.6, 10.0)
+    other = solve(s, r, 120.0)
+    longer = np.r_[s, 0.12]
+    r = np.r_[r, r[-1]]
+    cold = solve(longer, r, 120.0)
+    assert other.x_m.size != cold.x_m.size
+    monkeypatch.setattr("solvers.stretch.marched", lambda *_: False)
+    monkeypatch.setattr("solvers.stretch.ATTEMPTS", 0)  # nor by way of higher viscosities
+    with pytest.raises(ConvergenceError):
+        solve(longer, r, 120.0)
+    warm = solve(longer, r, 120.0, guess=other)
     assert warm.pressure_pa == pytest.approx(cold.pressure_pa, abs=0.05 * PA_PER_MMHG)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from meshes.arrays import Floats
+from meshes.arrays import AnyArray, Floats
 from meshes.compiled import kernel
 
 QUICK = 0.125  # as in `axisymmetric`
@@ -242,43 +242,51 @@ def _along(
 
 
 @kernel
-def _row(i: int, x: Floats, face: Floats, along: Floats, across: Floats, band: Floats) -> None:
-    """Fill the rows of the residuals at station i: the way around each vertex."""
+def _row(
+    i: int, x: Floats, face: Floats, along: Floats, across: Floats, row: Floats, band: AnyArray
+) -> None:
+    """Fill the rows of the residuals at station i: the way around each vertex.
+
+    `row` is work space for one: stations i - 2 to i + 2, faces j - 3 to j + 3.
+    """
     cells = along.shape[1]
-    inner = cells - 1
-    half = REACH_X * inner + REACH_Y
+    inner, half = cells - 1, band.shape[1] // 2
     step = 0.5 * (x[i + 1] - x[i - 1])
     for j in range(1, cells):
-        here = i * inner + j - 1
         turn = 0.5 * (face[j + 1] - face[j - 1])
+        low, high = along[0, j - 1], along[0, j]
+        for a in range(5):
+            row[a, 0] = -step * low[a, 0]
+            for k in range(1, 7):
+                row[a, k] = step * (high[a, k - 1] - low[a, k])
         base = max(j - 2, 0) - (j - 3)
-        for a in range(2 * REACH_X + 1):
-            for k in range(max(0, 4 - j), min(2 * REACH_Y + 1, cells + 3 - j)):
-                value = -step * along[0, j - 1, a, k]
-                if k > 0:
-                    value += step * along[0, j, a, k - 1]
-                if base <= k < base + 5:
-                    if a > 0:
-                        value -= turn * across[i, j, a - 1, k - base]
-                    if a < 4:
-                        value += turn * across[i - 1, j, a, k - base]
+        up, down = across[i - 1, j], across[i, j]
+        for a in range(4):
+            for k in range(5):
+                row[a, base + k] += turn * up[a, k]
+        for a in range(4):
+            for k in range(5):
+                row[a + 1, base + k] -= turn * down[a, k]
+        here = i * inner + j - 1
+        for a in range(5):
+            for k in range(max(0, 4 - j), min(7, cells + 3 - j)):
                 column = (i - 2 + a) * inner + j - 4 + k
-                band[2 * half + here - column, column] = value
+                band[column, half + here - column] = row[a, k]
 
 
 @kernel
 def newton_matrix(
     psi: Floats, x: Floats, radius: Floats, face: Floats, viscosity: Floats,
-    u: Floats, w: Floats, mean: Floats, band: Floats,
+    u: Floats, w: Floats, mean: Floats, band: AnyArray,
 ) -> None:  # fmt: skip
-    """Fill the derivative of `axisymmetric.residual` in LAPACK's band storage.
+    """Fill the derivative of `axisymmetric.residual` into a `band.empty_band` of zeros.
 
-    Unknowns are the inner faces of all stations, station by station; both half band widths
-    are REACH_X (cells - 1) + REACH_Y. u, w, mean are what `axisymmetric.gradients` fills.
+    Unknowns are the inner faces of all stations, station by station; the band reaches
+    REACH_X (cells - 1) + REACH_Y to either side. u, w, mean are what
+    `axisymmetric.gradients` fills.
     """
     n, cells = psi.shape[0], psi.shape[1] - 1
-    inner = cells - 1
-    half = REACH_X * inner + REACH_Y
+    inner, half = cells - 1, band.shape[1] // 2
     per = np.empty((n, cells))
     for i in range(n):
         for j in range(cells):
@@ -291,14 +299,14 @@ def newton_matrix(
         _linear(i, x, radius, face, per, dw, dmean, slope)
     for i in range(n - 1):
         _across(i, psi, x, radius, face, viscosity, w, mean, dw, dmean, across)
-    band[:] = 0.0
+    row = np.zeros((5, 7))
     for i in range(2, n - 2):
         _along(i, psi, x, radius, face, viscosity, u, per, slope, across, along)
-        _row(i, x, face, along, across, band)
+        _row(i, x, face, along, across, row, band)
     for i in range(n - 2, n):
         for j in range(1, cells):
             here = i * inner + j - 1
-            band[2 * half, here] = 1.0
-            band[2 * half + inner, here - inner] = -1.0
+            band[here, half] = 1.0
+            band[here - inner, half + inner] = -1.0
     for here in range(2 * inner):
-        band[2 * half, here] = 1.0
+        band[here, half] = 1.0

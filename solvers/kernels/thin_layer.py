@@ -32,79 +32,75 @@ def speeds(psi: Floats, face: Floats, radius: float, u: Floats) -> None:
 
 
 @kernel
-def _carried(flux: float, conductance: float, near: float, far: float) -> tuple[float, float]:
-    """Return weights of a cell and its neighbour in the value that a face carries.
+def _carried(flux: float, conductance: float, share: float) -> float:
+    """Return the weight of the outer cell in the value that a face carries outward.
 
-    Linear interpolation; as much upwind as keeps the cell's Peclet number at 2.
+    `share` if linear between the cells; as much upwind as keeps the cell's Peclet number,
+    flux over conductance, at 2.
     """
-    peclet = abs(flux) / conductance
-    upwind = 1.0 - 2.0 / peclet if peclet > 2.0 else 0.0
-    other = (1.0 - upwind) * near / (near + far)
-    if flux < 0.0:
-        other += upwind
-    return 1.0 - other, other
+    if abs(flux) <= 2.0 * conductance:
+        return share
+    linear = 2.0 * conductance / abs(flux)
+    return linear * share if flux > 0.0 else linear * share + 1.0 - linear
 
 
 @kernel
 def _station(
     face: Floats, radius: float, viscosity: float, flow: float,
     rate: Floats, square: Floats, above: Floats, before: Floats,
-    u: Floats, psi: Floats,
+    u: Floats, psi: Floats, work: Floats,
 ) -> tuple[float, bool]:  # fmt: skip
     """Newton for one profile; `u` holds the guess, returns -(1/rho) dp/dx's negative, done.
 
     rate: the three weights of the backward difference in x; square: its two older terms of
-    R^2 u^2, summed; above, before: psi one and two stations upstream.
+    R^2 u^2, summed; above, before: psi one and two stations upstream. work: (7, cells).
     """
     n = face.size - 1
     r2 = radius * radius
-    du0, du1, dp0, dp1 = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
-    wu, wp = np.zeros(n), np.zeros(n)
-    forward = np.empty(n, dtype=np.bool_)
+    du0, du1, dp0, dp1, wu, wp = work[0], work[1], work[2], work[3], work[4], work[5]
+    forward = work[6]  # 1, or 0 where the flow is reversed
     gradient = 0.0
     for step in range(NEWTON_STEPS):
         psi[0] = 0.0
         for j in range(n):
             psi[j + 1] = psi[j] + r2 * (face[j + 1] - face[j]) * u[j]
             if step < FREE_STEPS:
-                forward[j] = u[j] >= 0.0
-        for j in range(n):
+                forward[j] = 1.0 if u[j] >= 0.0 else 0.0
+        flux, outer, g = 0.0, 0.0, 0.0  # of a cell's outer face, then of the next one's inner
+        for j in range(n):  # each equation times the cell's width: divisions take long
             dy = face[j + 1] - face[j]
             rest, diagonal, lower, upper, psi_lower, psi_upper = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            kept = 0.0 if forward[j] else 1.0  # reversed: F du/dy instead of d(F u)/dy
-            if forward[j]:
-                rest += rate[0] * r2 * u[j] * u[j] + square[j]
-                diagonal += 2.0 * rate[0] * r2 * u[j]
+            kept = 1.0 - forward[j]  # reversed: F du/dy instead of d(F u)/dy
+            if kept == 0.0:
+                rest += dy * (rate[0] * r2 * u[j] * u[j] + square[j])
+                diagonal += dy * 2.0 * rate[0] * r2 * u[j]
+            if j > 0:
+                value = (outer - kept) * u[j] + (1.0 - outer) * u[j - 1]
+                rest -= flux * value - g * (u[j] - u[j - 1])
+                diagonal += g - flux * (outer - kept)
+                lower -= flux * (1.0 - outer) + g
+                psi_lower += rate[0] * value
             if j < n - 1:
-                far = face[j + 2] - face[j + 1]
-                g = 8.0 * viscosity * face[j + 1] / (dy + far)
+                share = 1.0 / (face[j + 2] - face[j])
+                g = 8.0 * viscosity * face[j + 1] * share
                 flux = -(
                     rate[0] * psi[j + 1] + rate[1] * above[j + 1] + rate[2] * before[j + 1]
                 )
-                own, other = _carried(flux, g, dy, far)
-                value = (own - kept) * u[j] + other * u[j + 1]
-                rest += (flux * value - g * (u[j + 1] - u[j])) / dy
-                diagonal += (flux * (own - kept) + g) / dy
-                upper += (flux * other - g) / dy
-                psi_upper -= rate[0] * value / dy
+                outer = _carried(flux, g, dy * share)
+                value = (1.0 - outer - kept) * u[j] + outer * u[j + 1]
+                rest += flux * value - g * (u[j + 1] - u[j])
+                diagonal += flux * (1.0 - outer - kept) + g
+                upper += flux * outer - g
+                psi_upper -= rate[0] * value
             else:  # wall: parabola through the wall and two cells
                 d1 = 0.5 * dy
                 d2 = dy + 0.5 * (face[j] - face[j - 1])
-                g = 4.0 * viscosity / ((d2 - d1) * dy)
-                rest += g * (u[j] * d2 / d1 - u[j - 1] * d1 / d2)
-                diagonal += g * d2 / d1
-                lower -= g * d1 / d2
+                drag = 4.0 * viscosity / (d2 - d1)
+                rest += drag * (u[j] * d2 / d1 - u[j - 1] * d1 / d2)
+                diagonal += drag * d2 / d1
+                lower -= drag * d1 / d2
             u_before, p_before, u_slope, p_slope, w_u, w_p = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             if j > 0:
-                far = face[j] - face[j - 1]
-                g = 8.0 * viscosity * face[j] / (dy + far)
-                flux = -(rate[0] * psi[j] + rate[1] * above[j] + rate[2] * before[j])
-                own, other = _carried(-flux, g, dy, far)
-                value = (own - kept) * u[j] + other * u[j - 1]
-                rest -= (flux * value - g * (u[j] - u[j - 1])) / dy
-                diagonal += (g - flux * (own - kept)) / dy
-                lower -= (flux * other + g) / dy
-                psi_lower += rate[0] * value / dy
                 u_before, u_slope, w_u = du0[j - 1], du1[j - 1], wu[j - 1]
                 p_before, p_slope, w_p = dp0[j - 1], dp1[j - 1], wp[j - 1]
             # one row of a block tridiagonal elimination; the pressure gradient is carried along
@@ -112,9 +108,10 @@ def _station(
             pivot = diagonal - lower * w_u - psi_lower * w_p + psi_upper * k
             if pivot == 0.0:
                 return 0.0, False
-            du0[j] = -(rest + lower * u_before + (psi_lower + psi_upper) * p_before) / pivot
-            du1[j] = -(r2 + lower * u_slope + (psi_lower + psi_upper) * p_slope) / pivot
-            wu[j] = upper / pivot
+            inverse = 1.0 / pivot
+            du0[j] = -(rest + lower * u_before + (psi_lower + psi_upper) * p_before) * inverse
+            du1[j] = -(r2 * dy + lower * u_slope + (psi_lower + psi_upper) * p_slope) * inverse
+            wu[j] = upper * inverse
             dp0[j] = p_before + k * du0[j]
             dp1[j] = p_slope + k * du1[j]
             wp[j] = k * wu[j]
@@ -159,7 +156,7 @@ def march(
     """
     cells = face.size - 1
     u = np.zeros(cells)
-    square = np.zeros(cells)
+    square, work = np.zeros(cells), np.zeros((7, cells))
     rate = np.zeros(3)
     for i in range(first + 1, x.size):
         h = x[i] - x[i - 1]
@@ -181,8 +178,9 @@ def march(
             square[j] += rate[1] * (radius[i - 1] * u[j]) ** 2
             u[j] *= (radius[i - 1] / radius[i]) ** 2
         gradient[i], done = _station(
-            face, radius[i], viscosity[i], flow, rate, square, psi[i - 1], before, u, psi[i]
-        )
+            face, radius[i], viscosity[i], flow, rate, square, psi[i - 1], before, u, psi[i],
+            work,
+        )  # fmt: skip
         if not done:
             return i, False
         for j in range(cells):  # not u.min(): that takes numba half a second to compile
