@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ffr.boundary import Boundary, boundary_from_patient
+from ffr.ends import check_trees
 from ffr.errors import StudyError
 from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag
@@ -147,7 +148,7 @@ def extract_trees(
         lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         trees.append(named_tree(lumen.tree, side, frame, lumen.radius_sd_mm))
         progress(0.4 + 0.6 * (number + 1) / len(found))
-    return tuple(trees), traced.flags, {"section": network.sha256}
+    return tuple(trees), check_trees(trees, traced.flags), {"section": network.sha256}
 
 
 def solve(
