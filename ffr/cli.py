@@ -168,7 +168,7 @@ def _go_through(
     study: Path | None, out: Path, series: str | None, known: Patient, first: str, last: str
 ) -> None:
     from ffr import workflow  # heavy: after the checks
-    from ffr.show import bars, lesion_table, page, progress_page
+    from ffr.show import bars, cad_rads_line, lesion_table, page, progress_page
 
     steps: dict[str, tuple[str, Callable[[Callable[[float], None]], object]]] = {
         "scan": (
@@ -191,6 +191,7 @@ def _go_through(
         for flag in result.flags:
             print(f"warning: {flag.message}")
         page().print(lesion_table(result) if result.lesions else "No lesions found.")
+        print(cad_rads_line(result))
         print(f"report: {out / 'report.html'}")
         print(RUO)
 

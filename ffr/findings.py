@@ -10,13 +10,16 @@ from typing import Any, Literal
 import numpy as np
 
 from ffr import __version__
+from ffr.cad_rads import stenosis_interval, suggested_cad_rads
 from ffr.errors import ConfigError
 from ffr.flags import Flag
+from ffr.lumen_error import LumenError
 from ffr.physiology import Assumption
 from ffr.result import (
     RESEARCH_USE_ONLY,
     AssumptionEntry,
     FlagEntry,
+    FlagPlace,
     ImageQuality,
     Influence,
     InputSummary,
@@ -49,6 +52,8 @@ SEGMENT_NAMES = {
     17: "ramus intermedius", 18: "L-PLB",
 }  # fmt: skip
 TOO_SMALL = "lumen below the modelled size"
+# Of the healthy diameter at narrowings: see `python -m validation reference`
+REFERENCE_SD_PERCENT = 6.0
 OCCLUDED = "occluded: nothing is known to flow behind a closed lumen"
 
 
@@ -131,9 +136,11 @@ def build_result(
         vessels += list(
             _vessels(coronary, solutions[t], mask, s_mm, aortic_pressure_mmhg, here, spreads[t])
         )
+    warnings = tuple(map(_flag, flags))
+    shut = [name for coronary in coronaries for name in _closed(coronary)]
     created = datetime.now(UTC) if created is None else created.astimezone(UTC)
     return Result(
-        schema_version="1.1",
+        schema_version="1.2",
         research_use_only=RESEARCH_USE_ONLY,
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         code_version=__version__,
@@ -145,17 +152,40 @@ def build_result(
             AssumptionEntry(name=a.name, value=a.value, source=a.source, assumed=a.assumed)
             for a in assumptions
         ),
-        flags=tuple(FlagEntry(name=f.name, message=f.message) for f in flags),
+        flags=warnings,
         dominance=dominance,
         lv_mass_g=lv_mass_g,
         aortic_pressure_mmhg=float(aortic_pressure_mmhg),
         image_quality=image_quality or ImageQuality(),
+        suggested_cad_rads=suggested_cad_rads(stenoses, vessels, warnings, shut),
         lesions=tuple(stenoses),
         segments=tuple(runs),
         vessels=tuple(vessels),
         not_analysed=tuple(_not_analysed(coronaries, vessels)),
         timings=tuple(Timing(stage=n, duration_s=t) for n, t in (timings_s or {}).items()),
     )
+
+
+def _flag(flag: Flag) -> FlagEntry:
+    place = flag.place
+    if place is None:
+        return FlagEntry(name=flag.name, message=flag.message, place=None)
+    where = FlagPlace(
+        side="left" if place.side == "left" else "right",
+        vessel=place.vessel,
+        segment=place.segment,
+        position_mm=place.position_mm,
+        point_mm=place.point_mm,
+    )
+    return FlagEntry(name=flag.name, message=flag.message, place=where)
+
+
+def _closed(coronary: CoronaryTree) -> list[str]:
+    """Names of the vessels in which the lumen closes."""
+    shut = occluded(coronary.tree)
+    first = shut.copy()
+    first[1:] &= ~shut[coronary.tree.parent[1:]]
+    return [coronary.names[k] for k in np.unique(coronary.branch[first])]
 
 
 def _left_first(coronaries: Sequence[CoronaryTree]) -> list[int]:
@@ -245,6 +275,7 @@ def _lesion(
         end_mm=float(s_mm[lesion.end]),
         length_mm=float(lesion.length_mm),
         diameter_stenosis_percent=float(lesion.diameter_stenosis_percent),
+        **_stenosis_ends(coronary, lesion),
         area_stenosis_percent=float(lesion.area_stenosis_percent),
         minimal_lumen_area_mm2=float(lesion.minimal_lumen_area_mm2),
         minimal_diameter_mm=float(lesion.minimal_diameter_mm),
@@ -261,6 +292,22 @@ def _lesion(
         distal_point=point if shown else None,
         not_analysed_reason=None if shown else reason,
     )
+
+
+def _stenosis_ends(coronary: CoronaryTree, lesion: Lesion) -> dict[str, float | None]:
+    """Ends of the 95 % interval of the diameter stenosis, from lumen and reference."""
+    names = ("diameter_stenosis_low_percent", "diameter_stenosis_high_percent")
+    if occluded(coronary.tree)[lesion.throat]:
+        return dict.fromkeys(names)
+    error = LumenError()
+    own = error.own_percent(coronary)[lesion.throat] / 100.0
+    shared = 2.0 * error.shared_mm / lesion.minimal_diameter_mm
+    ends = stenosis_interval(
+        lesion.minimal_diameter_mm,
+        lesion.reference_diameter_mm,
+        float(np.sqrt(own**2 + shared**2 + (REFERENCE_SD_PERCENT / 100.0) ** 2)),
+    )
+    return dict(zip(names, ends, strict=True))
 
 
 def _reason(coronary: CoronaryTree, points: Sequence[int]) -> str:

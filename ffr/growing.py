@@ -22,7 +22,9 @@ STEP_MM = 0.5
 SMOOTHING_MM = 1.2
 
 
-def grow(reached: Reached, mine: Ints, beside_mm: float = BESIDE_MM) -> tuple[list[Ints], int]:
+def grow(
+    reached: Reached, mine: Ints, beside_mm: float = BESIDE_MM
+) -> tuple[list[Ints], list[int]]:
     """Add the longest uncovered path again and again until only stubs are left.
 
     Parameters
@@ -37,13 +39,13 @@ def grow(reached: Reached, mine: Ints, beside_mm: float = BESIDE_MM) -> tuple[li
     Returns
     -------
     paths, bridged
-        Flat voxels of each path, from its take-off on an earlier one, and the number of
-        gaps that were bridged.
+        Flat voxels of each path, from its take-off on an earlier one, and the flat voxel in
+        the middle of each gap that was bridged.
     """
     covered = np.zeros(reached.evidence.size, dtype=bool)
     on_tree = np.zeros(reached.evidence.size, dtype=bool)
     paths: list[Ints] = []
-    bridged = 0
+    bridged: list[int] = []
     parent, length = reached.parent, reached.length_mm
     for leaf in mine[np.argsort(-length[mine], kind="stable")]:
         if covered[leaf]:
@@ -62,10 +64,25 @@ def grow(reached: Reached, mine: Ints, beside_mm: float = BESIDE_MM) -> tuple[li
         own = _own_part(reached, voxels, paths) if paths else voxels
         _cover(covered, own, reached, beside_mm)
         if length[leaf] - length[own[min(1, len(own) - 1)]] >= BRANCH_MM:
-            bridged += gap > SLIT_MM or not reached.links.isdisjoint(own.tolist())
+            bridged += _bridged(reached, own) or _middle(reached, voxels, gap, last)
             paths.append(own)
             on_tree[own] = True
     return paths, bridged
+
+
+def _bridged(reached: Reached, own: Ints) -> list[int]:
+    """Middle voxels of the links that a path runs over."""
+    over = np.flatnonzero(np.isin(own, list(reached.links)))
+    groups = np.split(over, np.flatnonzero(np.diff(over) > 1) + 1)
+    return [int(own[group[len(group) // 2]]) for group in groups if group.size]
+
+
+def _middle(reached: Reached, voxels: Ints, gap: float, last: int) -> list[int]:
+    """Middle voxel of the longest gap of a path, unless it is noise."""
+    if gap <= SLIT_MM:
+        return []
+    length = reached.length_mm[voxels]
+    return [int(voxels[np.argmin(np.abs(length - length[last] + 0.5 * gap))])]
 
 
 def tip(reached: Reached, path: Ints) -> Ints:

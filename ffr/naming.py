@@ -72,7 +72,7 @@ def named_tree(
         tree,
         side,
         radius_sd_mm,
-        reference_radius_mm(tree),
+        reference_radius_mm(tree, side),
         branch,
         names,
         scct_segments(tree, branch, names),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ffr.boundary import Boundary, boundary_from_patient
+from ffr.ends import check_trees
 from ffr.errors import StudyError
 from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag
@@ -143,16 +144,18 @@ def extract_trees(
     network = load_network("lumen")
     frame = heart_frame(heart.labels)
     seen = scan_sharpness(scan.volume, heart.labels, heart.blood_hu)
-    trees, flags = [], list(traced.flags)
+    trees: list[CoronaryTree] = []
+    walls: list[Flag] = []
     found = [(side, t) for side in ("left", "right") if (t := getattr(traced, side))]
     for number, (side, raw) in enumerate(found):
         lumen = measure_lumen(scan.volume, raw, heart.blood_hu, seen, network)
         lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         named = named_tree(lumen.tree, side, frame, lumen.radius_sd_mm)
         trees.append(replace(named, contours=lumen.contours))
-        flags += wall_flags(trees[-1], lumen.calcium_arc_deg, lumen.stent_probability)
+        walls += wall_flags(trees[-1], lumen.calcium_arc_deg, lumen.stent_probability)
         progress(0.4 + 0.6 * (number + 1) / len(found))
-    return tuple(trees), tuple(flags), {"lumen": network.sha256}
+    told = (*check_trees(trees, traced.flags), *walls)
+    return tuple(trees), told, {"lumen": network.sha256}
 
 
 def solve(

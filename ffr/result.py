@@ -7,10 +7,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 RESEARCH_USE_ONLY = "Research use only. Not a medical device. Not for diagnosis."
 
 Side = Literal["left", "right"]
+StenosisGrade = Literal["0-1", "2", "3", "4A", "4B", "5"]
+Grade = Literal["0-1", "2", "3", "4A", "4B", "5", "N"]
+Modifier = Literal["N", "I+", "I±", "I-", "S"]
 State = Literal["above 0.80", "0.76-0.80", "0.75 or below", "occluded", "not analysed"]
 
 
@@ -87,6 +90,21 @@ class AssumptionEntry(Model):
     """True: assumed, because it was not given or measured."""
 
 
+class FlagPlace(Model):
+    """Where a warning belongs to: as much of it as is known."""
+
+    side: Side
+    """Coronary tree: "left" or "right"."""
+    vessel: str | None
+    """Vessel name; null when the place is the whole tree."""
+    segment: int | None
+    """SCCT segment number, 1 to 18; null where none applies."""
+    position_mm: float | None
+    """Path length from the ostium, mm; null when no point is meant."""
+    point_mm: tuple[float, float, float] | None
+    """Patient coordinates (LPS: left, posterior, superior), mm."""
+
+
 class FlagEntry(Model):
     """A warning that the reader must see."""
 
@@ -94,6 +112,8 @@ class FlagEntry(Model):
     """Short stable name, such as "slices-thick"."""
     message: str
     """One line for the reader."""
+    place: FlagPlace | None
+    """Where in the coronary trees; null for what concerns the whole scan."""
 
 
 class ImageQuality(Model):
@@ -145,6 +165,10 @@ class LesionResult(Model):
     """Length of the narrowed stretch, mm."""
     diameter_stenosis_percent: float
     """100 (1 - D / D_reference) at the minimal lumen area, percent."""
+    diameter_stenosis_low_percent: float | None
+    """Lower end of its 95 % interval, percent; null when the lumen is closed."""
+    diameter_stenosis_high_percent: float | None
+    """Upper end of that interval."""
     area_stenosis_percent: float
     """100 (1 - A / A_reference) at the minimal lumen area, percent."""
     minimal_lumen_area_mm2: float
@@ -277,6 +301,58 @@ class VesselResult(Model):
     """The ids of its lesions."""
 
 
+class CadRadsChance(Model):
+    """How likely one CAD-RADS category is."""
+
+    grade: StenosisGrade
+    """The category."""
+    probability: float
+    """Probability that the true stenoses have it, 0 to 1."""
+
+
+class VesselGrade(Model):
+    """Suggested CAD-RADS 2.0 grade of one vessel."""
+
+    vessel: str
+    """Vessel name."""
+    grade: Grade
+    """Category of its worst stenosis; "N": not fully read, and nothing of 50 % or more seen."""
+    modifiers: tuple[Modifier, ...]
+    """As of the patient, for this vessel."""
+    worst_stenosis_percent: float | None
+    """Its worst diameter stenosis of 25 % or more; null when there is none."""
+    least: StenosisGrade
+    """Lowest category in the 95 % interval of what is seen."""
+    most: StenosisGrade
+    """Highest category in it."""
+    chances: tuple[CadRadsChance, ...]
+    """Probability of each category, lowest first, of what is seen."""
+
+
+class CadRads(Model):
+    """Suggested CAD-RADS 2.0 elements (Cury 2022), for the reader to confirm."""
+
+    statement: str
+    """What the grade is, and what it does not see."""
+    grade: Grade
+    """0-1: less than 25 %; 2: 25 to 49 %; 3: 50 to 69 %; 4A: 70 to 99 %; 4B: left main of 50 %
+    and more, or 70 % and more in LAD, LCx and RCA; 5: occluded; N: not fully read, and nothing
+    of 50 % or more seen."""
+    modifiers: tuple[Modifier, ...]
+    """N: some vessel was not fully read; I+, I±, I-: lowest FFR distal to a lesion 0.75 or
+    below, 0.76 to 0.80, above 0.80; S: a stent was reported."""
+    least: StenosisGrade
+    """Lowest category in the 95 % interval of what is seen."""
+    most: StenosisGrade
+    """Highest category in it."""
+    chances: tuple[CadRadsChance, ...]
+    """Probability of each category, lowest first, of what is seen."""
+    vessels: tuple[VesselGrade, ...]
+    """Vessels with a healthy diameter of 1.5 mm and more, main ones first."""
+    not_assessed: tuple[str, ...]
+    """Elements of CAD-RADS 2.0 that are not measured."""
+
+
 class NotAnalysed(Model):
     """Something that a reader would expect and that has no FFR."""
 
@@ -298,7 +374,7 @@ class Timing(Model):
 class Result(Model):
     """All that one analysis found."""
 
-    schema_version: Literal["1.1"]
+    schema_version: Literal["1.2"]
     """Version of this format."""
     research_use_only: str
     """The statement that goes with every number here."""
@@ -326,6 +402,8 @@ class Result(Model):
     """Mean aortic pressure in hyperaemia, mmHg: FFR is pressure over this."""
     image_quality: ImageQuality
     """How good the scan is."""
+    suggested_cad_rads: CadRads
+    """Suggested CAD-RADS 2.0 elements, per patient and vessel."""
     lesions: tuple[LesionResult, ...]
     """Stenoses: left tree first, then by distance from the ostium."""
     segments: tuple[SegmentResult, ...]

@@ -107,6 +107,14 @@ def lesion_table(result: Result) -> Table:
     return table
 
 
+def cad_rads_line(result: Result) -> str:
+    """Return the suggested CAD-RADS grade in one line."""
+    x = result.suggested_cad_rads
+    name = "/".join([x.grade, *x.modifiers])
+    span = x.least if x.least == x.most else f"{x.least} to {x.most}"
+    return f"suggested CAD-RADS 2.0: {name} (95 % of what is seen: {span}); research use only"
+
+
 def truth_table(result: Result, truth: Sequence[TrueLesion]) -> Table:
     """Return found and true lesions side by side: truth in brackets."""
     table = _table("Found (truth)  research use only", (

@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK
 
 from ffr.errors import ConfigError
-from ffr.flags import Flag
+from ffr.flags import Flag, Place
 from ffr.physiology import Assumption
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
@@ -28,14 +28,19 @@ from solvers.solution import FlowSolution
 CONTOURS = ("radius_mm", "zero_direction", "quarter_direction")
 
 
-def flags_as_json(flags: tuple[Flag, ...]) -> list[list[str]]:
-    """Turn flags into lists for JSON."""
-    return [[f.name, f.message] for f in flags]
+def flags_as_json(flags: tuple[Flag, ...]) -> list[list[Any]]:
+    """Turn flags into lists for JSON: name, message and, where it has one, place."""
+    return [[f.name, f.message, *([asdict(f.place)] if f.place else [])] for f in flags]
 
 
-def flags_from_json(rows: list[list[str]]) -> tuple[Flag, ...]:
+def flags_from_json(rows: list[list[Any]]) -> tuple[Flag, ...]:
     """Turn lists from JSON into flags."""
-    return tuple(Flag(name, message) for name, message in rows)
+    return tuple(Flag(name, words, *map(_place, rest)) for name, words, *rest in rows)
+
+
+def _place(row: dict[str, Any]) -> Place:
+    point = row["point_mm"]
+    return Place(**{**row, "point_mm": None if point is None else tuple(point)})
 
 
 def _save_volume(path: Path, volume: Volume) -> None:

@@ -10,14 +10,14 @@ from scipy import ndimage
 from ffr.aortic_root import aortic_root
 from ffr.bridging import bridges
 from ffr.errors import StudyError
-from ffr.flags import Flag
+from ffr.flags import Flag, Place
 from ffr.growing import grow, joined, tip
 from ffr.ostia import Ostium, find_ostia
 from ffr.paths import Ground, ground, reach
 from ffr.segmentation.maps import HeartMap, VesselMap
 from meshes.arrays import AnyArray
 from meshes.tree import VesselTree
-from meshes.volume import Grid, Volume
+from meshes.volume import Grid, Volume, ijk_to_points_mm
 
 SURE = 0.5  # probability above which a voxel counts as vessel
 IN_SERIES = 2  # tight stenoses in one vessel that are bridged
@@ -106,17 +106,18 @@ def _grown(
     trees: dict[str, VesselTree] = {}
     flags: list[Flag] = []
     for side in ("left", "right"):
-        paths, bridged = grown.get(side, ([], 0))
+        paths, bridged = grown.get(side, ([], []))
         if not paths:
             why = "ends at its ostium" if side in ostia else "was not found"
-            flags.append(Flag(f"{side}-coronary-missing", f"the {side} coronary artery {why}"))
+            message = f"the {side} coronary artery {why}"
+            flags.append(Flag(f"{side}-coronary-missing", message, Place(side)))
             continue
         trees[side] = joined(paths, ostia[side].wall_mm, reached)
-        if bridged:
-            flags.append(
-                Flag(
-                    "gap-bridged",
-                    f"{bridged} gap(s) in the {side} tree were bridged: artefact or occlusion",
-                )
-            )
+        flags += [_gap(side, reached.where(np.array([voxel]))[0], grid) for voxel in bridged]
     return Traced(trees.get("left"), trees.get("right"), tuple(flags))
+
+
+def _gap(side: str, kji: AnyArray, grid: Grid) -> Flag:
+    x, y, z = (float(v) for v in ijk_to_points_mm(grid, kji[None, ::-1])[0])
+    message = "a gap was bridged; it may be an artefact or an occlusion"
+    return Flag("gap-bridged", message, Place(side, point_mm=(x, y, z)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ffr.ends import place_of
 from ffr.flags import Flag
 from meshes.arrays import AnyArray, Floats, Ints
 from meshes.tree import CoronaryTree, path_length_mm
@@ -18,7 +19,7 @@ GAP_MM = 3.0  # a shorter interruption belongs to it
 def wall_flags(
     coronary: CoronaryTree, calcium_arc_deg: Floats, stent: Floats
 ) -> tuple[Flag, ...]:
-    """Return "calcium-heavy" and "stent" flags, each with its place.
+    """Return "calcium-heavy", "stent" and "stent-narrow" flags, each where it begins.
 
     Parameters
     ----------
@@ -42,20 +43,18 @@ def wall_flags(
             message = (
                 f"heavy calcium in the {where} from its origin; the lumen there is a guess"
             )
-            flags.append(Flag("calcium-heavy", message))
+            flags.append(Flag("calcium-heavy", message, place_of(coronary, first)))
         for first, last in _stretches(own, stent > STENT_PROBABILITY, s, STENT_MM):
             inside = own[(s[own] >= s[first]) & (s[own] <= s[last])]
             wide_mm = 2.0 * float(np.median(coronary.tree.radius_mm[inside]))
-            verdict = (
-                "under 3 mm: not analysable"
-                if wide_mm < NARROW_STENT_MM
-                else "its lumen is uncertain"
-            )
+            narrow = wide_mm < NARROW_STENT_MM
+            verdict = "under 3 mm: not analysable" if narrow else "its lumen is uncertain"
             where = f"{name}, {s[first] - origin:.0f} to {s[last] - origin:.0f} mm"
             message = (
                 f"a stent of about {wide_mm:.1f} mm in the {where} from its origin; {verdict}"
             )
-            flags.append(Flag("stent", message))
+            name_of = "stent-narrow" if narrow else "stent"
+            flags.append(Flag(name_of, message, place_of(coronary, first)))
     return tuple(flags)
 
 

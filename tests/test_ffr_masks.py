@@ -212,9 +212,9 @@ def test_a_short_gap_is_bridged_and_told_with_its_place():
     trees, flags = traced(volume)
     assert agreement(trees["right"], truth("right"))[0] > 0.97
     (message,) = messages(flags, "gap-bridged")
-    assert "in the RCA" in message
+    assert "(in the RCA, " in message
     assert "may be an occlusion" in message
-    told = float(message.split(", ")[1].split(" mm")[0])
+    told = float(message.split("RCA, ")[1].split(" mm")[0])
     assert told == pytest.approx(30.0, abs=4.0)
     tree = trees["right"]
     at = int(np.argmin(np.linalg.norm(tree.tree.points_mm - middle, axis=1)))

@@ -87,7 +87,9 @@ def stenosed(hu, length_mm=9.0):
 def test_a_vessel_beyond_a_tight_stenosis_is_traced_and_told():
     found = trace(*stenosed(60.0))
     assert distance_mm(found.left, (38, 0, 10)) < 1.0
-    assert "gap-bridged" in [flag.name for flag in found.flags]
+    (gap,) = [flag for flag in found.flags if flag.name == "gap-bridged"]
+    assert gap.place.side == "left"
+    assert gap.place.point_mm == pytest.approx((26.5, 0.0, 10.0), abs=2.0)
     along = found.left.points_mm[found.left.points_mm[:, 0] > 20]
     assert np.linalg.norm(along[:, 1:] - (0, 10), axis=1).max() < 1.6  # in what is left of it
 

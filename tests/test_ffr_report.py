@@ -135,7 +135,7 @@ def test_nothing_is_asked_of_the_network(html):
 
 def test_the_statement_is_in_every_section_and_every_picture(html):
     sections = Page(html).sections
-    assert len(sections) == 9
+    assert len(sections) == 10
     for text in [*sections, *pictures(html)]:
         assert RESEARCH_USE_ONLY in text
 
@@ -156,7 +156,9 @@ def test_the_lesion_table_says_what_the_result_says(case, html):
         assert row["Vessel"] == lesion.vessel
         assert lesion.segment_name in row["Segment"]
         assert row["FFRdistal"] == f"{lesion.ffr_distal:.2f}"
-        assert row["Diameterstenosis %"] == f"{lesion.diameter_stenosis_percent:.0f}"
+        low, high = lesion.diameter_stenosis_low_percent, lesion.diameter_stenosis_high_percent
+        said = f"{lesion.diameter_stenosis_percent:.0f}{low:.0f}–{high:.0f}"
+        assert row["Diameterstenosis %(95 %)"] == said
         assert row["Areastenosis %"] == f"{lesion.area_stenosis_percent:.0f}"
         assert row["MLAmm²"] == f"{lesion.minimal_lumen_area_mm2:.1f}"
         assert row["Referencediameter mm"] == f"{lesion.reference_diameter_mm:.1f}"

@@ -1,6 +1,7 @@
 """Heavy calcium and stents are said, with their place."""
 
 import numpy as np
+import pytest
 
 from ffr.wall_flags import wall_flags
 from meshes.tree import CoronaryTree, VesselTree
@@ -38,6 +39,8 @@ def test_a_narrow_stent_is_not_analysable_and_a_wide_one_uncertain():
     (narrow,) = wall_flags(vessel(1.2), np.zeros(101), stent)
     assert "2.4 mm" in narrow.message
     assert "not analysable" in narrow.message
+    assert (narrow.name, narrow.place.vessel) == ("stent-narrow", "LAD")
+    assert narrow.place.position_mm == pytest.approx(15.5)
     (wide,) = wall_flags(vessel(1.7), np.zeros(101), stent)
     assert "not analysable" not in wide.message
     assert "LAD, 5 to 20 mm" in wide.message

@@ -80,7 +80,7 @@ def relative_error(tree, healthy):
 def test_a_healthy_tree_is_its_own_reference():
     tree, _ = left_tree()
     # the taper prior may bend the fit by a fraction of its scatter, no more
-    assert np.abs(relative_error(tree, tree)).max() < 0.015
+    assert np.abs(relative_error(tree, tree)).max() < 0.03
 
 
 def test_noise_is_averaged_and_not_enveloped():

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ffr.ends import check_trees
 from ffr.errors import StudyError
-from ffr.flags import Flag
+from ffr.flags import Flag, Place
 from ffr.masks.file import Labelled
 from ffr.masks.lattice import Lattice, lattice
 from ffr.masks.lumen import measure_mask
@@ -138,12 +139,12 @@ def _flags(
     if edge > COARSE_MM:
         message = f"voxels of the mask are up to {edge:.2f} mm wide: stenoses are blurred"
         flags.append(Flag("mask-coarse", message))
-    for c in trees:
-        flags += [_gap_flag(gap, c) for gap in traced.gaps[c.side]]
+    gaps = [_gap_flag(gap, c) for c in trees for gap in traced.gaps[c.side]]
+    flags += check_trees(trees, gaps)
     for side in ("left", "right"):
         if side not in traced.trees:
             message = f"the {side} coronary artery was not found in the mask"
-            flags.append(Flag(f"{side}-coronary-missing", message))
+            flags.append(Flag(f"{side}-coronary-missing", message, Place(side)))
     flags += [_apart_flag(piece, trees) for piece in traced.apart[:TOLD_ONE_BY_ONE]]
     specks = traced.specks + len(traced.apart[TOLD_ONE_BY_ONE:])
     if specks:
@@ -153,12 +154,12 @@ def _flags(
 
 
 def _gap_flag(gap: Gap, coronary: CoronaryTree) -> Flag:
-    where = _place(gap.middle_mm, [coronary])
+    x, y, z = (float(v) for v in gap.middle_mm)
     message = (
-        f"a gap of {gap.length_mm:.1f} mm in {where} was bridged; it may be an occlusion, "
-        "and the radius in it is a guess"
+        f"a gap of {gap.length_mm:.1f} mm was bridged; it may be an occlusion, and the radius "
+        "in it is a guess"
     )
-    return Flag("gap-bridged", message)
+    return Flag("gap-bridged", message, Place(coronary.side, point_mm=(x, y, z)))
 
 
 def _apart_flag(piece: Apart, trees: list[CoronaryTree]) -> Flag:

@@ -13,7 +13,18 @@ from ffr.report.colours import STATE_COLOUR, STATE_WORDS
 from ffr.report.figures import vessel_figure
 from ffr.report.paths import MAIN_VESSELS, VesselPath, vessel_paths
 from ffr.report.tree_view import LumenSurface, tree_figure
-from ffr.result import RESEARCH_USE_ONLY, LesionResult, Result, State, ffr_rounded, ffr_state
+from ffr.result import (
+    RESEARCH_USE_ONLY,
+    CadRads,
+    FlagEntry,
+    FlagPlace,
+    LesionResult,
+    Result,
+    State,
+    VesselGrade,
+    ffr_rounded,
+    ffr_state,
+)
 from ffr.uncertainty import GROUPS, Confidence
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import CoronaryTree, path_to
@@ -82,8 +93,18 @@ def render_report(
         missing=missing,
         read_at_mm=READ_AT_MM,
         influences=_influences(result),
+        placed=_placed(result),
         groups=GROUPS,
     )
+
+
+def _placed(result: Result) -> dict[str, list[FlagEntry]]:
+    """Return the warnings that belong to a vessel, by vessel."""
+    found: dict[str, list[FlagEntry]] = {}
+    for flag in result.flags:
+        if flag.place is not None and flag.place.vessel is not None:
+            found.setdefault(flag.place.vessel, []).append(flag)
+    return found
 
 
 def _influences(result: Result) -> list[dict[str, Any]]:
@@ -177,6 +198,10 @@ def _template() -> jinja2.Template:
         "short": lambda text: text[:12],
         "interval": _interval,
         "percent": _percent,
+        "span": _span,
+        "grade": lambda x: "/".join([x.grade, *x.modifiers]).replace("0-1", "0–1"),
+        "chances": _chances,
+        "at": _at,
     }
     environment.globals["colours"] = {
         "above": STATE_COLOUR["above 0.80"],
@@ -205,6 +230,33 @@ def _interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return "not computed"
     return f"{ffr_rounded(low):.2f}\N{EN DASH}{ffr_rounded(high):.2f}"
+
+
+def _span(grade: CadRads | VesselGrade) -> str:
+    """Return the categories in the 95 % interval."""
+    words = grade.least if grade.least == grade.most else f"{grade.least} to {grade.most}"
+    return words.replace("0-1", "0–1")
+
+
+def _chances(grade: CadRads | VesselGrade) -> str:
+    """Return the categories that are not out of the question, each with its probability."""
+    likely = [x for x in grade.chances if x.probability >= 0.01]
+    words = ", ".join(f"{x.grade}: {_percent(x.probability)}" for x in likely)
+    return words.replace("0-1", "0–1")
+
+
+def _at(place: FlagPlace | None) -> str:
+    """Return the place of a warning in words."""
+    if place is None:
+        return ""
+    words = [place.vessel or f"{place.side} tree"]
+    if place.segment is not None:
+        words.append(f"SCCT {place.segment}")
+    if place.position_mm is not None:
+        words.append(f"{place.position_mm:.0f} mm from the ostium")
+    if place.point_mm is not None:
+        words.append("L, P, S " + ", ".join(_number(x, 0) for x in place.point_mm) + " mm")
+    return " · ".join(words)
 
 
 def _percent(share: float | None) -> str:
