@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d, median_filter
 
+from ffr.blood_level import local_blood_hu
 from ffr.segmentation.stacks import ANGLES, STEP_MM, TRAINED_SECTIONS, Stack, stack
 from ffr.segmentation.weights import Network
 from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.contours import Contours, area_radius_mm, scaled_to
 from meshes.spacing import apart, distinct
-from meshes.straighten import sampled
-from meshes.tree import VesselTree, path_length_mm, sections
+from meshes.tree import VesselTree, sections
 from meshes.volume import Volume
 
 CENTRE_SMOOTHING_POINTS = 2.0  # 1 mm: what the neighbouring sections overlap anyway
@@ -108,7 +108,7 @@ def measure_lumen(
     runs = sections(tree)
     for number in range(passes + 1):
         current = VesselTree(points, np.maximum(radius, SMALLEST_MM), tree.parent)
-        reference = local_blood_hu(volume, current, blood_hu)
+        reference = local_blood_hu(volume, current, blood_hu, seen.psf_mm)
         for run in runs:
             own = run if run[0] == 0 else run[1:]  # the first point is the parent's
             last = slice(-len(own), None)
@@ -136,22 +136,6 @@ def measure_lumen(
     return MeasuredLumen(
         final, floats(spread), floats(arc), floats(stent), scaled_to(contours, final.radius_mm)
     )
-
-
-def local_blood_hu(volume: Volume, tree: VesselTree, blood_hu: float) -> Floats:
-    """Attenuation of pure lumen along the tree: the aorta's, falling linearly with length.
-
-    The slope comes from points wide enough (radius over 1.2 mm) to hold an unblurred core,
-    bright points (calcium) left out; the median of their slopes is robust to plaque.
-    """
-    s = path_length_mm(tree)
-    hu = sampled(volume, tree.points_mm, outside=np.nan)
-    good = np.isfinite(hu) & (tree.radius_mm > 1.2) & (hu < 1.15 * blood_hu)
-    good &= (hu > 0.5 * blood_hu) & (s > 15)
-    fall = 0.0
-    if good.sum() > 20:
-        fall = float(np.clip(np.median((1 - hu[good] / blood_hu) / s[good]), 0.0, 0.004))
-    return np.asarray(blood_hu * np.maximum(1 - fall * s, 0.6))
 
 
 def read_stack(made: Stack, network: Network) -> Sections:
