@@ -260,8 +260,10 @@ def row(found, found_ffr=0.85, reached=True):
     moved = dataclasses.replace(exact, ffr=(np.full(len(true.tree), 0.9),))
     reach = np.full(len(true.tree), reached)
     wide = straight(60.0, 1.5)
+    arc = np.zeros(len(true.tree))
+    arc[[2, 40]] = 200.0, 90.0  # upstream, and at the throat
     (made,) = stenoses(
-        [true], exact, [np.where(np.arange(121) == 40, 90.0, 0.0)], [reach], [found],
+        [true], exact, [arc], [reach], [found],
         ([wide], [wide]), Ways(moved, moved, moved, ours, ours),
     )  # fmt: skip
     return made
@@ -273,7 +275,7 @@ def test_a_stenosis_is_read_on_both_trees_and_where_the_truth_reads_it():
     assert made.found_percent == made.reported_percent == pytest.approx(50, abs=2)
     assert made.edge_percent == made.mask_percent == 0.0
     assert (made.true_ffr, made.lumen_ffr, made.full_ffr) == (0.75, 0.9, 0.85)
-    assert made.calcium_deg == 90.0
+    assert (made.calcium_deg, made.way_calcium_deg) == (90.0, 200.0)
     assert made.minimal_mm == pytest.approx(1.2, abs=0.1)
 
 

@@ -203,6 +203,7 @@ def points(
     return Points(
         _rounded(2 * exact), error([c.tree.radius_mm for c in found]), error(edges_mm),
         error(masks_mm), _rounded(2 * np.concatenate([c.radius_sd_mm for c in found])[good]),
+        _rounded(100 * (1 - exact / truth.healthy_mm[at[good]])),
         _rounded(np.concatenate(arcs_deg)[truth.point[at[good]]]),
     )  # fmt: skip
 

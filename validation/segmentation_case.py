@@ -35,6 +35,8 @@ class Points:
         Diameter, found − true: ours, half-maximum edges, mask of the vessel network.
     sd_mm
         Standard deviation of ours, as reported.
+    narrowed_percent
+        How much the true lumen falls short of its healthy diameter.
     calcium_deg
         True arc of calcium around the lumen.
     """
@@ -44,6 +46,7 @@ class Points:
     edge_error_mm: tuple[float, ...] = ()
     mask_error_mm: tuple[float, ...] = ()
     sd_mm: tuple[float, ...] = ()
+    narrowed_percent: tuple[float, ...] = ()
     calcium_deg: tuple[float, ...] = ()
 
 
@@ -53,8 +56,11 @@ class Stenosis:
 
     Parameters
     ----------
-    vessel, throat_mm, calcium_deg
-        Name, place of the throat and largest true arc of calcium along it.
+    vessel, throat_mm
+        Name and place of the throat.
+    calcium_deg, way_calcium_deg
+        Largest true arc of calcium along it, and on the whole way from the ostium to the point
+        where FFR is read: what lies upstream decides there, too.
     true_percent, minimal_mm
         True diameter stenosis and diameter at the throat.
     found_percent, edge_percent, mask_percent
@@ -74,6 +80,7 @@ class Stenosis:
     vessel: str
     throat_mm: tuple[float, float, float]
     calcium_deg: float
+    way_calcium_deg: float
     true_percent: float
     minimal_mm: float
     found_percent: float | None = None

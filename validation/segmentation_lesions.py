@@ -72,7 +72,8 @@ def stenoses(
             Stenosis(
                 vessel=c.names[c.branch[lesion.throat]],
                 throat_mm=_place(throats[row]),
-                calcium_deg=round(_largest_arc(c, lesion, calcium_deg[t]), 1),
+                calcium_deg=_arc(c, lesion.start, lesion.end, calcium_deg[t]),
+                way_calcium_deg=_arc(c, 0, point, calcium_deg[t]),
                 true_percent=round(lesion.diameter_stenosis_percent, 2),
                 minimal_mm=round(lesion.minimal_diameter_mm, 3),
                 found_percent=percents[0][row],
@@ -166,9 +167,10 @@ def at_place(
     return None
 
 
-def _largest_arc(c: CoronaryTree, lesion: Lesion, calcium_deg: Floats) -> float:
-    way = path_to(c.tree, lesion.end)
-    return float(calcium_deg[way[way >= lesion.start]].max())
+def _arc(c: CoronaryTree, first: int, last: int, calcium_deg: Floats) -> float:
+    """Largest arc of calcium on the way between two points, the second one downstream."""
+    way = path_to(c.tree, last)
+    return round(float(calcium_deg[way[way >= first]].max()), 1)
 
 
 def _distance_mm(c: CoronaryTree, place_mm: Floats) -> float:

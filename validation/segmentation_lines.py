@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from meshes.arrays import AnyArray, Floats, floats
-from validation.segmentation_case import Case, Stenosis
+from validation.segmentation_case import Case, Points, Stenosis
 
 NORMAL_90 = 1.645
 HEAVY_DEGREES = 180.0
@@ -142,33 +142,34 @@ def overlap(sums: Floats) -> AnyArray:
     return np.asarray((covered + right) / (true + right + false))
 
 
-Chosen = Callable[[Floats, Floats], AnyArray]  # (true diameter, arc of calcium) -> which points
+Chosen = Callable[[Points], AnyArray]  # tells the points that count
 
 
-def wide(true_mm: Floats, low: float = WIDTH_MM[0], high: float = WIDTH_MM[1]) -> AnyArray:
+def wide(p: Points, low: float = WIDTH_MM[0], high: float = WIDTH_MM[1]) -> AnyArray:
     """Tell the points of lumens of 1 to 3 mm."""
-    return np.asarray((true_mm >= low) & (true_mm < high))
+    true = floats(p.true_mm)
+    return np.asarray((true >= low) & (true < high))
 
 
-def not_heavy(true_mm: Floats, calcium_deg: Floats) -> AnyArray:
+def not_heavy(p: Points) -> AnyArray:
     """Tell the points of 1 to 3 mm with an arc of calcium of up to 180 degrees, or none."""
-    return np.asarray(wide(true_mm) & (calcium_deg <= HEAVY_DEGREES))
+    return np.asarray(wide(p) & (floats(p.calcium_deg) <= HEAVY_DEGREES))
 
 
-def light(true_mm: Floats, calcium_deg: Floats) -> AnyArray:
+def light(p: Points) -> AnyArray:
     """Tell those of them that have calcium."""
-    return np.asarray(not_heavy(true_mm, calcium_deg) & (calcium_deg > 0))
+    return np.asarray(not_heavy(p) & (floats(p.calcium_deg) > 0))
 
 
-def heavy(true_mm: Floats, calcium_deg: Floats) -> AnyArray:
+def heavy(p: Points) -> AnyArray:
     """Tell the points of 1 to 3 mm with an arc over 180 degrees."""
-    return np.asarray(wide(true_mm) & (calcium_deg > HEAVY_DEGREES))
+    return np.asarray(wide(p) & (floats(p.calcium_deg) > HEAVY_DEGREES))
 
 
 def errors(case: Case, chosen: Chosen, which: str = "error_mm") -> tuple[Floats, Floats]:
     """Return diameter errors of some points of a case and the SD that was reported."""
     p = case.points
-    here = chosen(floats(p.true_mm), floats(p.calcium_deg))
+    here = chosen(p)
     return floats(floats(getattr(p, which))[here]), floats(floats(p.sd_mm)[here])
 
 

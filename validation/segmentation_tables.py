@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from meshes.arrays import Floats, floats
-from validation.segmentation_case import Case, Stenosis
+from meshes.arrays import AnyArray, Floats, floats
+from validation.segmentation_case import Case, Points, Stenosis
 from validation.segmentation_lines import (
     Chosen,
     Estimate,
@@ -28,6 +28,7 @@ from validation.segmentation_lines import (
 from validation.segmentation_targets import (
     any_one,
     diameter_lines,
+    free_way,
     stenosis_lines,
     tree_lines,
     without_heavy_calcium,
@@ -92,7 +93,14 @@ def diameter_table(cases: Sequence[Case]) -> list[str]:
     """Return errors of the diameter by width and calcium, ours beside the plain ones."""
 
     def free(low: float, high: float) -> Chosen:
-        return lambda true, arc: np.asarray(wide(true, low, high) & (arc == 0))
+        return lambda p: np.asarray(wide(p, low, high) & (floats(p.calcium_deg) == 0))
+
+    def narrowed(low: float, high: float) -> Chosen:
+        def chosen(p: Points) -> AnyArray:
+            short = floats(p.narrowed_percent)
+            return np.asarray(not_heavy(p) & (short >= low) & (short < high))
+
+        return chosen
 
     groups: list[tuple[str, Chosen]] = [
         ("no calcium, under 1 mm", free(0.0, 1.0)), ("no calcium, 1-1.5 mm", free(1.0, 1.5)),
@@ -100,6 +108,9 @@ def diameter_table(cases: Sequence[Case]) -> list[str]:
         ("no calcium, from 3 mm", free(3.0, 99.0)), ("no calcium, 1-3 mm", free(1.0, 3.0)),
         ("no heavy calcium, 1-3 mm", not_heavy), ("calcium to 180°, 1-3 mm", light),
         ("calcium over 180°, 1-3 mm", heavy),
+        ("no heavy calcium, 1-3 mm, narrowed by 20-40 %", narrowed(20.0, 40.0)),
+        ("the same, by 40-60 %", narrowed(40.0, 60.0)),
+        ("the same, by over 60 %", narrowed(60.0, 101.0)),
     ]  # fmt: skip
     table = [
         "| lumen | points | bias, mm | SD, mm | in own 90 %, % | half-maximum: bias, SD | "
@@ -133,12 +144,15 @@ def _with(e: Estimate, style: str) -> str:
 
 
 def stenosis_table(cases: Sequence[Case]) -> list[str]:
-    """Return errors of %DS and of FFR (found lumen alone) by calcium and width of throat."""
+    """Return errors of %DS and of FFR (found lumen alone) by calcium and width of throat.
+
+    Calcium is the largest arc between the ostium and the point where FFR is read.
+    """
     groups: list[tuple[str, Callable[[Stenosis], bool]]] = [
         ("all", any_one),
-        ("no calcium", lambda x: x.calcium_deg == 0),
-        ("calcium to 180°", lambda x: x.calcium_deg > 0 and without_heavy_calcium(x)),
-        ("calcium over 180°", lambda x: not without_heavy_calcium(x)),
+        ("no calcium", lambda x: x.way_calcium_deg == 0),
+        ("calcium to 180°", lambda x: x.way_calcium_deg > 0 and free_way(x)),
+        ("calcium over 180°", lambda x: not free_way(x)),
         ("no heavy calcium, throat under 1 mm", _throat(0.0, 1.0)),
         ("no heavy calcium, throat 1-1.5 mm", _throat(1.0, 1.5)),
         ("no heavy calcium, throat from 1.5 mm", _throat(1.5, 99.0)),
@@ -161,7 +175,7 @@ def stenosis_table(cases: Sequence[Case]) -> list[str]:
 
 
 def _throat(low: float, high: float) -> Callable[[Stenosis], bool]:
-    return lambda x: without_heavy_calcium(x) and low <= x.minimal_mm < high
+    return lambda x: free_way(x) and low <= x.minimal_mm < high
 
 
 def pooled(
@@ -198,7 +212,7 @@ def rival_table(cases: Sequence[Case]) -> list[str]:
         size = estimate(
             Line("", mean_size(grade, "true_percent", without_heavy_calcium), mean), cases
         )
-        drop = pooled(cases, ffr, "true_ffr", without_heavy_calcium)
+        drop = pooled(cases, ffr, "true_ffr", free_way)
         table.append(
             f"| {name} | {bias.value:+.3f}, {sd.value:.3f} | {_with(size, '.1f')} | "
             f"{_size(drop, 3)}, {_high(drop)} |"
