@@ -23,6 +23,7 @@ from validation.agreement import (
 )
 from validation.segmentation_calcium import calcium_arc_deg
 from validation.segmentation_lesions import (
+    Truth,
     Ways,
     false_lesions,
     read_percent,
@@ -254,18 +255,23 @@ def findings(tree, ffr_beyond):
     return Findings((ffr,), (np.ones(len(ffr), bool),), (lesions,), (((at, 20.0),),))
 
 
-def row(found, found_ffr=0.85, reached=True):
+def truth_of(true, found, arc=None):
+    arc = np.zeros(len(true.tree)) if arc is None else arc
+    exact = findings(true, 0.75)
+    return Truth((true,), exact, (arc,), (0,), (partner(found, true),))
+
+
+def row(found, found_ffr=0.85):
     true = narrowed(20.0, 60.0)
-    exact, ours = findings(true, 0.75), findings(found, found_ffr)
-    moved = dataclasses.replace(exact, ffr=(np.full(len(true.tree), 0.9),))
-    reach = np.full(len(true.tree), reached)
-    wide = straight(60.0, 1.5)
+    ours = findings(found, found_ffr)
+    wide = dataclasses.replace(
+        found, tree=dataclasses.replace(found.tree, radius_mm=np.full(len(found.tree), 1.5))
+    )
     arc = np.zeros(len(true.tree))
     arc[[2, 40]] = 200.0, 90.0  # upstream, and at the throat
-    (made,) = stenoses(
-        [true], exact, [arc], [reach], [found],
-        ([wide], [wide]), Ways(moved, moved, moved, ours, ours),
-    )  # fmt: skip
+    truth = truth_of(true, found, arc)
+    moved = dataclasses.replace(truth.findings, ffr=(np.full(len(true.tree), 0.9),))
+    (made,) = stenoses(truth, [found], ([wide], [wide]), Ways(moved, moved, moved, ours, ours))
     return made
 
 
@@ -280,16 +286,17 @@ def test_a_stenosis_is_read_on_both_trees_and_where_the_truth_reads_it():
 
 
 def test_a_vessel_that_was_not_found_has_no_stenosis_and_no_ffr():
-    made = row(narrowed(20.0, 50.0, offset_mm=9.0), reached=False)
+    made = row(narrowed(20.0, 50.0, offset_mm=9.0))
     assert made.found_percent is made.reported_percent is made.lumen_ffr is None
     assert made.tree_ffr is made.full_ffr is None
 
 
 def test_what_is_narrow_but_not_reported_is_read_at_the_throat():
-    mild = narrowed(20.0, 24.0)
-    throat = np.array([[20.0, 0, 0]])
-    assert read_percent([mild], throat) == [pytest.approx(24.0, abs=1.0)]
-    assert reported_percent([mild], [()], throat) == [None]
+    mild, true = narrowed(20.0, 24.0), narrowed(20.0, 60.0)
+    tight_beside = narrowed(20.0, 90.0, name="D1", offset_mm=7.0)  # another vessel's
+    assert read_percent([mild], truth_of(true, mild)) == [pytest.approx(24.0, abs=1.0)]
+    assert read_percent([tight_beside], truth_of(true, tight_beside)) == [None]
+    assert reported_percent([mild], [()], np.array([[20.0, 0, 0]])) == [None]
 
 
 def test_a_long_lesion_is_reported_wherever_its_stretch_passes():

@@ -34,7 +34,7 @@ from validation.agreement import (
 )
 from validation.segmentation_calcium import calcium_arc_deg
 from validation.segmentation_case import Case, Points
-from validation.segmentation_lesions import Ways, false_lesions, stenoses
+from validation.segmentation_lesions import Truth, Ways, false_lesions, stenoses
 from validation.segmentation_rivals import rival_radii_mm, with_rival_radii
 from validation.segmentation_transfer import of_side, partner, with_radii
 
@@ -131,9 +131,11 @@ def compared(patient: VirtualPatient, volume: Volume, made: Analysed, case: Case
         for c in made.trees
     ]
     edges, masks = ([pair[k] for pair in radii] for k in (0, 1))
-    numbers = [of_side(made.trees, c.side) for c in true]
-    links = [partner(None if k is None else made.trees[k], c)
-             for k, c in zip(numbers, true, strict=True)]  # fmt: skip
+    numbers = tuple(of_side(made.trees, c.side) for c in true)
+    links = tuple(
+        partner(None if k is None else made.trees[k], c)
+        for k, c in zip(numbers, true, strict=True)
+    )
 
     def findings(trees: tuple[CoronaryTree, ...]) -> pipeline.Findings:
         return pipeline.find(trees, pipeline.solve(trees, Patient(), mass).solutions)
@@ -159,9 +161,7 @@ def compared(patient: VirtualPatient, volume: Volume, made: Analysed, case: Case
         ostium_error_mm=ostium_errors_mm(made.trees, true),
         course=compare(made.trees, true),
         points=points(made.trees, true, arcs, edges, masks),
-        stenoses=stenoses(
-            true, exact, arcs, [x.reached for x in links], made.trees, rivals, ways
-        ),
+        stenoses=stenoses(Truth(true, exact, arcs, numbers, links), made.trees, rivals, ways),
         false_lesions=false_lesions(made.trees, made.findings.lesions, true),
     )
 

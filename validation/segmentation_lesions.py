@@ -13,6 +13,7 @@ from meshes.stenosis import Lesion, find_lesions
 from meshes.tree import CoronaryTree, path_to
 from validation.agreement import SAME_LESION_MM, pairs
 from validation.segmentation_case import FalseLesion, Stenosis
+from validation.segmentation_transfer import Partner
 
 SAME_PLACE_MM = 1.5  # a tree is read where it passes this close
 NEAR_THROAT_MM = 4.0
@@ -32,12 +33,40 @@ class Ways:
     full: Findings
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """The exact trees and what is read off them.
+
+    Parameters
+    ----------
+    trees, findings
+        Both trees; their FFR and lesions.
+    calcium_deg
+        Per tree, arc of calcium at each point.
+    number, link
+        Per tree, number of the found tree of its side (None: not found), and where on it each
+        point is.
+    """
+
+    trees: tuple[CoronaryTree, ...]
+    findings: Findings
+    calcium_deg: tuple[Floats, ...]
+    number: tuple[int | None, ...]
+    link: tuple[Partner, ...]
+
+    def lesions(self) -> list[tuple[int, Lesion, int]]:
+        """Return number of the tree, lesion and point where FFR is read, of all lesions."""
+        both = zip(self.findings.lesions, self.findings.distal, strict=True)
+        return [
+            (t, lesion, point)
+            for t, (lesions, distal) in enumerate(both)
+            for lesion, (point, _) in zip(lesions, distal, strict=True)
+        ]
+
+
 def stenoses(
-    true_trees: Sequence[CoronaryTree],
-    true: Findings,
-    calcium_deg: Sequence[Floats],
-    reached: Sequence[Floats],
-    found_trees: Sequence[CoronaryTree],
+    truth: Truth,
+    found: Sequence[CoronaryTree],
     rivals: tuple[Sequence[CoronaryTree], Sequence[CoronaryTree]],
     ways: Ways,
 ) -> tuple[Stenosis, ...]:
@@ -45,70 +74,68 @@ def stenoses(
 
     Parameters
     ----------
-    true_trees, true
-        The exact trees and what is read off them.
-    calcium_deg, reached
-        Per true tree, arc of calcium and whether the found tree goes there, shape (n,).
-    found_trees, rivals
+    truth
+        What should be found.
+    found, rivals
         Found trees with our radii; with those of edges and of the mask.
     ways
         FFR in other ways.
     """
-    rows = [
-        (t, lesion, point)
-        for t, (lesions, distal) in enumerate(zip(true.lesions, true.distal, strict=True))
-        for lesion, (point, _) in zip(lesions, distal, strict=True)
-    ]
-    throats = np.array([true_trees[t].tree.points_mm[x.throat] for t, x, _ in rows])
-    throats = throats.reshape(-1, 3)
-    percents = [read_percent(trees, throats) for trees in (found_trees, *rivals)]
-    reported = reported_percent(found_trees, ways.full.lesions, throats)
+    rows = truth.lesions()
+    throats = np.array([truth.trees[t].tree.points_mm[x.throat] for t, x, _ in rows])
+    percents = [read_percent(trees, truth) for trees in (found, *rivals)]
+    reported = reported_percent(found, ways.full.lesions, throats)
     made = []
     for row, (t, lesion, point) in enumerate(rows):
-        c = true_trees[t]
-        there = bool(reached[t][lesion.throat])
+        c, calcium = truth.trees[t], truth.calcium_deg[t]
+        there = truth.link[t].reached[lesion.throat]
         place = c.tree.points_mm[point]
         made.append(
             Stenosis(
                 vessel=c.names[c.branch[lesion.throat]],
                 throat_mm=_place(throats[row]),
-                calcium_deg=_arc(c, lesion.start, lesion.end, calcium_deg[t]),
-                way_calcium_deg=_arc(c, 0, point, calcium_deg[t]),
+                calcium_deg=_arc(c, lesion.start, lesion.end, calcium),
+                way_calcium_deg=_arc(c, 0, point, calcium),
                 true_percent=round(lesion.diameter_stenosis_percent, 2),
                 minimal_mm=round(lesion.minimal_diameter_mm, 3),
                 found_percent=percents[0][row],
                 edge_percent=percents[1][row],
                 mask_percent=percents[2][row],
                 reported_percent=reported[row],
-                true_ffr=_number(true.ffr[t][point]),
+                true_ffr=_number(truth.findings.ffr[t][point]),
                 lumen_ffr=_number(ways.lumen.ffr[t][point]) if there else None,
                 edge_ffr=_number(ways.edge.ffr[t][point]) if there else None,
                 mask_ffr=_number(ways.mask.ffr[t][point]) if there else None,
-                tree_ffr=at_place(found_trees, ways.tree, c.side, place),
-                full_ffr=at_place(found_trees, ways.full, c.side, place),
+                tree_ffr=at_place(found, ways.tree, c.side, place),
+                full_ffr=at_place(found, ways.full, c.side, place),
             )
         )
     return tuple(made)
 
 
-def read_percent(trees: Sequence[CoronaryTree], throats_mm: Floats) -> list[float | None]:
-    """Return the diameter stenosis that trees have at each true throat, None if not there.
+def read_percent(trees: Sequence[CoronaryTree], truth: Truth) -> list[float | None]:
+    """Return the diameter stenosis that found trees have at each true one, None if not there.
 
     That of the lesion whose throat is the partner of the true one (nearest first, within 8
-    mm); without one, the largest shortfall of a point within 4 mm, at least 0.
+    mm); without one, the largest shortfall of the places that belong to the true stretch.
     """
     lesions = [find_lesions(c.tree, c.reference_radius_mm) for c in trees]
-    rows = [(c, x) for c, found in zip(trees, lesions, strict=True) for x in found]
-    own = np.array([c.tree.points_mm[x.throat] for c, x in rows]).reshape(-1, 3)
-    partner = {t: f for f, t in pairs(own, throats_mm, SAME_LESION_MM)}
-    read: list[float | None] = []
-    for k, throat in enumerate(throats_mm):
-        if k in partner:
-            read.append(round(rows[partner[k]][1].diameter_stenosis_percent, 2))
-            continue
-        short = [_shortfall_percent(c, throat, NEAR_THROAT_MM) for c in trees]
-        close = any(_distance_mm(c, throat) <= SAME_PLACE_MM for c in trees)
-        read.append(round(max(0.0, *short), 2) if close else None)
+    own = [(c.tree.points_mm[x.throat], x) for c, many in zip(trees, lesions, strict=True)
+           for x in many]  # fmt: skip
+    rows = truth.lesions()
+    there = [k for k, (t, x, _) in enumerate(rows) if truth.link[t].reached[x.throat]]
+    throats = [truth.trees[rows[k][0]].tree.points_mm[rows[k][1].throat] for k in there]
+    partners = pairs(np.array([p for p, _ in own]), np.array(throats), SAME_LESION_MM)
+    read: list[float | None] = [None] * len(rows)
+    for k in there:
+        t, lesion, _ = rows[k]
+        found = trees[truth.number[t] or 0]
+        short = 1.0 - found.tree.radius_mm / found.reference_radius_mm
+        way = path_to(truth.trees[t].tree, lesion.end)
+        moved = truth.link[t].moved(short, np.zeros(len(truth.trees[t].tree)))
+        read[k] = round(max(0.0, 100.0 * float(moved[way[way >= lesion.start]].max())), 2)
+    for f, k in partners:
+        read[there[k]] = round(own[f][1].diameter_stenosis_percent, 2)
     return read
 
 
