@@ -73,7 +73,7 @@ def case(**changes):
         1_000_200, "clinical", 0.65, 22.0, dice=(("AORTA", 0.9), ("LA", None)),
         lv_mass_g=110.0, true_lv_mass_g=100.0, ostium_error_mm=(("left", 1.4), ("right", None)),
         course=COURSE, points=POINTS, stenoses=(SEVERE, HARD),
-        false_lesions=(FalseLesion("RCA", (0.0, 0.0, 0.0), 55.0, True),), seconds=70.0,
+        false_lesions=(FalseLesion("RCA", (0.0, 0.0, 0.0), 55.0, True),), processor_s=70.0,
     )  # fmt: skip
     return dataclasses.replace(made, **changes)
 

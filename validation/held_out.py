@@ -86,7 +86,7 @@ def run_case(
         log.exception("seed %d, %s: the pipeline crashed", seed, imaging)
         return replace(case, failure=f"crash: {type(error).__name__}: {error}")
     seconds = round(time.process_time() - began, 1)
-    return replace(compared(patient, scanned.volume, made, case), seconds=seconds)
+    return replace(compared(patient, scanned.volume, made, case), processor_s=seconds)
 
 
 def analysed(scanned: Scan) -> Analysed:

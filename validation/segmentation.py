@@ -105,7 +105,7 @@ def run(
             case = done.result()
             save_case(out, case, key)
             log.info(
-                "%d/%d: %d %s, %.0f s %s", number, len(jobs), seed, imaging, case.seconds,
+                "%d/%d: %d %s, %.0f s %s", number, len(jobs), seed, imaging, case.processor_s,
                 case.failure or ", ".join(case.lacking),
             )  # fmt: skip
 

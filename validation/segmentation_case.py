@@ -129,7 +129,7 @@ class Case:
         Distance of each tree's inlet from the true ostium, by side; None: not found.
     course, points, stenoses, false_lesions
         Centrelines, radii, stenoses.
-    seconds
+    processor_s
         Processor time of the pipeline.
     """
 
@@ -148,7 +148,7 @@ class Case:
     points: Points = field(default_factory=Points)
     stenoses: tuple[Stenosis, ...] = ()
     false_lesions: tuple[FalseLesion, ...] = ()
-    seconds: float = 0.0
+    processor_s: float = 0.0
 
 
 _JSON = TypeAdapter(Case)
