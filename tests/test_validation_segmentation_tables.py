@@ -132,7 +132,7 @@ def test_intervals_are_over_patients_and_hold_the_true_mean():
     assert (found.low, found.high) == pytest.approx(
         (each.mean() - half, each.mean() + half), abs=0.2 * half
     )
-    assert found.count == 180
+    assert found.number == 180
     sd = estimate(Line("", diameter(not_heavy), spread), cases)
     assert sd.low < sd.value < sd.high
 

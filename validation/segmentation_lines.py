@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import bootstrap
@@ -24,14 +25,13 @@ WIDTH_MM = (1.0, 3.0)  # of the lumens whose diameter is judged
 RESAMPLES = 999
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A number, its 95 % interval over patients, and how many things it rests on."""
 
     value: float
     low: float
     high: float
-    count: int
+    number: int
 
 
 NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)

@@ -119,13 +119,13 @@ def diameter_table(cases: Sequence[Case]) -> list[str]:
     ]
     for name, chosen in groups:
         bias = estimate(Line("", diameter(chosen), mean), cases)
-        if bias.count < 2:
+        if bias.number < 2:
             continue
         held = estimate(Line("", coverage(chosen), share), cases)
         sd = estimate(Line("", diameter(chosen), spread), cases)
         others = [_bias_sd(cases, chosen, w) for w in ("edge_error_mm", "mask_error_mm")]
         table.append(
-            f"| {name} | {bias.count} | {_with(bias, '+.3f')} | {_with(sd, '.3f')} | "
+            f"| {name} | {bias.number} | {_with(bias, '+.3f')} | {_with(sd, '.3f')} | "
             f"{held.value:.0f} | {others[0]} | {others[1]} |"
         )
     return table
