@@ -118,11 +118,10 @@ def test_a_stenosis_of_a_wide_vessel_is_asked_for():
 def test_a_point_in_a_wide_vessel_is_on_it_though_a_thin_one_is_nearer():
     wide, thin = straight(radius_mm=2.0), straight(radius_mm=0.8, offset_mm=2.5)
     samples = cut([wide, thin])
-    place = np.array([[20.0, 1.6, 0.0], [20.0, 1.6, 1.0], [20.0, 0.0, 2.1]])
+    place = np.array([[20.0, 1.6, 0.0], [20.0, 1.6, 1.0], [20.0, 0.0, 2.1], [20.0, 4.2, 0.0]])
     told = on_vessel(place, samples, np.ones(len(samples.length_mm), bool))
-    assert told.tolist() == [True, True, False]
-    only_thin = on_vessel(place, samples, samples.radius_mm < 1.0)
-    assert only_thin.tolist() == [False, False, False]
+    assert told.tolist() == [True, True, False, False]
+    assert not on_vessel(place, samples, samples.radius_mm < 1.0).any()
 
 
 def test_a_wrong_name_costs_its_length():
@@ -171,6 +170,15 @@ def test_at_a_division_each_vessel_gets_the_radii_of_its_own():
     assert link.reached.all()
     moved = with_radii(true, link, found.tree.radius_mm).tree.radius_mm
     assert moved == pytest.approx(found.tree.radius_mm)
+
+
+def test_a_trunk_that_divides_too_early_gets_the_radii_of_the_longest_way():
+    true, found = forked(), forked(radii=(1.3, 1.1, 0.7))
+    points = found.tree.points_mm - [3.0, 0.3, 0.0]  # now the shorter daughter is nearer
+    found = dataclasses.replace(found, tree=dataclasses.replace(found.tree, points_mm=points))
+    moved = with_radii(true, partner(found, true), found.tree.radius_mm).tree
+    assert moved.radius_mm[17:21] == pytest.approx(0.7)
+    assert moved.radius_mm[:14] == pytest.approx(1.3)
 
 
 def test_radii_move_between_trees_cut_otherwise():
