@@ -174,11 +174,11 @@ def test_at_a_division_each_vessel_gets_the_radii_of_its_own():
 
 def test_a_trunk_that_divides_too_early_gets_the_radii_of_the_longest_way():
     true, found = forked(turn=0.4), forked(radii=(1.3, 1.1, 0.7), turn=0.4)
-    points = found.tree.points_mm - [3.0, 0.3, 0.0]  # now the shorter daughter is nearer
+    points = found.tree.points_mm - [1.5, 0.3, 0.0]  # now the shorter daughter is nearer
     found = dataclasses.replace(found, tree=dataclasses.replace(found.tree, points_mm=points))
     moved = with_radii(true, partner(found, true), found.tree.radius_mm).tree
-    assert moved.radius_mm[16:19] == pytest.approx(0.7)
-    assert moved.radius_mm[:14] == pytest.approx(1.3)
+    assert moved.radius_mm[19:21] == pytest.approx(0.7)
+    assert moved.radius_mm[:17] == pytest.approx(1.3)
 
 
 def test_radii_move_between_trees_cut_otherwise():
