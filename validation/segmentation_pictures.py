@@ -72,7 +72,7 @@ def _ffr(cases: Sequence[Case]) -> Any:
     for axis, way, words in zip(
         axes, ("lumen_ffr", "full_ffr"), ("found lumen alone", "as reported"), strict=True
     ):
-        rows = [(x.true_ffr, getattr(x, way), x.calcium_deg) for c in cases for x in c.stenoses
+        rows = [(x.true_ffr, getattr(x, way), x.way_calcium_deg) for c in cases for x in c.stenoses
                 if x.true_ffr is not None and getattr(x, way) is not None]  # fmt: skip
         t, f, a = floats(np.reshape(rows, (-1, 3))).T
         _scatter(axis, t, f, a, 24)
@@ -82,7 +82,7 @@ def _ffr(cases: Sequence[Case]) -> Any:
         low = max(0.0, min([0.6, *t, *f]) - 0.03)
         axis.set(xlabel="true FFR", ylabel="found FFR", xlim=(low, 1.01), ylim=(low, 1.01),
                  aspect="equal", title=f"FFR 20 mm behind the stenosis, {words}")  # fmt: skip
-    axes[0].legend(title="calcium")
+    axes[0].legend(title="calcium upstream")
     return figure
 
 
