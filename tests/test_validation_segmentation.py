@@ -311,7 +311,7 @@ def test_a_long_lesion_is_reported_wherever_its_stretch_passes():
     x = np.arange(0.0, 60.25, 0.5)
     long = straight(60.0, np.where((x > 10) & (x < 50), 0.8, 1.5) - 0.002 * x, healthy=1.5)
     lesions = find_lesions(long.tree, long.reference_radius_mm)
-    throats = np.array([[14.0, 0, 0], [49.0, 0, 0], [14.0, 9.0, 0]])
+    throats = np.array([[14.0, 1.5, 0], [49.0, 0, 0], [14.0, 9.0, 0]])
     first, last, beside = reported_percent([long], [lesions], throats)
     assert first == last == pytest.approx(50, abs=6)
     assert beside is None

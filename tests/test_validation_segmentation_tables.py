@@ -107,6 +107,12 @@ def test_lines_have_their_known_values(name, value):
     assert estimate(LINES[name], [case(), FAILED]).value == pytest.approx(value)
 
 
+def test_a_patient_whose_result_lacks_a_vessel_is_no_success():
+    line = LINES["automatic success, % of patients"]
+    lacks = case(lacking=("LCx",))
+    assert estimate(line, [case(), case(), lacks, FAILED]).value == pytest.approx(50.0)
+
+
 def test_ffr_counts_only_stenoses_without_heavy_calcium_upstream():
     behind = dataclasses.replace(HARD, calcium_deg=0.0)
     made = case(stenoses=(SEVERE, behind))
