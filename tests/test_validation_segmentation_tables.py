@@ -4,6 +4,8 @@ import dataclasses
 import json
 import logging
 import math
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +14,7 @@ from validation_trees import forked, straight
 
 from ffr.errors import StudyError
 from ffr.flags import Flag
-from validation import held_out, segmentation, segmentation_case
+from validation import held_out, segmentation, segmentation_case, segmentation_jobs
 from validation.agreement import Course
 from validation.segmentation_case import (
     Case,
@@ -267,8 +269,8 @@ def test_a_run_goes_on_where_it_was_and_a_bad_comparison_stops_nothing(
             raise KeyError("a mistake of the comparison")
         return case(seed=seed, imaging=imaging)
 
-    monkeypatch.setattr(segmentation, "run_case", made)
-    monkeypatch.setattr(segmentation, "ProcessPoolExecutor", Inline)
+    monkeypatch.setattr(segmentation_jobs, "run_case", made)
+    monkeypatch.setattr(segmentation_jobs, "ProcessPoolExecutor", Inline)
     monkeypatch.setattr(segmentation, "state", lambda grid: "abc")
     words = ["--patients", "3", "--out", str(tmp_path), "--imaging", "clinical"]
     with caplog.at_level(logging.INFO):
@@ -283,6 +285,17 @@ def test_a_run_goes_on_where_it_was_and_a_bad_comparison_stops_nothing(
     text = capsys.readouterr().out
     assert "| overlap OV of the centreline | ≥ 0.95 | 0.925 **no** |" in text
     assert "clinical imaging (2)" in text
+
+
+def test_the_script_runs_a_patient_in_a_process_of_its_own(tmp_path):
+    words = ["segmentation", "--patients", "1", "--imaging", "clinical", "--out", str(tmp_path),
+             "--size", "70", "70", "50", "--spacing-mm", "3", "3", "3"]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "validation", *words], cwd=segmentation_case.ROOT, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "1000200 clinical failed: voxels-too-coarse" in done.stdout
+    assert len(list(tmp_path.glob("*.json"))) == 1
 
 
 def test_a_table_of_nothing_says_so(tmp_path, monkeypatch, capsys):
