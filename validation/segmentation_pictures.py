@@ -72,9 +72,12 @@ def _ffr(cases: Sequence[Case]) -> Any:
     for axis, way, words in zip(
         axes, ("lumen_ffr", "full_ffr"), ("found lumen alone", "as reported"), strict=True
     ):
-        every = [(x.true_ffr, getattr(x, way), x.way_calcium_deg)
-                 for c in cases for x in c.stenoses]  # fmt: skip
-        rows = [r for r in every if None not in r]
+        rows = [
+            (x.true_ffr, found, x.way_calcium_deg)
+            for c in cases
+            for x in c.stenoses
+            if x.true_ffr is not None and (found := getattr(x, way)) is not None
+        ]
         t, f, a = floats(np.reshape(rows, (-1, 3))).T
         _scatter(axis, t, f, a, 24)
         axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
