@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ffr import pipeline
 from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import StudyError
+from ffr.flags import Flag
 from ffr.patient import Patient
 from ffr.phantom.imaging import Imaging, scan, truth_labels
 from ffr.phantom.patient import VirtualPatient, virtual_patient
@@ -18,84 +21,38 @@ from ffr.scan import Scan, volume_sha256
 from ffr.segmentation.samples import HELD_OUT_SEEDS, imaging_of
 from meshes.arrays import Floats, floats
 from meshes.errors import GeometryError
-from meshes.tree import CoronaryTree
+from meshes.tree import CoronaryTree, segment_length_mm
+from meshes.volume import Volume
 from solvers.errors import ConvergenceError
 from validation.agreement import (
-    SAME_LESION_MM,
-    TreeAgreement,
+    LEAST_RADIUS_MM,
+    beside_fork,
     compare,
+    cut,
     dice,
-    pairs,
+    nearest,
 )
+from validation.segmentation_calcium import calcium_arc_deg
+from validation.segmentation_case import Case, Points
+from validation.segmentation_lesions import Truth, Ways, false_lesions, stenoses
+from validation.segmentation_rivals import rival_radii_mm, with_rival_radii
+from validation.segmentation_transfer import of_side, partner, with_radii
 
-SAME_PLACE_MM = 1.5  # FFR is compared where the found tree passes this close
 IMAGING = {"clinical": clinical_imaging, "random": imaging_of}
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A stenosis as one side reads it; FFR is None where nothing is analysed."""
-
-    vessel: str
-    diameter_stenosis_percent: float
-    ffr: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LesionPair:
-    """A true stenosis, what the pipeline reported for it, and the FFR of its own tree there.
-
-    Parameters
-    ----------
-    true, found
-        Readings; None where there is no true, or no found, lesion.
-    ffr
-        Of the found tree at the place where the true FFR is read, whether or not a lesion
-        was found; None where the found tree does not reach it or is not analysed.
-    """
-
-    true: Reading | None
-    found: Reading | None
-    ffr: float | None
+MAIN = ("LAD", "LCx", "RCA")
+MAIN_MM = 20.0  # a main vessel is one that is wide enough for so long
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Case:
-    """One scan of one held-out patient: what came out, beside the truth.
+class Analysed:
+    """What the pipeline says of one scan: maps, trees, flow, what is read off, warnings."""
 
-    Parameters
-    ----------
-    seed, imaging
-        Who, and "clinical" or "random".
-    failure
-        Why there is no result, "" when there is one.
-    flags
-        Names of the warnings.
-    dice
-        Overlap by label of the heart map, and of coronary lumen and calcium.
-    lv_mass_g, true_lv_mass_g
-        Myocardial mass, measured and true.
-    ostium_error_mm
-        Distance of each tree's inlet from the true ostium, by side.
-    missing_sides
-        True trees that were not found.
-    agreement
-        Centrelines, radii and names; None when there are no trees.
-    lesions
-        True and found stenoses.
-    """
-
-    seed: int
-    imaging: str
-    failure: str = ""
-    flags: tuple[str, ...] = ()
-    dice: tuple[tuple[str, float], ...] = ()
-    lv_mass_g: float | None = None
-    true_lv_mass_g: float | None = None
-    ostium_error_mm: tuple[tuple[str, float], ...] = ()
-    missing_sides: tuple[str, ...] = ()
-    agreement: TreeAgreement | None = None
-    lesions: tuple[LesionPair, ...] = ()
+    maps: pipeline.Maps
+    trees: tuple[CoronaryTree, ...]
+    flow: pipeline.Flow
+    findings: pipeline.Findings
+    flags: tuple[Flag, ...]
 
 
 def run_case(
@@ -114,32 +71,31 @@ def run_case(
     if seed < HELD_OUT_SEEDS:
         message = f"seed {seed} is not held out; use {HELD_OUT_SEEDS} and above"
         raise ValueError(message)
-    patient = virtual_patient(seed)
-    scanned = scanned_patient(patient, IMAGING[imaging](seed), size, spacing_mm)
-    mass = true_lv_mass_g(patient)
-    try:
-        maps = pipeline.segment(scanned, _silent)
-        trees, flags, _ = pipeline.extract_trees(scanned, maps.heart, maps.vessels, _silent)
-        flow = pipeline.solve(trees, Patient(), maps.heart.lv_mass_g or None)
-    except (StudyError, GeometryError, ConvergenceError) as error:
-        return Case(seed, imaging, failure=str(error), true_lv_mass_g=mass)
-    true = (patient.left, patient.right)
-    true_flow = pipeline.solve(true, Patient(), mass)
-    return Case(
-        seed,
-        imaging,
-        flags=tuple(f.name for f in (*maps.flags, *flags)),
-        dice=overlaps(patient, maps),
-        lv_mass_g=maps.heart.lv_mass_g,
-        true_lv_mass_g=mass,
-        ostium_error_mm=ostium_errors_mm(trees, true),
-        missing_sides=tuple(t.side for t in true if t.side not in {c.side for c in trees}),
-        agreement=compare(trees, true),
-        lesions=lesion_pairs(
-            trees, pipeline.find(trees, flow.solutions),
-            true, pipeline.find(true, true_flow.solutions),
-        ),
+    patient, seen = virtual_patient(seed), IMAGING[imaging](seed)
+    scanned = scanned_patient(patient, seen, size, spacing_mm)
+    case = Case(
+        seed, imaging, round(seen.psf_mm, 3), round(seen.noise_hu, 2),
+        true_lv_mass_g=round(true_lv_mass_g(patient), 2),
     )  # fmt: skip
+    began = time.process_time()
+    try:
+        made = analysed(scanned)
+    except (StudyError, GeometryError, ConvergenceError) as error:
+        return replace(case, failure=str(error))
+    except Exception as error:  # a crash is a failure of the product, and one line in the table
+        log.exception("seed %d, %s: the pipeline crashed", seed, imaging)
+        return replace(case, failure=f"crash: {type(error).__name__}: {error}")
+    seconds = round(time.process_time() - began, 1)
+    return replace(compared(patient, scanned.volume, made, case), processor_s=seconds)
+
+
+def analysed(scanned: Scan) -> Analysed:
+    """Run the pipeline as `ffr run` does, without a patient file."""
+    maps = pipeline.segment(scanned, _silent)
+    trees, flags, _ = pipeline.extract_trees(scanned, maps.heart, maps.vessels, _silent)
+    flow = pipeline.solve(trees, Patient(), maps.heart.lv_mass_g or None)
+    found = pipeline.find(trees, flow.solutions)
+    return Analysed(maps, trees, flow, found, (*maps.flags, *flags, *flow.flags))
 
 
 def _silent(part: float) -> None:
@@ -166,7 +122,99 @@ def scanned_patient(
     )
 
 
-def overlaps(patient: VirtualPatient, maps: pipeline.Maps) -> tuple[tuple[str, float], ...]:
+def compared(patient: VirtualPatient, volume: Volume, made: Analysed, case: Case) -> Case:
+    """Return the case with everything that is read off beside the truth."""
+    true, mass = (patient.left, patient.right), case.true_lv_mass_g
+    arcs = tuple(calcium_arc_deg(c.tree, patient.calcium) for c in true)
+    radii = [
+        rival_radii_mm(volume, made.maps.vessels.labels, made.maps.heart.blood_hu, c.tree)
+        for c in made.trees
+    ]
+    edges, masks = ([pair[k] for pair in radii] for k in (0, 1))
+    numbers = tuple(of_side(made.trees, c.side) for c in true)
+    links = tuple(
+        partner(None if k is None else made.trees[k], c)
+        for k, c in zip(numbers, true, strict=True)
+    )
+
+    def findings(trees: tuple[CoronaryTree, ...]) -> pipeline.Findings:
+        return pipeline.find(trees, pipeline.solve(trees, Patient(), mass).solutions)
+
+    def moved(values: Sequence[Floats]) -> pipeline.Findings:
+        return findings(tuple(
+            c if k is None else with_radii(c, link, values[k])
+            for c, link, k in zip(true, links, numbers, strict=True)
+        ))  # fmt: skip
+
+    exact = findings(true)
+    ways = Ways(
+        moved([c.tree.radius_mm for c in made.trees]), moved(edges), moved(masks),
+        findings(made.trees), made.findings,
+    )  # fmt: skip
+    rivals = (with_rival_radii(made.trees, edges), with_rival_radii(made.trees, masks))
+    return replace(
+        case,
+        lacking=lacking(made, true),
+        flags=tuple(f.name for f in made.flags),
+        dice=overlaps(patient, made.maps),
+        lv_mass_g=round(made.maps.heart.lv_mass_g, 2),
+        ostium_error_mm=ostium_errors_mm(made.trees, true),
+        course=compare(made.trees, true),
+        points=points(made.trees, true, arcs, edges, masks),
+        stenoses=stenoses(Truth(true, exact, arcs, numbers, links), made.trees, rivals, ways),
+        false_lesions=false_lesions(made.trees, made.findings.lesions, true),
+    )
+
+
+def lacking(made: Analysed, true: Sequence[CoronaryTree]) -> tuple[str, ...]:
+    """Return what a complete result has and this one has not; a success lacks nothing.
+
+    Complete: a tree of each side with an FFR; every main vessel (LAD, LCx, RCA) that has
+    20 mm of 1.5 mm and more is there by name; no flag says that a vessel is missing, since
+    none is.
+    """
+    with_ffr = {c.side for c, ffr in zip(made.trees, made.findings.ffr, strict=True)
+                if np.isfinite(ffr).any()}  # fmt: skip
+    gone = [f"{c.side} tree" for c in true if c.side not in with_ffr]
+    known = {name for c in made.trees for name in c.names}
+    for c in true:
+        length = segment_length_mm(c.tree) * (c.reference_radius_mm >= LEAST_RADIUS_MM)
+        for number, name in enumerate(c.names):
+            long = length[c.branch == number].sum() >= MAIN_MM
+            if name in MAIN and long and name not in known:
+                gone.append(name)
+    return (*gone, *(f.name for f in made.flags if f.name.endswith("-missing")))
+
+
+def points(
+    found: Sequence[CoronaryTree], true: Sequence[CoronaryTree], arcs_deg: Sequence[Floats],
+    edges_mm: Sequence[Floats], masks_mm: Sequence[Floats],
+) -> Points:  # fmt: skip
+    """Return the radii of found points that lie on a true vessel, away from divisions."""
+    truth = cut(true)
+    place = np.concatenate([c.tree.points_mm for c in found])
+    off, at = nearest(floats(place), truth)
+    good = (off <= truth.reach_mm[at]) & ~beside_fork(floats(place), true)
+    exact = truth.radius_mm[at[good]]
+
+    def error(values: Sequence[Floats]) -> tuple[float, ...]:
+        return _rounded(2 * (np.concatenate(values)[good] - exact))
+
+    return Points(
+        _rounded(2 * exact), error([c.tree.radius_mm for c in found]), error(edges_mm),
+        error(masks_mm), _rounded(2 * np.concatenate([c.radius_sd_mm for c in found])[good]),
+        _rounded(100 * (1 - exact / truth.healthy_mm[at[good]])),
+        _rounded(np.concatenate(arcs_deg)[truth.point[at[good]]]),
+    )  # fmt: skip
+
+
+def _rounded(values: Floats) -> tuple[float, ...]:
+    return tuple(round(float(v), 3) for v in values)
+
+
+def overlaps(
+    patient: VirtualPatient, maps: pipeline.Maps
+) -> tuple[tuple[str, float | None], ...]:
     """Return the Dice overlap of every label with the exact map on the same grid."""
     found, truth = maps.heart.labels, truth_labels(patient, maps.heart.labels.grid)
     rows = [
@@ -178,76 +226,16 @@ def overlaps(patient: VirtualPatient, maps: pipeline.Maps) -> tuple[tuple[str, f
     exact = truth_labels(patient, fine.grid, vessels=True)
     for vessel in (Vessel.LUMEN, Vessel.CALCIUM):
         rows.append((vessel.name, dice(fine.values == vessel, exact.values == vessel)))
-    return tuple(rows)
+    return tuple((name, None if np.isnan(d) else round(d, 4)) for name, d in rows)
 
 
 def ostium_errors_mm(
     found: Sequence[CoronaryTree], true: Sequence[CoronaryTree]
-) -> tuple[tuple[str, float], ...]:
-    """Distance between found inlet and true ostium, for each side that was found."""
-    place = {t.side: t.tree.points_mm[0] for t in true}
+) -> tuple[tuple[str, float | None], ...]:
+    """Distance between found inlet and true ostium of each side, None where not found."""
+    place = {c.side: c.tree.points_mm[0] for c in found}
     return tuple(
-        (c.side, float(np.linalg.norm(c.tree.points_mm[0] - place[c.side])))
-        for c in found
-        if c.side in place
-    )
-
-
-def lesion_pairs(
-    found_trees: Sequence[CoronaryTree],
-    found: pipeline.Findings,
-    true_trees: Sequence[CoronaryTree],
-    true: pipeline.Findings,
-) -> tuple[LesionPair, ...]:
-    """Pair true and found stenoses by the places of their throats, both kept if alone."""
-    true_mm, true_read, read_at = _readings(true_trees, true)
-    found_mm, found_read, _ = _readings(found_trees, found)
-    partner = {t: f for f, t in pairs(found_mm, true_mm, SAME_LESION_MM)}
-    rows = [
-        LesionPair(
-            reading,
-            found_read[partner[t]] if t in partner else None,
-            _at_place(found_trees, found, read_at[t]),
-        )
-        for t, reading in enumerate(true_read)
-    ]
-    extra = sorted(set(range(len(found_read))) - set(partner.values()))
-    return (*rows, *(LesionPair(None, found_read[f], None) for f in extra))
-
-
-def _readings(
-    trees: Sequence[CoronaryTree], findings: pipeline.Findings
-) -> tuple[Floats, list[Reading], list[Floats]]:
-    """Throats of all lesions, shape (n, 3); what is read; where FFR is read."""
-    throats, readings, places = [], [], []
-    for c, ffr, lesions, distal in zip(
-        trees, findings.ffr, findings.lesions, findings.distal, strict=True
-    ):
-        for lesion, (point, _) in zip(lesions, distal, strict=True):
-            throats.append(c.tree.points_mm[lesion.throat])
-            readings.append(
-                Reading(
-                    c.names[c.branch[lesion.throat]],
-                    lesion.diameter_stenosis_percent,
-                    _number(ffr[point]),
-                )
-            )
-            places.append(c.tree.points_mm[point])
-    return floats(np.reshape(throats, (-1, 3))), readings, places
-
-
-def _at_place(
-    trees: Sequence[CoronaryTree], findings: pipeline.Findings, point_mm: Floats
-) -> float | None:
-    """FFR of the trees at a place, None where none passes within 1.5 mm."""
-    best, found = SAME_PLACE_MM, None
-    for c, ffr in zip(trees, findings.ffr, strict=True):
-        distance = np.linalg.norm(c.tree.points_mm - point_mm, axis=1)
-        here = int(distance.argmin())
-        if distance[here] <= best:
-            best, found = float(distance[here]), _number(ffr[here])
-    return found
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+        (t.side, round(float(np.linalg.norm(place[t.side] - t.tree.points_mm[0])), 2)
+         if t.side in place else None)
+        for t in true
+    )  # fmt: skip
