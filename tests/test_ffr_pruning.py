@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ffr.segmentation.lumen import MeasuredLumen
-from ffr.segmentation.pruning import arterial_hu, without_veins
+from ffr.segmentation.pruning import arterial_hu, without_stubs, without_veins
 from meshes.contours import Contours
 from meshes.tree import VesselTree, path_length_mm
 from meshes.volume import Volume, axis_aligned_grid
@@ -124,3 +124,12 @@ def test_blur_and_fall_are_read_from_the_points():
     known = np.ones(len(tree), dtype=bool)
     expected = arterial_hu(true, tree, known, BLOOD_HU)
     assert np.abs(expected / true - 1).max() < 0.04
+
+
+def test_a_thin_tail_is_cut_at_its_beginning_however_long_it_is():
+    def reach_mm(trunk):
+        return path_length_mm(without_stubs(lumen_and_scan(trunk)[1]).tree).max()
+
+    assert reach_mm([(60, 1.2, 400), (30, 0.3, 200)]) == pytest.approx(60, abs=1.5)
+    # a tight lesion with a vessel behind it is no tail
+    assert reach_mm([(30, 1.2, 400), (8, 0.3, 200), (30, 1.1, 400)]) > 65.0

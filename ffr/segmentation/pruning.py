@@ -32,13 +32,15 @@ FALLS_PER_MM = np.arange(0.0, 0.0041, 0.0002)  # of arterial contrast along a ve
 TIP_MM = 1.0  # sections this close to a tip look past it
 FRAYED_MM = 6.0
 FRAYED_SHARE = 0.7
+TAIL_MM = 0.45  # radius: where nothing wider follows, there is no vessel
 
 
 def without_stubs(lumen: MeasuredLumen) -> MeasuredLumen:
     """Cut off frayed tips, then end branches too thin or too short to be vessels.
 
-    A tip is frayed where the last millimetres are much narrower than what leads there: the
-    path has run past the end of the visible vessel. An end branch goes when its mean radius
+    A tip is frayed where the last millimetres are much narrower than what leads there, or
+    where nothing that follows has the width of a vessel, however long: the path has run past
+    the end of the visible vessel. An end branch goes when its mean radius
     is under 0.5 mm or it reaches less than 5 mm beyond its parent's lumen; this repeats,
     since a pruned bifurcation may leave a short end. The longest path always stays.
     """
@@ -161,6 +163,8 @@ def _frayed(tree: VesselTree) -> AnyArray:
         if worn.any():
             drop[run[int(np.argmax(worn)) :]] = True
         drop[run[(back < TIP_MM) & (np.arange(len(run)) > 1)]] = True
+        wide = np.flatnonzero(tree.radius_mm[run] >= TAIL_MM)
+        drop[run[max(1, wide[-1] + 1 if wide.size else 1) :]] = True
     return drop
 
 
