@@ -45,10 +45,11 @@ def find_ostia(over: Ground, root: Root, grid: Grid) -> dict[str, Ostium]:
     served = np.bincount(np.searchsorted(seeds, paths.start), minlength=seeds.size)
     where = np.stack(np.unravel_index(seeds, over.sure.shape), axis=1)
     opening = _openings(over, root, seeds)
+    blood = np.argwhere(root.lumen) + [s.start for s in root.box]
     mouths: dict[str, list[Ints]] = {"left": [], "right": []}
     for mine in _mouths(floats(where * spacing), served):
         middle = np.average(where[mine], axis=0, weights=served[mine])
-        mouths[_side(middle, root, spacing)].append(mine)
+        mouths[_side(middle, blood, spacing)].append(mine)
     found: dict[str, Ostium] = {}
     for side, groups in mouths.items():
         groups.sort(key=lambda mine: -served[mine].sum())
@@ -92,10 +93,10 @@ def _openings(over: Ground, root: Root, seeds: Ints) -> Ints:
     return np.where(closed, count + 1 + np.arange(seeds.size), number)
 
 
-def _side(middle: Floats, root: Root, spacing: float) -> str:
-    """Side of a mouth (k, j, i), seen from the middle of the root at its level."""
-    where = np.argwhere(root.lumen) + [s.start for s in root.box]
-    level = where[np.abs(where[:, 0] - middle[0]) * spacing <= LEVEL_MM]
+def _side(middle: Floats, blood: Ints, spacing: float) -> str:
+    """Side of a mouth (k, j, i), seen from the middle of the root's blood (n, 3) there."""
+    low, high = np.searchsorted(blood[:, 0], middle[0] + np.array([-1, 1]) * LEVEL_MM / spacing)
+    level = blood[low:high]  # by height: `argwhere` sorts
     offset = middle - level.mean(axis=0)
     return "left" if offset[2] + offset[1] > 0 else "right"
 
