@@ -9,8 +9,15 @@ import numpy as np
 
 from ffr.anatomy import Anatomy, Vessel
 from ffr.phantom.anatomy import Solid, Tube
-from ffr.phantom.coronaries import STEP_MM, Calcium
-from ffr.phantom.fine_kernels import CALCIUM, LUMEN, WALL, cells_of, paint_layers
+from ffr.phantom.coronaries import STEP_MM, Artery, Calcium
+from ffr.phantom.fine_kernels import (
+    CALCIUM,
+    LUMEN,
+    WALL,
+    cells_of,
+    deposit_wires,
+    paint_layers,
+)
 from ffr.phantom.kernels import blend, paint_ellipsoid, tube_distance, tubes_near
 from ffr.phantom.patient import VirtualPatient
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
@@ -136,6 +143,23 @@ class Canvas:
             first, held, low, cell, count, np.array(marks, dtype=np.int64),
         )  # fmt: skip
 
+    def wires(self, start_mm: Floats, end_mm: Floats, radius_mm: float, value: float) -> None:
+        """Blend wires thinner than a voxel by their exact volume in every voxel."""
+        a, b = self.local(start_mm), self.local(end_mm)
+        first, count = self.window(
+            np.minimum(a, b).min(axis=0) - self.h, np.maximum(a, b).max(axis=0) + self.h
+        )
+        if count.min() == 0:
+            return
+        corner = first * np.asarray(self.grid.spacing_mm)
+        share = np.zeros(tuple(count[::-1]))
+        radius = np.full(len(a), radius_mm)
+        spacing = self.grid.spacing_mm
+        deposit_wires(share, spacing, a - corner, b - corner, radius, 0.1 * self.h)
+        i, j, k = first
+        here = self.hu[k : k + count[2], j : j + count[1], i : i + count[0]]
+        here += (np.minimum(share, 1.0) * (value - here)).astype(np.float32)
+
 
 def chains(parts: Iterable[tuple[Floats, Floats, Floats | float]]) -> Cones:
     """Join chains of points, with radius and attenuation per point, into one bundle."""
@@ -187,11 +211,8 @@ def paint(
     canvas.paint(heart.behind, table, own)
     canvas.paint(heart.chambers, table, own)
     beside = KEEP_LABEL if vessel_labels else Anatomy.BACKGROUND
-    sheath = np.random.default_rng([patient.seed, 11]).uniform(0.3, 3.0)
-    arteries = patient.arteries
-    canvas.bundle(
-        chains((a.axis_mm, a.outer_mm + sheath, table["fat"]) for a in arteries), beside
-    )
+    for cones, tissue in _surroundings(patient):
+        canvas.bundle(chains((*c, table[tissue]) for c in cones), beside)
     if patient.veins:
         veins = ((v.points_mm, v.radius_mm, table["vein"]) for v in patient.veins)
         canvas.bundle(chains(veins), beside)
@@ -203,11 +224,47 @@ def paint(
     return canvas.hu, canvas.label
 
 
+def _surroundings(
+    patient: VirtualPatient,
+) -> Iterable[tuple[list[tuple[Floats, Floats]], str]]:
+    """Fat around the arteries, and the muscle over those that dive into it."""
+    sheath = np.random.default_rng([patient.seed, 11]).uniform(0.3, 3.0)
+    beyond = [v for o in patient.features.occlusions for v in (o.plug, *o.beyond)]
+    fat, muscle = [], []
+    for a in (*patient.arteries, *beyond):
+        depth = _depth_mm(patient, a)
+        if depth.max() <= 0:
+            fat.append((a.axis_mm, a.outer_mm + sheath))
+            continue
+        free = np.clip(1 - depth / 0.5, 0, 1)
+        fat.append((a.axis_mm, a.outer_mm * (0.3 + 0.7 * free) + sheath * free))
+        here = np.flatnonzero(depth > 0)
+        muscle.append((a.axis_mm[here], (a.outer_mm + depth)[here]))
+    yield fat, "fat"
+    if muscle:
+        yield muscle, "myocardium"
+
+
+def _depth_mm(patient: VirtualPatient, artery: Artery) -> Floats:
+    """Muscle over a vessel's wall at each of its points, 0 where it lies in fat, (n,)."""
+    n = len(artery.axis_mm)
+    if artery.name[0] == "S" and artery.name[1:].isdigit():  # inside the septum
+        return np.clip((np.arange(n) * STEP_MM - 4.0) / 2.0, 0.0, 1.0)
+    depth = np.zeros(n)
+    for b in patient.features.bridges:
+        if b.vessel == artery.name:
+            s = np.arange(n) * STEP_MM
+            inside = np.minimum(s - b.start_mm, b.end_mm - s)
+            depth = np.maximum(depth, b.depth_mm * np.clip(inside / 3.0 + 1.0, 0, 1))
+    return depth
+
+
 def _paint_vessels(
     canvas: Canvas, patient: VirtualPatient, imaging: Imaging, vessel_labels: bool
 ) -> None:
-    arteries = patient.arteries
-    walls = chains((a.axis_mm, a.outer_mm, a.plaque_hu) for a in arteries)
+    occlusions = patient.features.occlusions
+    hidden = [v for o in occlusions for v in (o.plug, *o.beyond)]
+    walls = chains((a.axis_mm, a.outer_mm, a.plaque_hu) for a in (*patient.arteries, *hidden))
     parts = [(WALL, walls), (LUMEN, _lumen(patient, imaging))]
     if patient.calcium:
         parts.append((CALCIUM, pieces(patient.calcium)))
@@ -221,6 +278,7 @@ def _paint_vessels(
     cover, corner = _aortic_share(canvas, patient)
     marks = (Vessel.PLAQUE, Vessel.LUMEN, Vessel.CALCIUM) if vessel_labels else (-1, -1, -1)
     canvas.layers(joined, ints(layer), cover, corner, tuple(int(m) for m in marks))
+    _paint_dense(canvas, patient)
 
 
 def _aortic_share(canvas: Canvas, patient: VirtualPatient) -> tuple[AnyArray, Ints]:
@@ -240,6 +298,17 @@ def _aortic_share(canvas: Canvas, patient: VirtualPatient) -> tuple[AnyArray, In
     return box.hu, ints(first)
 
 
+def _paint_dense(canvas: Canvas, patient: VirtualPatient) -> None:
+    """Leads and calcified rings, then the struts of stents, on top of all else."""
+    features = patient.features
+    if features.dense:
+        tubes = chains((d.points_mm, d.radius_mm, d.value_hu) for d in features.dense)
+        nothing = np.zeros((1, 1, 1), dtype=np.float32), ints(np.full(3, -9))
+        canvas.layers(tubes, ints(np.full(len(tubes.chain), CALCIUM)), *nothing, (-1, -1, -1))
+    for stent in features.stents:
+        canvas.wires(stent.wire_start_mm, stent.wire_end_mm, stent.strut_mm / 2, stent.value_hu)
+
+
 def _lumen(patient: VirtualPatient, imaging: Imaging) -> Cones:
     """Lumen cones; contrast falls along each artery."""
     parts = []
@@ -247,4 +316,10 @@ def _lumen(patient: VirtualPatient, imaging: Imaging) -> Cones:
         s = np.arange(len(a.lumen_mm)) * STEP_MM
         fall = 1 - imaging.distal_fall_percent / 100 * np.minimum(s / 100.0, 1.2)
         parts.append((a.centre_mm, a.lumen_mm, imaging.contrast_hu * fall))
+    for o in patient.features.occlusions:
+        if o.filled_percent == 0:  # blood without contrast looks like the wall around it
+            continue
+        blood = imaging.contrast_hu * o.filled_percent / 100
+        for a in o.beyond:
+            parts.append((a.centre_mm, a.lumen_mm, np.full(len(a.lumen_mm), blood)))
     return chains(parts)

@@ -15,6 +15,7 @@ from ffr.dicom_series import PatientHeader, SeriesHeader
 from ffr.dicom_write import write_series
 from ffr.patient import Patient
 from ffr.phantom.coronaries import LesionPlan
+from ffr.phantom.feature_list import feature_rows
 from ffr.phantom.imaging import Imaging, random_imaging, scan, truth_labels
 from ffr.phantom.patient import VirtualPatient, centre_of_heart_mm
 from meshes.arrays import Floats
@@ -137,5 +138,6 @@ def write_truth(path: Path, patient: VirtualPatient, lesions: tuple[TrueLesion, 
         "seed": patient.seed,
         "lv_mass_g": round(true_lv_mass_g(patient), 1),
         "lesions": [asdict(x) for x in lesions],
+        "features": feature_rows(patient),
     }
     path.write_text(json.dumps(truth, indent=1))
