@@ -160,7 +160,7 @@ def leads(rng: np.random.Generator, heart: Heart) -> tuple[Dense, ...]:
         radius[-4:] = 0.9  # the tip's electrode
         if coil:
             radius[-60:-15] = 1.1
-        made.append(Dense("lead", floats(points), floats(radius), rng.uniform(3000, 9000)))
+        made.append(Dense("lead", floats(points), floats(radius), rng.uniform(8000, 25000)))
     return tuple(made)
 
 

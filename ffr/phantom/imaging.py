@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from ffr.phantom.artefacts import add_streaks, grow_with_absorption, moved, shaped_noise
 from ffr.phantom.blur import blurred
 from ffr.phantom.painting import paint
 from ffr.phantom.patient import VirtualPatient
@@ -40,6 +41,14 @@ class Imaging:
         Standard deviation of the noise and its correlation length.
     slab_every_mm, slab_shift_mm, slab_step_hu
         Stack transitions: spacing (0: none), largest displacement, HU jump.
+    motion_mm
+        Largest way of the heart while the picture is taken.
+    hardening_percent, starvation_percent
+        Strength of dark bands between dense things, and of streaks from calcium and metal.
+    noise_peak_per_mm
+        Frequency where the noise is strongest; 0: noise of grain `noise_grain_mm` alone.
+    noise_growth_percent, shoulder_hu
+        How far noise follows the rays' loss; streak noise from side to side at the top.
     """
 
     contrast_hu: float
@@ -53,6 +62,12 @@ class Imaging:
     slab_every_mm: float
     slab_shift_mm: float
     slab_step_hu: float
+    motion_mm: float = 0.0
+    hardening_percent: float = 0.0
+    starvation_percent: float = 0.0
+    noise_peak_per_mm: float = 0.0
+    noise_growth_percent: float = 0.0
+    shoulder_hu: float = 0.0
 
 
 def random_imaging(rng: np.random.Generator, contrast: bool = True) -> Imaging:
@@ -95,17 +110,42 @@ def random_imaging(rng: np.random.Generator, contrast: bool = True) -> Imaging:
         slab_every_mm=float(rng.uniform(20, 40)) if slabs else 0.0,
         slab_shift_mm=float(rng.uniform(0, 1.5)) if slabs else 0.0,
         slab_step_hu=float(rng.uniform(0, 30)) if slabs else 0.0,
+        **_artefacts(rng.spawn(1)[0]),
     )
+
+
+def _artefacts(rng: np.random.Generator) -> dict[str, float]:
+    """Draw what goes wrong; from a stream of its own, so that the rest stays as it was."""
+    moves, bands, shaped, arms = rng.random(4) < (0.2, 0.6, 0.7, 0.15)
+    drawn = rng.uniform(size=6)
+    return {
+        "motion_mm": float(np.exp(np.log(0.3) + drawn[0] * np.log(10.0))) if moves else 0.0,
+        "hardening_percent": float(30.0 * drawn[1]) if bands else 0.0,
+        "starvation_percent": float(250.0 * drawn[2]) if bands else 0.0,
+        "noise_peak_per_mm": float(0.2 + 0.4 * drawn[3]) if shaped else 0.0,
+        "noise_growth_percent": float(100.0 * drawn[4]) if shaped else 0.0,
+        "shoulder_hu": float(3.0 + 20.0 * drawn[5]) if arms else 0.0,
+    }
 
 
 def scan(patient: VirtualPatient, grid: Grid, imaging: Imaging, seed: int) -> Volume:
     """Return the CT scan of a patient on `grid`, int16 HU."""
     hu, _ = paint(patient, grid, imaging)
-    return Volume(grid, imaged(hu, grid, imaging, seed))
+    right = next(a for a in patient.arteries if not a.parent and a.name == "RCA")
+    fastest = right.axis_mm[int(0.45 * len(right.axis_mm))]
+    return Volume(grid, imaged(hu, grid, imaging, seed, fastest))
 
 
-def imaged(hu: AnyArray, grid: Grid, imaging: Imaging, seed: int) -> AnyArray:
-    """Blur, shift slabs, add noise and clip, as a scanner does."""
+def imaged(
+    hu: AnyArray, grid: Grid, imaging: Imaging, seed: int, fastest_mm: Floats | None = None
+) -> AnyArray:
+    """Move, blur, add streaks, shift slabs, add noise and clip, as a scanner does.
+
+    `fastest_mm`: the place that moves most, if the heart moves; drawn if not given.
+    """
+    faults = np.random.default_rng([seed, 17])
+    if imaging.motion_mm > 0:
+        hu = moved(hu, grid, imaging, faults, fastest_mm)
     spacing = np.asarray(grid.spacing_mm)[::-1]
     fwhm = np.array([imaging.psf_z_mm, imaging.psf_mm, imaging.psf_mm])
     sd = fwhm / FWHM_PER_SD / spacing
@@ -113,11 +153,27 @@ def imaged(hu: AnyArray, grid: Grid, imaging: Imaging, seed: int) -> AnyArray:
     if imaging.overshoot_percent > 0:
         wide = blurred(seen, 1.2 * sd, boxed=False)
         seen += imaging.overshoot_percent / 50 * (seen - wide)
+    if imaging.hardening_percent > 0 or imaging.starvation_percent > 0:
+        add_streaks(seen, hu, grid, imaging, faults)
     rng = np.random.default_rng([seed, 13])
     if imaging.slab_every_mm > 0:
         _shift_slabs(seen, grid, imaging, rng)
-    noisy = with_noise(rng, seen, spacing, imaging.noise_hu, imaging.noise_grain_mm)
+    noisy = seen + _noise(rng, hu, grid, imaging)
     return np.clip(np.rint(noisy), -1024, 3071).astype(np.int16)
+
+
+def _noise(rng: np.random.Generator, hu: AnyArray, grid: Grid, imaging: Imaging) -> AnyArray:
+    spacing = np.asarray(grid.spacing_mm)[::-1]
+    if imaging.noise_peak_per_mm > 0:
+        noise = imaging.noise_hu * shaped_noise(
+            rng, hu.shape, spacing, imaging.noise_peak_per_mm, imaging.noise_grain_mm
+        )
+    else:
+        still = np.zeros_like(hu)
+        noise = with_noise(rng, still, spacing, imaging.noise_hu, imaging.noise_grain_mm)
+    if imaging.noise_growth_percent > 0 or imaging.shoulder_hu > 0:
+        grow_with_absorption(noise, hu, grid, imaging, rng)
+    return noise
 
 
 def with_noise(

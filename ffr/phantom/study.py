@@ -55,6 +55,9 @@ def clinical_imaging(seed: int) -> Imaging:
     values = asdict(drawn) | {
         "psf_mm": 0.65, "psf_z_mm": 0.75, "noise_hu": 22.0, "noise_grain_mm": 0.35,
         "overshoot_percent": 3.0, "slab_every_mm": 0.0, "distal_fall_percent": 8.0,
+        "motion_mm": 0.0,
+        "hardening_percent": 0.0, "starvation_percent": 0.0, "noise_peak_per_mm": 0.0,
+        "noise_growth_percent": 0.0, "shoulder_hu": 0.0,
     }  # fmt: skip
     blood = drawn.contrast_hu
     scale = 430.0 / blood
