@@ -6,8 +6,6 @@ middle of the block.
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
 
@@ -73,18 +71,19 @@ def project(sinogram: AnyArray, image: AnyArray, angle: Floats, pixel: float) ->
     Rays are one pixel apart, the middle one through the middle of the image.
     """
     nk, ny, nx = image.shape
-    rays = sinogram.shape[2]
+    rays, turns = sinogram.shape[2], angle.shape[0]
+    cosine, sine = np.cos(angle), np.sin(angle)
     for k in numba.prange(nk):
         for y in range(ny):
             for x in range(nx):
                 v = image[k, y, x]
                 if v == 0.0:
                     continue
-                for a in range(angle.shape[0]):
-                    s = (x - 0.5 * (nx - 1)) * math.cos(angle[a])
-                    s += (y - 0.5 * (ny - 1)) * math.sin(angle[a]) + 0.5 * (rays - 1)
-                    n = int(math.floor(s))
-                    if 0 <= n < rays - 1:
+                for a in range(turns):
+                    s = (x - 0.5 * (nx - 1)) * cosine[a]
+                    s += (y - 0.5 * (ny - 1)) * sine[a] + 0.5 * (rays - 1)
+                    n = int(s)
+                    if 0.0 <= s < rays - 1.0:
                         sinogram[k, a, n] += v * pixel * (1.0 - (s - n))
                         sinogram[k, a, n + 1] += v * pixel * (s - n)
 
@@ -93,19 +92,20 @@ def project(sinogram: AnyArray, image: AnyArray, angle: Floats, pixel: float) ->
 def smear_back(image: AnyArray, sinogram: AnyArray, angle: Floats) -> None:
     """Fill `image` (slice, y, x) with the mean over angles of the rays through each pixel."""
     nk, ny, nx = image.shape
-    rays = sinogram.shape[2]
+    rays, turns = sinogram.shape[2], angle.shape[0]
+    cosine, sine = np.cos(angle), np.sin(angle)
     for k in numba.prange(nk):
         for y in range(ny):
             for x in range(nx):
                 total = 0.0
-                for a in range(angle.shape[0]):
-                    s = (x - 0.5 * (nx - 1)) * math.cos(angle[a])
-                    s += (y - 0.5 * (ny - 1)) * math.sin(angle[a]) + 0.5 * (rays - 1)
-                    n = int(math.floor(s))
-                    if 0 <= n < rays - 1:
+                for a in range(turns):
+                    s = (x - 0.5 * (nx - 1)) * cosine[a]
+                    s += (y - 0.5 * (ny - 1)) * sine[a] + 0.5 * (rays - 1)
+                    n = int(s)
+                    if 0.0 <= s < rays - 1.0:
                         t = s - n
                         total += sinogram[k, a, n] * (1.0 - t) + sinogram[k, a, n + 1] * t
-                image[k, y, x] = total / angle.shape[0]
+                image[k, y, x] = total / turns
 
 
 @parallel_kernel

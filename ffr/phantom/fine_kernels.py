@@ -17,7 +17,7 @@ from meshes.arrays import AnyArray, Floats, Ints
 from meshes.compiled import kernel, parallel_kernel
 
 PART_MM = 0.1  # parts of a voxel are about this wide
-MOST_PARTS = 8  # along an axis
+COARSE_MM, COARSE_PARTS = 0.8, 4  # wider voxels show no lumen that one could measure
 NEIGHBOURS = 192  # cones near one voxel; further ones are left out
 FAR = 1e9
 WALL, LUMEN, CALCIUM = 0, 1, 2
@@ -135,7 +135,9 @@ def paint_layers(
     nk, nj, ni = hu.shape
     parts = np.zeros(3, dtype=np.int64)
     for c in range(3):
-        parts[c] = min(MOST_PARTS, max(1, int(math.ceil(spacing[c] / PART_MM - 1e-6))))
+        parts[c] = max(1, int(math.ceil(spacing[c] / PART_MM - 1e-6)))
+        if spacing[c] > COARSE_MM:
+            parts[c] = COARSE_PARTS
     px, py, pz = parts[0], parts[1], parts[2]
     sx, sy, sz = spacing[0] / px, spacing[1] / py, spacing[2] / pz
     h = (sx * sy * sz) ** (1.0 / 3.0)

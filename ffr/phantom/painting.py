@@ -71,8 +71,12 @@ class Canvas:
     def solid(self, solid: Solid, value: float, mark: int) -> None:
         """Blend one ellipsoid."""
         d = self.grid.direction
+        middle = self.local(solid.centre_mm)
+        reach = np.linalg.norm((solid.direction @ d) * solid.semi_mm[:, None], axis=0)
+        if np.any(middle + reach < -self.h) or np.any(middle - reach > self.high + self.h):
+            return
         paint_ellipsoid(
-            self.hu, self.label, self.grid.spacing_mm, self.local(solid.centre_mm),
+            self.hu, self.label, self.grid.spacing_mm, middle,
             np.ascontiguousarray(solid.direction @ d), solid.semi_mm,
             np.ascontiguousarray(solid.cut_normal @ d), solid.cut_offset_mm, value, mark,
         )  # fmt: skip
