@@ -175,7 +175,7 @@ def high_take_off(rng: np.random.Generator, heart: Heart, vessels: Vessels) -> V
     """Left main or right coronary leaves the aorta 1 to 2 cm above the sinuses."""
     name = str(rng.choice(["LM", "RCA"]))
     axis = vessels[name].axis_mm
-    keep = min(24, int(0.7 * len(axis)))
+    keep = min(44, int(0.7 * len(axis)))
     if len(axis) < keep + 6:
         return vessels
     angle, height = angle_of(heart, axis[min(8, keep)])

@@ -109,8 +109,8 @@ def add_streaks(
 ) -> None:
     """Add dark bands and streaks of the dense parts of `sharp` to `seen`, in place.
 
-    A ray through dense matter of line integral D is measured too short by `hardening` x D^2
-    (the beam loses its soft part), and wrong by chance by `starvation` x its hard part
+    A ray through dense matter of line integral D is measured too short by `hardening` x D^2 /
+    (1 + D) (the beam loses its soft part), and wrong by chance by `starvation` x its hard part
     (few photons, motion during the turn).
     """
     block = _block(grid, PIXEL_MM, SLICE_MM)
@@ -122,7 +122,7 @@ def add_streaks(
     block_means(hard, sharp, block, HARD_HU)
     hard[hard < FEWEST * HARD_HU] = 0.0
     rays, angle = _sinogram(dense * per_mm, pixel)
-    wrong = -imaging.hardening_percent / 100 * rays**2
+    wrong = -imaging.hardening_percent / 100 * rays**2 / (1 + rays)
     if imaging.starvation_percent > 0 and hard.any():
         core, _ = _sinogram(hard * per_mm, pixel)
         chance = rng.standard_normal(core.shape, dtype=np.float32)
