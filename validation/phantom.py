@@ -136,7 +136,7 @@ def _diameter(patient: VirtualPatient, side: str, way_mm: float) -> float | None
     tree = getattr(patient, side)
     s = path_length_mm(tree.tree)
     ends = outlets(tree.tree)
-    path = path_to(tree.tree, int(ends[np.argmax(s[ends])]))
+    path = path_to(tree.tree, int(max(ends, key=lambda end: float(s[end]))))
     if s[path[-1]] < way_mm:
         return None
     return float(2 * np.interp(way_mm, s[path], tree.reference_radius_mm[path]))
@@ -148,7 +148,7 @@ def _bifurcations(patient: VirtualPatient) -> Floats:
         radius = c.reference_radius_mm
         for i in np.flatnonzero(child_count(c.tree) == 2):
             daughters = np.flatnonzero(c.tree.parent == i)
-            mother = radius[max(0, i - 8)]
+            mother = radius[max(0, int(i) - 8)]
             far = [min(int(d) + 8, len(radius) - 1) for d in daughters]
             if radius[far].min() > 0.5:
                 ratios.append((radius[far] ** (7 / 3)).sum() / mother ** (7 / 3))

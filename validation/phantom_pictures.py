@@ -73,7 +73,8 @@ def disease() -> Any:
     for axis, (field, seed, title) in zip(axes, cases, strict=True):
         patient = virtual_patient(seed, 0.0, variation=Variation(**{field: 100.0}))
         f = patient.features
-        record = (*f.stents, *f.occlusions, *f.bridges, *f.narrowings)[0]
+        records: list[Any] = [*f.stents, *f.occlusions, *f.bridges, *f.narrowings]
+        record = records[0]
         artery = _vessel(patient, record.vessel)
         line = artery.axis_mm[: int(100 / STEP_MM)]
         picture = straightened(patient, line, clinical_imaging(seed))
@@ -95,7 +96,7 @@ def faults() -> Any:
     hu, _ = paint(patient, grid, usual)
     right = next(a for a in patient.arteries if a.name == "RCA").axis_mm
     fastest = right[int(0.45 * len(right))]
-    cases = (
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
         ("usual scan", {}),
         ("bands between dense things", {"hardening_percent": 30.0}),
         ("streaks from a lead", {"starvation_percent": 200.0}),
@@ -127,7 +128,7 @@ def faults() -> Any:
 
 def origins() -> Any:
     """Arteries about the root seen from above and the front, usual and anomalous."""
-    cases = (
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
         ("usual", {}),
         ("no left main", {"separate_ostia_percent": 100.0}),
         ("LCx from the RCA", {"lcx_from_right_percent": 100.0}),
