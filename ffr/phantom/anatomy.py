@@ -343,6 +343,12 @@ def epicardial_distance_mm(heart: Heart, points_mm: Floats) -> Floats:
     return np.asarray(total, dtype=np.float64)
 
 
+def walls_distance_mm(heart: Heart, points_mm: Floats) -> Floats:
+    """Return the signed distance of points to the outer surface of the heart's walls, (n,)."""
+    distances = [_solid_distance_mm(solid, points_mm) for solid in heart.epicardium]
+    return np.asarray(np.min(distances, axis=0), dtype=np.float64)
+
+
 def aortic_distance_mm(heart: Heart, points_mm: Floats) -> Floats:
     """Return the distance of points to the lumen of root and ascending aorta, shape (n,).
 

@@ -78,7 +78,7 @@ class LesionPlan:
     calcified: bool
 
 
-def _surface_point(heart: Heart, t: float, phi_rad: float, lift: float = 1.08) -> Floats:
+def surface_point(heart: Heart, t: float, phi_rad: float, lift: float = 1.08) -> Floats:
     """Point of the left-ventricular surface: t along the long axis, angle from the septum."""
     axis, septal, anterior = heart.frame_direction
     ring = np.sqrt(max(0.0, 1 - t * t)) * heart.short_mm * lift
@@ -106,7 +106,7 @@ def _smooth_noise(rng: np.random.Generator, n: int, scale_mm: float) -> Floats:
     return np.asarray(spline(np.linspace(0, 1, n)))
 
 
-def _path(
+def epicardial_path(
     rng: np.random.Generator,
     heart: Heart,
     controls: Floats,
@@ -125,10 +125,10 @@ def _path(
     wavy = curve + waviness * ramp
     height = height_mm + 0.8 * _smooth_noise(rng, n, 30.0)
     laid = on_epicardium(heart, wavy, np.maximum(height, 1.0))
-    return _resampled(wavy + ramp * (laid - wavy))
+    return resampled(wavy + ramp * (laid - wavy))
 
 
-def _resampled(points: Floats) -> Floats:
+def resampled(points: Floats) -> Floats:
     """Smooth lightly and put points at even steps of about 0.5 mm, ends kept."""
     window = np.ones(5) / 5
     padded = np.vstack([points[:1].repeat(2, 0), points, points[-1:].repeat(2, 0)])
@@ -143,36 +143,38 @@ def _resampled(points: Floats) -> Floats:
 def _left_paths(rng: np.random.Generator, heart: Heart) -> dict[str, tuple[str, float, Floats]]:
     """Return name -> (parent, fraction of the parent at take-off, path)."""
     ostium = _ostium(heart, np.array([0.85, 0.38, 0.0]) + rng.normal(0, 0.12, 3))
-    carina = _surface_point(heart, rng.uniform(-0.6, -0.52), rng.uniform(1.35, 1.75), 1.12)
+    carina = surface_point(heart, rng.uniform(-0.6, -0.52), rng.uniform(1.35, 1.75), 1.12)
     outward = unit(ostium - heart.root_mm - (ostium - heart.root_mm) @ heart.root_direction
                    * heart.root_direction)  # fmt: skip
-    lm = _path(
+    lm = epicardial_path(
         rng, heart,
         np.array([ostium - 2 * outward, ostium + 3 * outward, carina]), 60.0, 3.0,
     )  # fmt: skip
     phi = rng.uniform(0.95, 1.15)
     lad_t = np.array([-0.38, -0.1, 0.2, 0.5, 0.78, rng.uniform(0.9, 0.99)])
     lad = [lm[-1]] + [
-        _surface_point(heart, t, phi + p)
+        surface_point(heart, t, phi + p)
         for t, p in zip(lad_t, (0.2, 0.06, 0, 0, -0.02, -0.05), strict=True)
     ]
     height = rng.uniform(2.2, 3.6)
     paths = {
         "LM": ("", 0.0, lm),
-        "LAD": ("LM", 1.0, _path(rng, heart, np.array(lad), 4.0, height)),
+        "LAD": ("LM", 1.0, epicardial_path(rng, heart, np.array(lad), 4.0, height)),
     }
     reach = rng.uniform(3.4, 4.3)
     around = np.linspace(2.1, reach, 4)
     lcx = [lm[-1]] + [
-        _surface_point(heart, rng.uniform(-0.54, -0.46), angle, 1.12) for angle in around
+        surface_point(heart, rng.uniform(-0.54, -0.46), angle, 1.12) for angle in around
     ]
-    paths["LCx"] = ("LM", 1.0, _path(rng, heart, np.array(lcx), 4.0, height + 0.8))
+    paths["LCx"] = ("LM", 1.0, epicardial_path(rng, heart, np.array(lcx), 4.0, height + 0.8))
     if rng.random() < 0.25:
-        end = _surface_point(heart, rng.uniform(0.2, 0.6), 1.75)
-        middle = _surface_point(heart, -0.2, 1.8)
+        end = surface_point(heart, rng.uniform(0.2, 0.6), 1.75)
+        middle = surface_point(heart, -0.2, 1.8)
         paths["RI"] = (
-            "LM", 1.0, _path(rng, heart, np.array([lm[-1], middle, end]), 4.0, height),
-        )  # fmt: skip
+            "LM",
+            1.0,
+            epicardial_path(rng, heart, np.array([lm[-1], middle, end]), 4.0, height),
+        )
     for i, fraction in enumerate(np.sort(rng.uniform(0.14, 0.62, int(rng.integers(1, 4))))):
         _add_side(rng, heart, paths, f"D{i + 1}", "LAD", fraction, rng.uniform(0.45, 0.95))
     for i, fraction in enumerate(np.sort(rng.uniform(0.2, 0.8, int(rng.integers(1, 4))))):
@@ -196,9 +198,11 @@ def _add_side(
     phi = np.arctan2(start @ anterior, start @ septal)
     t0 = float(np.clip(start @ axis / heart.long_mm, -0.6, 0.8))
     t1 = min(0.93, t0 + rng.uniform(0.5, 1.0))
-    middle = _surface_point(heart, 0.6 * t0 + 0.4 * t1, phi + 0.7 * turn_rad)
-    end = _surface_point(heart, t1, phi + turn_rad)
-    side = _path(rng, heart, np.array([start, middle, end]), 3.0, rng.uniform(1.8, 3.2))
+    middle = surface_point(heart, 0.6 * t0 + 0.4 * t1, phi + 0.7 * turn_rad)
+    end = surface_point(heart, t1, phi + turn_rad)
+    side = epicardial_path(
+        rng, heart, np.array([start, middle, end]), 3.0, rng.uniform(1.8, 3.2)
+    )
     paths[name] = (parent, fraction, side)
 
 
@@ -220,19 +224,19 @@ def _right_paths(
     points = [ostium - 2 * outward, ostium + 5 * outward]
     points += [_groove_point(heart, angle, ring) for angle in np.linspace(0.55, last, 5)]
     if dominant:
-        points.append(_surface_point(heart, -0.5, -1.25, 1.15))
+        points.append(surface_point(heart, -0.5, -1.25, 1.15))
     height = rng.uniform(2.6, 4.2)
-    paths = {"RCA": ("", 0.0, _path(rng, heart, np.array(points), 9.0, height))}
+    paths = {"RCA": ("", 0.0, epicardial_path(rng, heart, np.array(points), 9.0, height))}
     if dominant:
         crux = paths["RCA"][2][-1]
         phi = rng.uniform(-1.12, -0.95)
         pda = [crux] + [
-            _surface_point(heart, t, phi) for t in (-0.25, 0.1, rng.uniform(0.4, 0.8))
+            surface_point(heart, t, phi) for t in (-0.25, 0.1, rng.uniform(0.4, 0.8))
         ]
-        paths["R-PDA"] = ("RCA", 1.0, _path(rng, heart, np.array(pda), 4.0, height))
-        plb = [crux] + [_surface_point(heart, t, p) for t, p in ((-0.46, -1.6), (-0.1, -2.0),
+        paths["R-PDA"] = ("RCA", 1.0, epicardial_path(rng, heart, np.array(pda), 4.0, height))
+        plb = [crux] + [surface_point(heart, t, p) for t, p in ((-0.46, -1.6), (-0.1, -2.0),
                (rng.uniform(0.1, 0.5), rng.uniform(-2.4, -2.1)))]  # fmt: skip
-        paths["R-PLB"] = ("RCA", 1.0, _path(rng, heart, np.array(plb), 4.0, height))
+        paths["R-PLB"] = ("RCA", 1.0, epicardial_path(rng, heart, np.array(plb), 4.0, height))
     for name, fraction in (("CB", 0.08), ("AM1", 0.45), ("AM2", 0.7)):
         if rng.random() < 0.65:
             path = paths["RCA"][2]
@@ -242,7 +246,7 @@ def _right_paths(
                 axis + 0.35 * septal + rng.normal(0, 0.2, 3)
             )
             middle = 0.5 * (start + goal)
-            side = _path(rng, heart, np.array([start, middle, goal]), 3.0, height)
+            side = epicardial_path(rng, heart, np.array([start, middle, goal]), 3.0, height)
             paths[name] = ("RCA", fraction, side)
     return paths
 
@@ -419,14 +423,24 @@ def random_coronaries(
     return tuple(arteries), tuple(calcium)
 
 
-def coronary_tree(arteries: tuple[Artery, ...], side: str, heart: Heart) -> CoronaryTree:
-    """Join the arteries of one side into a tree: the truth a segmentation is judged by.
+def inlets(arteries: tuple[Artery, ...]) -> tuple[str, str, tuple[str, ...]]:
+    """Return the vessels at the ostia: left, right, and further ones of rare anomalies."""
+    first = [a.name for a in arteries if not a.parent]
+    left = "LM" if "LM" in first else "LAD"
+    return left, "RCA", tuple(n for n in first if n not in (left, "RCA"))
+
+
+def coronary_tree(
+    arteries: tuple[Artery, ...], side: str, heart: Heart, inlet: str = ""
+) -> CoronaryTree:
+    """Join the arteries from one ostium into a tree: the truth a segmentation is judged by.
 
     The paths begin inside the aorta; the tree begins where the lumen's axis leaves it.
     Side branches are numbered as they leave, without gaps, and segments are cut as in any
     named tree: truth and product mean the same.
     """
-    inlet = "LM" if side == "left" else "RCA"
+    left, right, _ = inlets(arteries)
+    inlet = inlet or (left if side == "left" else right)
     members = {inlet}
     for artery in arteries:
         if artery.parent in members:

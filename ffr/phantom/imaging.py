@@ -6,25 +6,19 @@ noise 5-60 HU, lumen 200-750 HU. They are wider than any one scanner on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d
 
-from ffr.anatomy import Anatomy, Vessel
-from ffr.phantom.anatomy import Solid, Tube
-from ffr.phantom.coronaries import STEP_MM
-from ffr.phantom.kernels import blend, paint_ellipsoid, tube_distance, tubes_near
+from ffr.phantom.artefacts import add_streaks, grow_with_absorption, moved, shaped_noise
+from ffr.phantom.blur import blurred
+from ffr.phantom.painting import paint
 from ffr.phantom.patient import VirtualPatient
-from meshes.arrays import AnyArray, Floats, floats
-from meshes.volume import Grid, Volume, array_shape
+from meshes.arrays import AnyArray, Floats
+from meshes.volume import Grid, Volume
 
 FWHM_PER_SD = 2.3548
-FAR_MM = 1e3
-KEEP_LABEL, OWN_LABEL = -1, -2  # of paint: leave labels alone; each item's own
-IN_AORTA = 99  # not an Anatomy value: marks the root while vessels are labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +41,14 @@ class Imaging:
         Standard deviation of the noise and its correlation length.
     slab_every_mm, slab_shift_mm, slab_step_hu
         Stack transitions: spacing (0: none), largest displacement, HU jump.
+    motion_mm
+        Largest way of the heart while the picture is taken.
+    hardening_percent, starvation_percent
+        Strength of dark bands between dense things, and of streaks from calcium and metal.
+    noise_peak_per_mm
+        Frequency where the noise is strongest; 0: noise of grain `noise_grain_mm` alone.
+    noise_growth_percent, shoulder_hu
+        How far noise follows the rays' loss; streak noise from side to side at the top.
     """
 
     contrast_hu: float
@@ -60,6 +62,12 @@ class Imaging:
     slab_every_mm: float
     slab_shift_mm: float
     slab_step_hu: float
+    motion_mm: float = 0.0
+    hardening_percent: float = 0.0
+    starvation_percent: float = 0.0
+    noise_peak_per_mm: float = 0.0
+    noise_growth_percent: float = 0.0
+    shoulder_hu: float = 0.0
 
 
 def random_imaging(rng: np.random.Generator, contrast: bool = True) -> Imaging:
@@ -102,170 +110,70 @@ def random_imaging(rng: np.random.Generator, contrast: bool = True) -> Imaging:
         slab_every_mm=float(rng.uniform(20, 40)) if slabs else 0.0,
         slab_shift_mm=float(rng.uniform(0, 1.5)) if slabs else 0.0,
         slab_step_hu=float(rng.uniform(0, 30)) if slabs else 0.0,
+        **_artefacts(rng.spawn(1)[0]),
     )
 
 
-class Cones(NamedTuple):
-    """A bundle of round cones; the columns of the last two hold their start and end."""
-
-    start_mm: Floats  # (n, 3)
-    end_mm: Floats  # (n, 3)
-    radius_mm: Floats  # (n, 2)
-    value_hu: Floats  # (n, 2)
-
-
-class _Canvas:
-    """The voxel arrays being painted, in the lattice's own axes."""
-
-    def __init__(self, grid: Grid) -> None:
-        shape = array_shape(grid)
-        self.grid = grid
-        self.hu = np.full(shape, -1000.0, dtype=np.float32)
-        self.label = np.zeros(shape, dtype=np.uint8)
-        self.distance = np.full(shape, FAR_MM, dtype=np.float32)
-        self.value = np.zeros(shape, dtype=np.float32)
-        self.h = float(np.mean(grid.spacing_mm))
-        self.high = floats((np.asarray(grid.size) - 1) * np.asarray(grid.spacing_mm))
-
-    def local(self, points_mm: Floats) -> Floats:
-        """Patient points in lattice axes, mm from the first voxel."""
-        return np.ascontiguousarray((points_mm - self.grid.origin_mm) @ self.grid.direction)
-
-    def solid(self, solid: Solid, value: float, mark: int) -> None:
-        """Blend one ellipsoid."""
-        d = self.grid.direction
-        paint_ellipsoid(
-            self.hu, self.label, self.grid.spacing_mm, self.local(solid.centre_mm),
-            np.ascontiguousarray(solid.direction @ d), solid.semi_mm,
-            np.ascontiguousarray(solid.cut_normal @ d), solid.cut_offset_mm, value, mark,
-        )  # fmt: skip
-
-    def bundle(self, cones: Cones, mark: int) -> None:
-        """Blend a bundle of cones, nearest one first."""
-        a, b = self.local(cones.start_mm), self.local(cones.end_mm)
-        reach = cones.radius_mm.max(axis=1) + 2 * self.h
-        near = tubes_near(a, b, reach, np.zeros(3), self.high)
-        if near.size == 0:
-            return
-        self.distance.fill(FAR_MM)
-        tube_distance(
-            self.distance, self.value, self.grid.spacing_mm, a[near], b[near],
-            cones.radius_mm[near], cones.value_hu[near], 2.0 * self.h,
-        )  # fmt: skip
-        blend(self.hu, self.label, self.distance, self.value, self.h, mark)
-
-    def paint(self, items: Iterable[Solid | Tube], table: dict[str, float], mark: int) -> None:
-        """Blend solids and tubes in order; `mark` OWN_LABEL keeps each one's own label."""
-        for item in items:
-            value = table[item.tissue]
-            label = int(item.label) if mark == OWN_LABEL else mark
-            if isinstance(item, Solid):
-                self.solid(item, value, label)
-            else:
-                self.bundle(chains([(item.points_mm, item.radius_mm, value)]), label)
-
-
-def chains(parts: Iterable[tuple[Floats, Floats, Floats | float]]) -> Cones:
-    """Join chains of points, with radius and attenuation per point, into one bundle."""
-    columns: list[tuple[Floats, ...]] = []
-    for points, radius, value in parts:
-        values = np.broadcast_to(value, radius.shape)
-        pairs = (np.stack([q[:-1], q[1:]], axis=1) for q in (radius, values))
-        columns.append((points[:-1], points[1:], *pairs))
-    return Cones(*(np.concatenate(column) for column in zip(*columns, strict=True)))
-
-
-def paint(
-    patient: VirtualPatient, grid: Grid, imaging: Imaging, vessel_labels: bool = False
-) -> tuple[AnyArray, AnyArray]:
-    """Paint the sharp, noiseless patient.
-
-    Parameters
-    ----------
-    patient, grid, imaging
-        Who, where, how bright.
-    vessel_labels
-        Mark `Vessel` labels instead of `Anatomy` labels.
-
-    Returns
-    -------
-    hu, labels
-        Arrays on `grid`, float32 and uint8.
-    """
-    canvas = _Canvas(grid)
-    table = dict(imaging.tissue_hu)
-    heart = patient.heart
-
-    def vessel(label: int) -> int:
-        return label if vessel_labels else KEEP_LABEL
-
-    own = KEEP_LABEL if vessel_labels else OWN_LABEL
-    canvas.paint(heart.behind, table, own)
-    canvas.paint(heart.chambers, table, own)
-    beside = KEEP_LABEL if vessel_labels else Anatomy.BACKGROUND
-    sheath = np.random.default_rng([patient.seed, 11]).uniform(0.3, 3.0)
-    arteries = patient.arteries
-    canvas.bundle(
-        chains((a.axis_mm, a.outer_mm + sheath, table["fat"]) for a in arteries), beside
-    )
-    if patient.veins:
-        veins = ((v.points_mm, v.radius_mm, table["vein"]) for v in patient.veins)
-        canvas.bundle(chains(veins), beside)
-    walls = chains((a.axis_mm, a.outer_mm, a.plaque_hu) for a in arteries)
-    canvas.bundle(walls, vessel(Vessel.PLAQUE))
-    canvas.paint(heart.front, table, IN_AORTA if vessel_labels else OWN_LABEL)
-    in_aorta = canvas.label == IN_AORTA
-    canvas.bundle(_lumen(patient, imaging), vessel(Vessel.LUMEN))
-    if patient.calcium:
-        canvas.bundle(_calcium(patient), vessel(Vessel.CALCIUM))
-    if vessel_labels:  # the first millimetres of wall and lumen lie inside the root
-        canvas.label[in_aorta] = Vessel.BACKGROUND
-    return canvas.hu, canvas.label
-
-
-def _lumen(patient: VirtualPatient, imaging: Imaging) -> Cones:
-    """Lumen cones; contrast falls along each artery."""
-    parts = []
-    for a in patient.arteries:
-        s = np.arange(len(a.lumen_mm)) * STEP_MM
-        fall = 1 - imaging.distal_fall_percent / 100 * np.minimum(s / 100.0, 1.2)
-        parts.append((a.centre_mm, a.lumen_mm, imaging.contrast_hu * fall))
-    return chains(parts)
-
-
-def _calcium(patient: VirtualPatient) -> Cones:
-    deposits = patient.calcium
-    radius = np.concatenate([c.radius_mm for c in deposits])
-    value = np.concatenate([c.value_hu for c in deposits])
-    return Cones(
-        np.concatenate([c.start_mm for c in deposits]),
-        np.concatenate([c.end_mm for c in deposits]),
-        np.stack([radius, radius], axis=1),
-        np.stack([value, value], axis=1),
-    )
+def _artefacts(rng: np.random.Generator) -> dict[str, float]:
+    """Draw what goes wrong; from a stream of its own, so that the rest stays as it was."""
+    moves, bands, shaped, arms = rng.random(4) < (0.2, 0.6, 0.7, 0.15)
+    drawn = rng.uniform(size=6)
+    return {
+        "motion_mm": float(np.exp(np.log(0.3) + drawn[0] * np.log(10.0))) if moves else 0.0,
+        "hardening_percent": float(30.0 * drawn[1]) if bands else 0.0,
+        "starvation_percent": float(250.0 * drawn[2]) if bands else 0.0,
+        "noise_peak_per_mm": float(0.2 + 0.4 * drawn[3]) if shaped else 0.0,
+        "noise_growth_percent": float(100.0 * drawn[4]) if shaped else 0.0,
+        "shoulder_hu": float(3.0 + 20.0 * drawn[5]) if arms else 0.0,
+    }
 
 
 def scan(patient: VirtualPatient, grid: Grid, imaging: Imaging, seed: int) -> Volume:
     """Return the CT scan of a patient on `grid`, int16 HU."""
     hu, _ = paint(patient, grid, imaging)
-    return Volume(grid, imaged(hu, grid, imaging, seed))
+    right = next(a for a in patient.arteries if not a.parent and a.name == "RCA")
+    fastest = right.axis_mm[int(0.45 * len(right.axis_mm))]
+    return Volume(grid, imaged(hu, grid, imaging, seed, fastest))
 
 
-def imaged(hu: AnyArray, grid: Grid, imaging: Imaging, seed: int) -> AnyArray:
-    """Blur, shift slabs, add noise and clip, as a scanner does."""
+def imaged(
+    hu: AnyArray, grid: Grid, imaging: Imaging, seed: int, fastest_mm: Floats | None = None
+) -> AnyArray:
+    """Move, blur, add streaks, shift slabs, add noise and clip, as a scanner does.
+
+    `fastest_mm`: the place that moves most, if the heart moves; drawn if not given.
+    """
+    faults = np.random.default_rng([seed, 17])
+    if imaging.motion_mm > 0:
+        hu = moved(hu, grid, imaging, faults, fastest_mm)
     spacing = np.asarray(grid.spacing_mm)[::-1]
     fwhm = np.array([imaging.psf_z_mm, imaging.psf_mm, imaging.psf_mm])
-    # painting has already blurred by a box of about one voxel
-    sd = np.sqrt(np.maximum((fwhm / FWHM_PER_SD) ** 2 - spacing**2 / 12, 1e-4)) / spacing
-    blurred = gaussian_filter(hu, sd, truncate=3.0)
+    sd = fwhm / FWHM_PER_SD / spacing
+    seen = blurred(hu, sd)
     if imaging.overshoot_percent > 0:
-        wide = gaussian_filter(blurred, 1.2 * sd, truncate=3.0)
-        blurred += imaging.overshoot_percent / 50 * (blurred - wide)
+        wide = blurred(seen, 1.2 * sd, boxed=False)
+        seen += imaging.overshoot_percent / 50 * (seen - wide)
+    if imaging.hardening_percent > 0 or imaging.starvation_percent > 0:
+        add_streaks(seen, hu, grid, imaging, faults)
     rng = np.random.default_rng([seed, 13])
     if imaging.slab_every_mm > 0:
-        _shift_slabs(blurred, grid, imaging, rng)
-    noisy = with_noise(rng, blurred, spacing, imaging.noise_hu, imaging.noise_grain_mm)
+        _shift_slabs(seen, grid, imaging, rng)
+    noisy = seen + _noise(rng, hu, grid, imaging)
     return np.clip(np.rint(noisy), -1024, 3071).astype(np.int16)
+
+
+def _noise(rng: np.random.Generator, hu: AnyArray, grid: Grid, imaging: Imaging) -> AnyArray:
+    spacing = np.asarray(grid.spacing_mm)[::-1]
+    if imaging.noise_peak_per_mm > 0:
+        noise = imaging.noise_hu * shaped_noise(
+            rng, hu.shape, spacing, imaging.noise_peak_per_mm, imaging.noise_grain_mm
+        )
+    else:
+        still = np.zeros_like(hu)
+        noise = with_noise(rng, still, spacing, imaging.noise_hu, imaging.noise_grain_mm)
+    if imaging.noise_growth_percent > 0 or imaging.shoulder_hu > 0:
+        grow_with_absorption(noise, hu, grid, imaging, rng)
+    return noise
 
 
 def with_noise(

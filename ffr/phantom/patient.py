@@ -12,11 +12,16 @@ from ffr.phantom.coronaries import (
     Calcium,
     LesionPlan,
     coronary_tree,
+    inlets,
     plan_lesions,
     random_coronaries,
 )
+from ffr.phantom.features import Features, Variation
+from ffr.phantom.variation import varied
 from meshes.arrays import Floats, floats
 from meshes.tree import CoronaryTree
+
+NO_FEATURES = Features()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +42,10 @@ class VirtualPatient:
         Cardiac veins: contrast-filled and beside the arteries, the main confusion.
     left, right
         True lumen trees with healthy reference radius and names, from the aortic wall on.
+    others
+        True trees from further ostia: the circumflex's own, where there is no left main.
+    features
+        Stents, occlusions, bridges, further disease, anomalies, leads.
     """
 
     seed: int
@@ -46,10 +55,15 @@ class VirtualPatient:
     veins: tuple[Tube, ...]
     left: CoronaryTree
     right: CoronaryTree
+    others: tuple[CoronaryTree, ...] = ()
+    features: Features = NO_FEATURES
 
 
 def virtual_patient(
-    seed: int, burden: float = 2.5, plans: tuple[LesionPlan, ...] | None = None
+    seed: int,
+    burden: float = 2.5,
+    plans: tuple[LesionPlan, ...] | None = None,
+    variation: Variation | None = None,
 ) -> VirtualPatient:
     """Make the patient of a seed.
 
@@ -61,19 +75,28 @@ def virtual_patient(
         Mean number of stenoses drawn; 0 for a healthy patient.
     plans
         Stenoses to build instead of drawn ones.
+    variation
+        Chances of rare anatomy, further disease and devices (`features.COMMON`); without it
+        there are none. A patient who gets none of them is the one without it.
     """
     rng = np.random.default_rng([seed, 7])
     heart = random_heart(rng)
     lesions = plan_lesions(rng, burden) if plans is None else plans
     arteries, calcium = random_coronaries(rng, heart, lesions)
+    veins = _veins(rng, heart, arteries)
+    features = NO_FEATURES
+    if variation is not None:
+        arteries, calcium, features = varied(seed, heart, arteries, calcium, variation)
     return VirtualPatient(
         seed,
         heart,
         arteries,
         calcium,
-        _veins(rng, heart, arteries),
+        veins,
         coronary_tree(arteries, "left", heart),
         coronary_tree(arteries, "right", heart),
+        tuple(coronary_tree(arteries, "left", heart, name) for name in inlets(arteries)[2]),
+        features,
     )
 
 

@@ -15,6 +15,7 @@ from ffr.dicom_series import PatientHeader, SeriesHeader
 from ffr.dicom_write import write_series
 from ffr.patient import Patient
 from ffr.phantom.coronaries import LesionPlan
+from ffr.phantom.feature_list import feature_rows
 from ffr.phantom.imaging import Imaging, random_imaging, scan, truth_labels
 from ffr.phantom.patient import VirtualPatient, centre_of_heart_mm
 from meshes.arrays import Floats
@@ -54,6 +55,9 @@ def clinical_imaging(seed: int) -> Imaging:
     values = asdict(drawn) | {
         "psf_mm": 0.65, "psf_z_mm": 0.75, "noise_hu": 22.0, "noise_grain_mm": 0.35,
         "overshoot_percent": 3.0, "slab_every_mm": 0.0, "distal_fall_percent": 8.0,
+        "motion_mm": 0.0,
+        "hardening_percent": 0.0, "starvation_percent": 0.0, "noise_peak_per_mm": 0.0,
+        "noise_growth_percent": 0.0, "shoulder_hu": 0.0,
     }  # fmt: skip
     blood = drawn.contrast_hu
     scale = 430.0 / blood
@@ -137,5 +141,6 @@ def write_truth(path: Path, patient: VirtualPatient, lesions: tuple[TrueLesion, 
         "seed": patient.seed,
         "lv_mass_g": round(true_lv_mass_g(patient), 1),
         "lesions": [asdict(x) for x in lesions],
+        "features": feature_rows(patient),
     }
     path.write_text(json.dumps(truth, indent=1))
