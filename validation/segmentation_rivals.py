@@ -15,7 +15,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from ffr.anatomy import Vessel
-from ffr.segmentation.lumen import SMALLEST_MM, local_blood_hu
+from ffr.blood_level import local_blood_hu
+from ffr.segmentation.lumen import SMALLEST_MM
 from ffr.segmentation.stacks import RADII_MM, STEP_MM, stack
 from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, floats
@@ -28,7 +29,7 @@ from validation.lumen import half_maximum_mm
 
 OSTIUM_MM = 2.0
 MOTHER_RADII = 1.2
-ANY = Sharpness(0.75, 0.9, 25.0, np.array([0.0, 0.0, 1.0]))  # of no influence on attenuation
+ANY = Sharpness(0.75, 0.9, 25.0, np.array([0.0, 0.0, 1.0]))  # only rays are taken from it
 
 
 def rival_radii_mm(
@@ -46,7 +47,7 @@ def rival_radii_mm(
         The found tree.
     """
     lumen = Volume(vessels.grid, (vessels.values == Vessel.LUMEN).astype(np.float32))
-    blood = local_blood_hu(volume, tree, blood_hu)
+    blood = local_blood_hu(volume, tree, blood_hu, ANY.psf_mm)
     edge, mask = np.array(tree.radius_mm), np.array(tree.radius_mm)
     for run in sections(tree):
         own = run if run[0] == 0 else run[1:]
