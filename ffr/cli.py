@@ -18,6 +18,7 @@ from ffr import __version__
 from ffr.errors import ConfigError
 from ffr.guard import guarded, reported, typed
 from ffr.own_weights import own_weights
+from ffr.own_weights import warning as weights_warning
 from ffr.partial import claimed
 from ffr.supervise import INTERRUPTED
 
@@ -148,6 +149,7 @@ def run(
     def work() -> None:
         _check_weights(weights, from_stage)
         with own_weights(weights):
+            _warn_of(weights)
             _run_stages(study, out, from_stage, series, patient, flags)
 
     _guarded(out, work)
@@ -222,6 +224,12 @@ def _check_weights(weights: Path | None, first: str) -> None:
         raise ConfigError(message)
 
 
+def _warn_of(weights: Path | None) -> None:
+    message = None if weights is None else weights_warning(weights)
+    if message:
+        print(f"warning: {message}")
+
+
 def _given(study: Path | None) -> Path:
     if study is None:
         raise ConfigError("a study is needed to read a scan")
@@ -234,6 +242,7 @@ def segment(study: Study, out: Out, series: Series = None, weights: Weights = No
 
     def work() -> None:
         with own_weights(weights):
+            _warn_of(weights)
             _run_stages(study, out, "scan", series, None, {}, "segment")
 
     _guarded(out, work)
@@ -601,10 +610,11 @@ def _adapt(
     out = asked.pop("--out")
     if not isinstance(out, Path):
         raise ConfigError("--finetune needs a folder for the weights; give one with --out")
-    from ffr.labelled_scans import label_meaning
+    from ffr.labelled_scans import find_pairs, label_meaning
     from ffr.show import bars, progress_page
 
     meaning = label_meaning(*(asked.pop(f"--{n}labels") for n in ("", "wall-", "calcium-")))
+    find_pairs(folder)  # refuses at once what holds none
     from ffr.segmentation.finetune import FinetuneConfig  # heavy: after the checks
     from ffr.segmentation.finetune_run import finetune
 

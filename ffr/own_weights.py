@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def check_own_weights(folder: Path) -> None:
             "'ffr train --finetune'"
         )
         raise ConfigError(message)
+
+
+def warning(folder: Path) -> str | None:
+    """Return what to say of weights that were not better than the shipped ones."""
+    with suppress(OSError, ValueError, AttributeError):
+        report = json.loads((folder / "report.json").read_text())
+        if report.get("recommended") is False:
+            return (
+                "these weights were not found better than the shipped ones; see their report.md"
+            )
+    return None
 
 
 def own_path(name: str) -> Path | None:

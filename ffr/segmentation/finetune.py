@@ -108,13 +108,13 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]):
         rng = np.random.default_rng([c.seed, self.fold.number, step])
         virtual = int(np.count_nonzero(rng.random(c.batch) < c.virtual_percent / 100))
         real = [
-            window(self.cases[rng.integers(len(self.cases))], rng, c.edge)
+            window(self.cases[int(rng.integers(len(self.cases)))], rng, c.edge)
             for _ in range(c.batch - virtual)
         ]
         drawn = VIRTUAL_SEED + (c.seed * 10_007 + step) % VIRTUAL_PATIENTS
         painted = vessel_samples(drawn, virtual, c.edge) if virtual else []
         shape = (0, c.edge, c.edge, c.edge)
-        images = [np.array(x.image) for x in (*real, *painted)]
+        images = [np.array(x) for x in (*(w.image for w in real), *(p.image for p in painted))]
         return (
             torch.from_numpy(np.stack(images)),
             _stacked([x.says for x in real], shape, np.int64),

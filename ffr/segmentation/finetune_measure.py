@@ -196,13 +196,11 @@ def _around(label: Volume) -> Volume:
     return Volume(own, np.array(label.values[cut]))
 
 
-def measured_virtual(
-    network: Network, edge: int, count: int = VIRTUAL_WINDOWS
-) -> VirtualMeasure:
+def measured_virtual(network: Network, edge: int) -> VirtualMeasure:
     """Run a network over windows of virtual patients beyond all that was trained on."""
     classes = (Vessel.LUMEN, Vessel.CALCIUM, Vessel.PLAQUE)
     common, sizes, losses = np.zeros(3), np.zeros(3), []
-    for n in range(count):
+    for n in range(VIRTUAL_WINDOWS):
         (sample,) = vessel_samples(VIRTUAL_FIRST + n, 1, edge)
         with torch.inference_mode():
             image = torch.from_numpy(np.array(sample.image))[None].to(network.device)

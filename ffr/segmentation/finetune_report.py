@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 
 from ffr.segmentation.finetune_measure import CaseMeasure, VirtualMeasure
 from meshes.arrays import Floats, floats
@@ -212,9 +212,6 @@ def _virtual(data: dict[str, Any]) -> list[str]:
 
 def draw(outcome: Outcome, path: Path) -> None:
     """Draw centreline overlap by case, and diameters against their difference."""
-    mpl.use("Agg")
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     colours = {"before": "#8c8c8c", "after": "#1f77b4"}
