@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -173,8 +173,54 @@ def adapt(
     """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    run = _resumed(base.to(device).train(), config, folder / f"fold-{fold.number}.pt", device)
     seen = [case for case in cases if case.number not in fold.held_out]
-    model = base.to(device).train()
+    loader = DataLoader(
+        Batches(seen, config, fold), batch_size=None, sampler=range(run.step, config.steps),
+        num_workers=config.workers, prefetch_factor=3 if config.workers else None,
+    )  # fmt: skip
+    kind = device.split(":")[0]
+    half = kind == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    allowed = allowed_classes(meaning)
+    began, losses = time.monotonic(), []
+    for step, batch in enumerate(loader, start=run.step + 1):
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
+            output = run.model(batch[0].to(device))
+        parts = _parts(output, batch, allowed, device)
+        loss = torch.stack([part for part in parts if part is not None]).sum() / config.batch
+        if not torch.isfinite(loss):
+            message = f"the training broke down at step {step}: the loss is no number"
+            raise ConfigError(message)
+        run.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(run.model.parameters(), 5.0)
+        run.optimiser.step()
+        run.schedule.step()
+        losses.append([float(loss.detach()), *_each(parts, int(batch[4]), config.batch)])
+        if step % ROW_EVERY == 0 or step == config.steps:
+            means = [_mean(column) for column in zip(*losses, strict=True)]
+            run.rows.append([step, *means, round(time.monotonic() - began, 1)])
+            losses.clear()
+        if step % SAVE_EVERY == 0 or step == config.steps:
+            _save(run, step)
+        progress(step / config.steps)
+    return run.model.eval()
+
+
+class _Run(NamedTuple):
+    """A training at some step: what a checkpoint holds, and where it lies."""
+
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    step: int
+    rows: list[list[float]]
+    checkpoint: Path
+
+
+def _resumed(model: nn.Module, config: FinetuneConfig, checkpoint: Path, device: str) -> _Run:
+    """Return the training at its last checkpoint, or at its beginning."""
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=1e-3
     )
@@ -183,53 +229,30 @@ def adapt(
         optimiser,
         lambda i: min(1, (i + 1) / warm) * 0.5 * (1 + math.cos(math.pi * i / config.steps)),
     )
-    checkpoint = folder / f"fold-{fold.number}.pt"
-    first, rows = 0, []
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True, map_location=device)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        first, rows = state["step"], state["rows"]
-        log.info("fold %d goes on at step %d", fold.number, first)
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    loader = DataLoader(
-        Batches(seen, config, fold), batch_size=None, sampler=range(first, config.steps),
-        num_workers=config.workers, prefetch_factor=3 if config.workers else None,
-    )  # fmt: skip
-    kind = device.split(":")[0]
-    half = kind == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    allowed = allowed_classes(meaning)
-    began, losses = time.monotonic(), []
-    for step, batch in enumerate(loader, start=first + 1):
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
-            output = model(batch[0].to(device))
-        parts = _parts(output, batch, allowed, device)
-        loss = torch.stack([part for part in parts if part is not None]).sum() / config.batch
-        if not torch.isfinite(loss):
-            message = f"the training broke down at step {step}: the loss is no number"
-            raise ConfigError(message)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        losses.append([float(loss.detach()), *_each(parts, int(batch[4]), config.batch)])
-        if step % ROW_EVERY == 0 or step == config.steps:
-            seconds = round(time.monotonic() - began, 1)
-            means = [_mean(column) for column in zip(*losses, strict=True)]
-            rows.append([step, *means, seconds])
-            losses.clear()
-        if step % SAVE_EVERY == 0 or step == config.steps:
-            state = {
-                "model": model.state_dict(), "optimiser": optimiser.state_dict(),
-                "schedule": schedule.state_dict(), "step": step, "rows": rows,
-            }  # fmt: skip
-            torch.save(state, checkpoint.with_suffix(".tmp"))
-            os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
-            _write_curve(checkpoint.with_suffix(".csv"), rows)
-        progress(step / config.steps)
-    return model.eval()
+    if not checkpoint.exists():
+        return _Run(model, optimiser, schedule, 0, [], checkpoint)
+    state = torch.load(checkpoint, weights_only=True, map_location=device)
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    schedule.load_state_dict(state["schedule"])
+    log.info("the training goes on at step %d", state["step"])
+    return _Run(model, optimiser, schedule, state["step"], state["rows"], checkpoint)
+
+
+def _save(run: _Run, step: int) -> None:
+    """Write checkpoint and curve, each by atomic rename."""
+    state = {
+        "model": run.model.state_dict(), "optimiser": run.optimiser.state_dict(),
+        "schedule": run.schedule.state_dict(), "step": step, "rows": run.rows,
+    }  # fmt: skip
+    temporary = run.checkpoint.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, run.checkpoint)
+    with temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(run.rows)
+    os.replace(temporary, run.checkpoint.with_suffix(".csv"))
 
 
 def _parts(
@@ -257,12 +280,3 @@ def _each(parts: Sequence[Tensor | None], virtual: int, batch: int) -> list[floa
 def _mean(values: Sequence[float]) -> float:
     known = [v for v in values if not math.isnan(v)]
     return round(sum(known) / len(known), 5) if known else math.nan
-
-
-def _write_curve(path: Path, rows: Sequence[Sequence[float]]) -> None:
-    temporary = path.with_suffix(".csv.tmp")
-    with temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-    os.replace(temporary, path)
