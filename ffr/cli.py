@@ -562,7 +562,7 @@ def train(
         int | None, typer.Option(min=0, help="Of --finetune: of split and windows; default 1.")
     ] = None,
 ) -> None:
-    """Train a network on virtual patients, or adapt one to labelled scans."""
+    """Train a network, or adapt one to labelled scans."""
     asked = {
         "--out": out, "--labels": labels, "--wall-labels": wall_labels,
         "--calcium-labels": calcium_labels, "--virtual-percent": virtual_percent,

@@ -1,5 +1,6 @@
 """Adapting to labelled scans: layouts, checks, what labels teach, resumption, the report."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
-from command_line import SECRET, refused
+from command_line import SECRET, ffr, refused
 from torch import nn
 
 from ffr.anatomy import Anatomy, Vessel
@@ -307,6 +308,9 @@ def test_windows_show_the_vessel_where_the_label_says_and_come_again_from_a_seed
 
 class KilledError(Exception):
     """Stands in for the end of a process."""
+
+
+SMALL = {"kind": "unet", "inputs": 2, "outputs": 5, "widths": [4, 8], "stem": True}
 
 
 def small():
@@ -620,12 +624,31 @@ def test_words_that_make_no_sense_are_one_line(tmp_path, line, message):
     assert [p.name for p in tmp_path.iterdir()] == [SECRET]
 
 
+@pytest.mark.parametrize("verb", ["run", "segment"])
+def test_a_run_uses_the_weights_it_is_given_and_warns_of_worse_ones(tmp_path, verb):
+    own, study = tmp_path / "own", touch(tmp_path, "study/1.dcm") / "study"
+    own.mkdir()
+    save_weights("vessel", small(), SMALL, own / "vessel.safetensors")
+    (own / "report.json").write_text('{"recommended": false}')
+    before = (
+        "import ffr.workflow as w, ffr.segmentation.weights as f\n"
+        "w.read_scan = w.tree = w.solve = w.report = lambda *_: None\n"
+        "w.segment = lambda *_: print(f.load_network('vessel', 'cpu').sha256)\n"
+    )
+    given = (verb, study, "--out", tmp_path / "new", "--weights", own)
+    code, out, err = ffr(*given, before=before)
+    assert code == 0, err
+    assert hashlib.sha256((own / "vessel.safetensors").read_bytes()).hexdigest() in out
+    assert "warning: these weights were not found better" in out
+    code, out, _ = ffr(verb, study, "--out", tmp_path / "other", before=before)
+    assert hashlib.sha256(weights_path("vessel").read_bytes()).hexdigest() in out
+    assert "warning" not in out
+
+
 def test_own_weights_keep_the_header_that_rebuilds_them(tmp_path, monkeypatch):
     monkeypatch.setattr(weights_module, "FOLDER", tmp_path / "none")
-    header = {"kind": "unet", "inputs": 2, "outputs": 5, "widths": [4, 8], "stem": True}
-    save_weights(
-        "vessel", small(), header | {"finetuned": {"seed": 3}}, tmp_path / "vessel.safetensors"
-    )
+    header = SMALL | {"finetuned": {"seed": 3}}
+    save_weights("vessel", small(), header, tmp_path / "vessel.safetensors")
     with own_weights(tmp_path):
         assert isinstance(load_network("vessel", "cpu").model, UNet3d)
     with pytest.raises(ConfigError, match="missing"):
