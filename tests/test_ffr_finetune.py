@@ -417,30 +417,22 @@ def test_diameters_of_a_label_are_those_of_its_sections_where_the_tree_runs_in_i
     assert len(_diameters(aside, label, away)[0]) == 0
 
 
-def measure(shift=0.0, dice=70.0, overlap=80.0, failure=""):
+def measure(shift=0.0, dice=70.0, overlap=80.0, failure="", astray=9.0):
     label = np.linspace(1.5, 4.0, 50)
     return CaseMeasure(
-        dice,
-        overlap,
-        75.0,
-        0.4,
-        400.0,
-        9.0,
-        floats(label - 0.3 + shift),
-        floats(label),
+        dice, overlap, 75.0, 0.4, 400.0, astray, floats(label - 0.3 + shift), floats(label),
         failure,
-    )
+    )  # fmt: skip
 
 
-def outcome(gain, lumen_after=85.0, failure=""):
-    cases = tuple(
-        Compared(n, measure(), measure(0.1, 70.0 + gain, 80.0 + gain, failure)) for n in (2, 5)
-    )
-    before, after = (
+def outcome(gain, lumen_after=85.0, **after):
+    before, better = measure(), measure(0.1, 70.0 + gain, 80.0 + gain, **after)
+    virtual = (
         VirtualMeasure(86, 60, 70, (0.5, 0.7)),
         VirtualMeasure(lumen_after, 58, 69, (0.6,)),
     )
-    return Outcome(cases, before, after, {"labelled scans": 6, "seed": 1}, each_out=False)
+    cases = tuple(Compared(n, before, better) for n in (2, 5))
+    return Outcome(cases, *virtual, {"labelled scans": 6, "seed": 1}, each_out=False)
 
 
 def test_the_report_tells_both_sides_of_every_number(tmp_path):
@@ -468,6 +460,7 @@ def test_the_report_tells_both_sides_of_every_number(tmp_path):
     [
         (outcome(0.2), "not better on held-out cases"),
         (outcome(-4.0), "not better on held-out cases"),
+        (outcome(4.0, astray=15.0), "trees run off the label by 6.0 points more"),
         (outcome(4.0, lumen_after=70.0), "virtual windows lost 16.0 points"),
         (
             outcome(4.0, failure="no heart"),

@@ -16,6 +16,7 @@ from ffr.segmentation.finetune_measure import CaseMeasure, VirtualMeasure
 from meshes.arrays import Floats, floats
 
 BETTER_PERCENT = 0.5  # points of Dice or centreline overlap: less is no difference
+ASTRAY_PERCENT = 3.0  # points of tree length off the label that may be added
 FORGOTTEN_PERCENT = 3.0  # points of lumen Dice on virtual windows that may be lost
 RUO = "Research use only. Not a medical device. Not for diagnosis."
 
@@ -56,8 +57,8 @@ def verdict(outcome: Outcome) -> tuple[bool, str]:
     """Say whether the adapted weights are recommended, and why.
 
     They are when centreline overlap or Dice rise by half a point or more in the mean of the
-    held-out cases, neither falls by as much, no tree is lost, and virtual windows keep their
-    lumen.
+    held-out cases, neither falls by as much, no tree is lost or runs astray, and virtual
+    windows keep their lumen.
     """
     gains = {
         name: mean(outcome, key, "after") - mean(outcome, key, "before")
@@ -70,6 +71,10 @@ def verdict(outcome: Outcome) -> tuple[bool, str]:
         return False, f"in {lost} held-out case(s) no tree is found any more"
     if min(gains.values()) <= -BETTER_PERCENT or max(gains.values()) < BETTER_PERCENT:
         return False, f"not better on held-out cases ({told})"
+    astray = mean(outcome, "tree_outside_percent", "after")
+    astray -= mean(outcome, "tree_outside_percent", "before")
+    if astray > ASTRAY_PERCENT:
+        return False, f"trees run off the label by {astray:.1f} points more ({told})"
     if forgotten > FORGOTTEN_PERCENT:
         return False, f"virtual windows lost {forgotten:.1f} points of lumen Dice ({told})"
     return True, f"better on held-out cases ({told})"
@@ -190,9 +195,9 @@ def _remarks() -> list[str]:
         "of it and of the label, within 1 mm of each other. Diameters are measured by the "
         "lumen network along the traced tree (mean ± SD over points 0.5 mm apart, their number "
         "in brackets) against the disc with the area of the label's section. Most labels hold "
-        "some of the wall and end at voxels: a negative difference of 0.2 to 0.5 mm is what a "
-        "right lumen looks like beside them, and only the scatter and its change tell "
-        "something. Only the vessel network is adapted, never the one that measures.",
+        "some of the wall and end at voxels: a right lumen is narrower than such a label, and "
+        "only the scatter and its change tell something. Only the vessel network is adapted, "
+        "never the one that measures.",
     ]
 
 
