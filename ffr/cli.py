@@ -10,13 +10,15 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ffr import __version__
 from ffr.errors import ConfigError
 from ffr.guard import guarded, reported, typed
+from ffr.own_weights import own_weights
+from ffr.own_weights import warning as weights_warning
 from ffr.partial import claimed
 from ffr.supervise import INTERRUPTED
 
@@ -68,6 +70,9 @@ Response = Annotated[
 ]
 SplitExponent = Annotated[float | None, typer.Option(help="Flow divides as radius to this.")]
 Viscosity = Annotated[float | None, typer.Option(help="Pa s; before the haematocrit.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="Folder of own weights, of ffr train --finetune.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -127,6 +132,7 @@ def run(
     hyperaemic_response: Response = None,
     split_exponent: SplitExponent = None,
     viscosity_pa_s: Viscosity = None,
+    weights: Weights = None,
 ) -> None:
     """From a CT study to an FFR map: all stages in one command."""
     flags: dict[str, object] = {
@@ -141,7 +147,10 @@ def run(
     }  # fmt: skip
 
     def work() -> None:
-        _run_stages(study, out, from_stage, series, patient, flags)
+        _check_weights(weights, from_stage)
+        with own_weights(weights):
+            _warn_of(weights)
+            _run_stages(study, out, from_stage, series, patient, flags)
 
     _guarded(out, work)
 
@@ -209,6 +218,19 @@ def _check_settings(
         raise ConfigError("what is known of the patient acts on the flow; use --from solve")
 
 
+def _check_weights(weights: Path | None, first: str) -> None:
+    """Refuse own weights where no network that can be adapted has its turn."""
+    if weights is not None and first in STAGES and first not in STAGES[:2]:
+        message = f"--weights has no effect with --from {first}; leave one of them out"
+        raise ConfigError(message)
+
+
+def _warn_of(weights: Path | None) -> None:
+    message = None if weights is None else weights_warning(weights)
+    if message:
+        print(f"warning: {message}")
+
+
 def _given(study: Path | None) -> Path:
     if study is None:
         raise ConfigError("a study is needed to read a scan")
@@ -216,9 +238,15 @@ def _given(study: Path | None) -> Path:
 
 
 @app.command(epilog=RUO)
-def segment(study: Study, out: Out, series: Series = None) -> None:
+def segment(study: Study, out: Out, series: Series = None, weights: Weights = None) -> None:
     """Read a study; label heart and vessels."""
-    _guarded(out, lambda: _run_stages(study, out, "scan", series, None, {}, "segment"))
+
+    def work() -> None:
+        with own_weights(weights):
+            _warn_of(weights)
+            _run_stages(study, out, "scan", series, None, {}, "segment")
+
+    _guarded(out, work)
 
 
 @app.command(epilog=RUO)
@@ -499,28 +527,106 @@ def demo(out: Out = Path("demo")) -> None:
 
 @app.command(epilog=RUO)
 def train(
-    network: Annotated[str, typer.Argument(help="anatomy, vessel or section.")],
-    runs: Annotated[Path, typer.Option(help="Folder of checkpoints and curves.")] = Path(
-        "runs"
-    ),
+    network: Annotated[
+        str | None, typer.Argument(help="anatomy, vessel or lumen; only vessel is adapted.")
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoints and curves; default runs.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     ship: Annotated[bool, typer.Option(help="Replace the shipped weights when done.")] = False,
+    finetune: Annotated[
+        Path | None, typer.Option(help="Adapt to this folder of scans with labels.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Of --finetune: folder for the weights.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Of --finetune: labels that are lumen, as 1,2.")
+    ] = None,
+    wall_labels: Annotated[
+        str | None, typer.Option(help="The same of wall and soft plaque, if labelled.")
+    ] = None,
+    calcium_labels: Annotated[
+        str | None, typer.Option(help="The same of calcium, if labelled.")
+    ] = None,
+    virtual_percent: Annotated[
+        float | None,
+        typer.Option(min=0, max=95, help="Of --finetune: virtual windows; default 50."),
+    ] = None,
+    held_out_percent: Annotated[
+        float | None,
+        typer.Option(min=1, max=80, help="Of --finetune: scans to judge on; default 20."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of --finetune: of split and windows; default 1.")
+    ] = None,
 ) -> None:
-    """Train a network on virtual patients, or go on training it."""
+    """Train a network, or adapt one to labelled scans."""
+    asked = {
+        "--out": out, "--labels": labels, "--wall-labels": wall_labels,
+        "--calcium-labels": calcium_labels, "--virtual-percent": virtual_percent,
+        "--held-out-percent": held_out_percent, "--seed": seed,
+    }  # fmt: skip
 
     def work() -> None:
-        if runs.exists() and not runs.is_dir():
-            raise ConfigError("--runs is a file; give a folder")
-        from ffr.segmentation.recipes import train_network  # heavy: after the check
-
-        path = train_network(network, runs, steps, threads, ship)
-        print(f"{network}: {path.name}")
+        if finetune is not None:
+            _adapt(finetune, (network, runs, ship), steps, threads, asked)
+        else:
+            _train(network, runs or Path("runs"), steps, threads, ship, asked)
 
     code = reported(work)
     if code == INTERRUPTED:
         print("ffr: the last checkpoint is kept", file=sys.stderr)
     _end(code)
+
+
+def _train(
+    network: str | None, runs: Path, steps: int | None, threads: int, ship: bool,
+    asked: dict[str, Any],
+) -> None:  # fmt: skip
+    for name, value in asked.items():
+        if value is not None:
+            raise ConfigError(f"{name} has an effect with --finetune only; leave it out")
+    if network is None:
+        raise ConfigError("a network is needed, as in 'ffr train vessel'; or --finetune")
+    if runs.exists() and not runs.is_dir():
+        raise ConfigError("--runs is a file; give a folder")
+    from ffr.segmentation.recipes import train_network  # heavy: after the check
+
+    path = train_network(network, runs, steps, threads, ship)
+    print(f"{network}: {path.name}")
+
+
+def _adapt(
+    folder: Path, others: tuple[str | None, Path | None, bool], steps: int | None,
+    threads: int, asked: dict[str, Any],
+) -> None:  # fmt: skip
+    network, runs, ship = others
+    if network not in (None, "vessel"):
+        raise ConfigError(f"only the vessel network is adapted to scans, not {network!r}")
+    if runs is not None or ship:
+        raise ConfigError("--runs and --ship have no effect with --finetune; give --out")
+    out = asked.pop("--out")
+    if not isinstance(out, Path):
+        raise ConfigError("--finetune needs a folder for the weights; give one with --out")
+    from ffr.labelled_scans import find_pairs, label_meaning
+    from ffr.show import bars, progress_page
+
+    meaning = label_meaning(*(asked.pop(f"--{n}labels") for n in ("", "wall-", "calcium-")))
+    find_pairs(folder)  # refuses at once what holds none
+    from ffr.segmentation.finetune import FinetuneConfig  # heavy: after the checks
+    from ffr.segmentation.finetune_run import finetune
+
+    given = {name.strip("-").replace("-", "_"): value for name, value in asked.items()}
+    given |= {"steps": steps, "threads": threads}
+    config = FinetuneConfig(**{k: v for k, v in given.items() if v is not None})
+    with bars(progress_page()) as opened:
+        good, why = finetune(folder, out, config, meaning, opened)
+    print(f"{'recommended' if good else 'not recommended, keep the shipped weights'}: {why}")
+    print("report: report.md in the --out folder")
+    print(RUO)
 
 
 @app.command(epilog=RUO)

@@ -48,26 +48,28 @@ def train_network(name: str, runs: Path, steps: int | None, threads: int, ship: 
 def ship_weights(name: str, checkpoint: Path) -> Path:
     """Write a checkpoint's weights where `load_network` finds them."""
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    if name == "lumen":
-        model: torch.nn.Module = LumenNet(CHANNELS)
-        architecture: dict[str, Any] = {"kind": "lumen", "inputs": CHANNELS}
-    else:
-        model = build(name)
-        architecture = {
-            "kind": "unet", "inputs": 1 if name == "anatomy" else 2, "stem": True,
-            "outputs": len(Anatomy) if name == "anatomy" else len(Vessel) + 1,
-            "widths": list(WIDTHS[name]),
-        }  # fmt: skip
+    model: torch.nn.Module = LumenNet(CHANNELS) if name == "lumen" else build(name)
     model.load_state_dict(state["model"])
     path = weights_path(name)
     path.parent.mkdir(exist_ok=True)
-    architecture["step"] = state["step"]
-    architecture["commit"] = _commit()
-    save_weights(name, model, architecture, path)
+    facts = {"step": state["step"], "commit": commit()}
+    save_weights(name, model, architecture(name) | facts, path)
     return path
 
 
-def _commit() -> str:
+def architecture(name: str) -> dict[str, Any]:
+    """Return what the header of a network's weights says about its shape."""
+    if name == "lumen":
+        return {"kind": "lumen", "inputs": CHANNELS}
+    return {
+        "kind": "unet", "inputs": 1 if name == "anatomy" else 2, "stem": True,
+        "outputs": len(Anatomy) if name == "anatomy" else len(Vessel) + 1,
+        "widths": list(WIDTHS[name]),
+    }  # fmt: skip
+
+
+def commit() -> str:
+    """Return the commit of the source tree this runs from, "unknown" without one."""
     done = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],
         capture_output=True, text=True, check=False,

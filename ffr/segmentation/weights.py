@@ -16,10 +16,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ffr.errors import ConfigError
+from ffr.own_weights import NETWORKS as NETWORKS
+from ffr.own_weights import file_name, own_path
 from ffr.segmentation.networks import LumenNet, UNet3d
 
 FOLDER = Path(__file__).parent / "weights"
-NETWORKS = ("anatomy", "vessel", "lumen")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +49,7 @@ def best_device() -> str:
 
 def weights_path(name: str) -> Path:
     """Return where the weights of a network are shipped."""
-    return FOLDER / f"{name}.safetensors"
+    return FOLDER / file_name(name)
 
 
 def save_weights(
@@ -63,14 +64,14 @@ def save_weights(
 
 
 def load_network(name: str, device: str | None = None) -> Network:
-    """Load a shipped network.
+    """Load a network: within `ffr.own_weights` from that folder, else as shipped.
 
     Raises
     ------
     ConfigError
-        The weights are missing or damaged.
+        The weights are missing, damaged or of another network.
     """
-    path = weights_path(name)
+    path = own_path(name) or weights_path(name)
     device = device or best_device()
     if not path.exists():
         message = (
@@ -80,7 +81,11 @@ def load_network(name: str, device: str | None = None) -> Network:
         raise ConfigError(message)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            architecture = json.loads(file.metadata()["architecture"])
+            header = file.metadata()
+            if header["network"] != name:
+                message = f"{path.name} holds weights of another network ({header['network']})"
+                raise ConfigError(message)
+            architecture = json.loads(header["architecture"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
         model = rebuilt(architecture)
         model.load_state_dict(state)
