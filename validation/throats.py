@@ -23,6 +23,7 @@ from scipy.spatial import cKDTree
 from ffr.lumen_error import LumenError
 from ffr.phantom.coronaries import Artery
 from ffr.phantom.imaging import Imaging, imaged, paint
+from ffr.phantom.painting import blood_hu_along
 from ffr.phantom.patient import VirtualPatient, virtual_patient
 from ffr.phantom.study import clinical_imaging
 from ffr.segmentation.lumen import measure_lumen
@@ -97,8 +98,8 @@ def measured(
     course = centre + wander * WANDER_MM / wander.std()
     n = len(course)
     chain = VesselTree(course, np.full(n, 1.2), np.arange(-1, n - 1))
-    fall = imaging.distal_fall_percent / 100 * min(throat * 0.5 / 100, 1.2)
-    blood = imaging.contrast_hu * (1 - fall) * rng.normal(1.0, 0.03)
+    level = blood_hu_along(patient.arteries, imaging)[artery.name][throat]
+    blood = float(level) * rng.normal(1.0, 0.03)
     seen = Sharpness(
         imaging.psf_mm * float(np.exp(rng.normal(0, PSF_ERROR))),
         imaging.psf_z_mm * float(np.exp(rng.normal(0, PSF_Z_ERROR))),

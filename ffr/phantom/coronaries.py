@@ -148,7 +148,7 @@ def _left_paths(rng: np.random.Generator, heart: Heart) -> dict[str, tuple[str, 
                    * heart.root_direction)  # fmt: skip
     lm = epicardial_path(
         rng, heart,
-        np.array([ostium - 2 * outward, ostium + 3 * outward, carina]), 60.0, 3.0,
+        np.array([ostium - 2 * outward, ostium + 5 * outward, carina]), 60.0, 3.0,
     )  # fmt: skip
     phi = rng.uniform(0.95, 1.15)
     lad_t = np.array([-0.38, -0.1, 0.2, 0.5, 0.78, rng.uniform(0.9, 0.99)])
@@ -220,19 +220,19 @@ def _right_paths(
     d = heart.root_direction
     outward = unit(ostium - heart.root_mm - (ostium - heart.root_mm) @ d * d)
     ring = rng.uniform(26, 31)
-    last = 2.5 if dominant else rng.uniform(1.4, 2.0)
+    last = 1.9 if dominant else rng.uniform(1.4, 2.0)
     points = [ostium - 2 * outward, ostium + 5 * outward]
     points += [_groove_point(heart, angle, ring) for angle in np.linspace(0.55, last, 5)]
     if dominant:
-        points.append(surface_point(heart, -0.5, -1.25, 1.15))
+        # along the base of the heart to the crux, not down where the R-PDA comes back
+        points += [surface_point(heart, -0.56, -0.9, 1.5), surface_point(heart, -0.5, -1.25, 1.15)]
     height = rng.uniform(2.6, 4.2)
     paths = {"RCA": ("", 0.0, epicardial_path(rng, heart, np.array(points), 9.0, height))}
     if dominant:
         crux = paths["RCA"][2][-1]
         phi = rng.uniform(-1.12, -0.95)
-        pda = [crux] + [
-            surface_point(heart, t, phi) for t in (-0.25, 0.1, rng.uniform(0.4, 0.8))
-        ]
+        down = [surface_point(heart, t, phi) for t in (-0.25, 0.1, rng.uniform(0.4, 0.8))]
+        pda = [crux, _aside(paths["RCA"][2], down[0]), *down]
         paths["R-PDA"] = ("RCA", 1.0, epicardial_path(rng, heart, np.array(pda), 4.0, height))
         plb = [crux] + [surface_point(heart, t, p) for t, p in ((-0.46, -1.6), (-0.1, -2.0),
                (rng.uniform(0.1, 0.5), rng.uniform(-2.4, -2.1)))]  # fmt: skip
@@ -249,6 +249,13 @@ def _right_paths(
             side = epicardial_path(rng, heart, np.array([start, middle, goal]), 3.0, height)
             paths[name] = ("RCA", fraction, side)
     return paths
+
+
+def _aside(mother: Floats, towards: Floats) -> Floats:
+    """Where a vessel that turns back from a mother's end passes: 6 mm off, across it."""
+    onward, way = unit(mother[-1] - mother[-12]), unit(towards - mother[-1])
+    across = way - (way @ onward) * onward
+    return np.asarray(mother[-1] + 6.0 * unit(unit(across) + 0.3 * onward))
 
 
 def _calibres(

@@ -313,13 +313,23 @@ def _paint_dense(canvas: Canvas, patient: VirtualPatient) -> None:
         canvas.wires(stent.wire_start_mm, stent.wire_end_mm, stent.strut_mm / 2, stent.value_hu)
 
 
+def blood_hu_along(arteries: Iterable[Artery], imaging: Imaging) -> dict[str, Floats]:
+    """Return, by vessel, the attenuation of its blood: it falls with the way from the aorta."""
+    origin_mm: dict[str, float] = {"": 0.0}
+    level: dict[str, Floats] = {}
+    for a in arteries:  # mothers come first
+        begin = origin_mm[a.parent] + a.take_off * STEP_MM
+        origin_mm[a.name] = begin
+        s = begin + np.arange(len(a.lumen_mm)) * STEP_MM
+        fall = imaging.distal_fall_percent / 100 * np.minimum(s / 100.0, 1.2)
+        level[a.name] = floats(imaging.contrast_hu * (1 - fall))
+    return level
+
+
 def _lumen(patient: VirtualPatient, imaging: Imaging) -> Cones:
-    """Lumen cones; contrast falls along each artery."""
-    parts = []
-    for a in patient.arteries:
-        s = np.arange(len(a.lumen_mm)) * STEP_MM
-        fall = 1 - imaging.distal_fall_percent / 100 * np.minimum(s / 100.0, 1.2)
-        parts.append((a.centre_mm, a.lumen_mm, imaging.contrast_hu * fall))
+    """Lumen cones; contrast falls along the trees."""
+    level = blood_hu_along(patient.arteries, imaging)
+    parts = [(a.centre_mm, a.lumen_mm, level[a.name]) for a in patient.arteries]
     for o in patient.features.occlusions:
         if o.filled_percent == 0:  # blood without contrast looks like the wall around it
             continue
