@@ -174,5 +174,5 @@ def test_the_network_sees_which_way_an_oval_lumen_lies():
     rays = (rays + np.sin(angle)[:, None] * shape.quarter_direction[k]) @ turn.T
     long = rays @ [0.0, np.cos(lean), np.sin(lean)]
     radius = shape.radius_mm[k]
-    assert radius[np.abs(long) > 0.95].mean() == pytest.approx(1.4 * 1.3, abs=0.15)
-    assert radius[np.abs(long) < 0.25].mean() == pytest.approx(1.4 / 1.3, abs=0.15)
+    assert radius[np.abs(long) > 0.95].mean() == pytest.approx(1.4 * 1.3, abs=0.2)
+    assert radius[np.abs(long) < 0.25].mean() == pytest.approx(1.4 / 1.3, abs=0.1)

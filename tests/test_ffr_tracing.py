@@ -109,7 +109,7 @@ def test_lumen_radius_is_sub_voxel_on_a_clean_scan(patient):
     seen = Sharpness(imaging.psf_mm, imaging.psf_z_mm, imaging.noise_hu, grid.direction[:, 2])
     lumen = measure_lumen(volume, raw, imaging.contrast_hu, seen, load_network("lumen"))
     error = lumen.tree.radius_mm[4:-4] - tree.radius_mm[part][4:-4]
-    assert abs(np.median(error)) < 0.06
+    assert abs(np.median(error)) < 0.08  # its wall, 79 HU and 0.5 mm thick, blurs into it
     assert np.percentile(np.abs(error), 90) < 0.15
     assert np.all(lumen.radius_sd_mm > 0)
     outline = lumen.contours

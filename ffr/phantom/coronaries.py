@@ -225,16 +225,19 @@ def _right_paths(
     points += [_groove_point(heart, angle, ring) for angle in np.linspace(0.55, last, 5)]
     if dominant:
         # along the base of the heart to the crux, not down where the R-PDA comes back
-        points += [surface_point(heart, -0.56, -0.9, 1.5), surface_point(heart, -0.5, -1.25, 1.15)]
+        points += [
+            surface_point(heart, -0.56, -0.9, 1.5),
+            surface_point(heart, -0.5, -1.25, 1.15),
+        ]
     height = rng.uniform(2.6, 4.2)
     paths = {"RCA": ("", 0.0, epicardial_path(rng, heart, np.array(points), 9.0, height))}
     if dominant:
-        crux = paths["RCA"][2][-1]
+        start = paths["RCA"][2][-1]
         phi = rng.uniform(-1.12, -0.95)
         down = [surface_point(heart, t, phi) for t in (-0.25, 0.1, rng.uniform(0.4, 0.8))]
-        pda = [crux, _aside(paths["RCA"][2], down[0]), *down]
+        pda = [start, _aside(paths["RCA"][2], down[0]), *down]
         paths["R-PDA"] = ("RCA", 1.0, epicardial_path(rng, heart, np.array(pda), 4.0, height))
-        plb = [crux] + [surface_point(heart, t, p) for t, p in ((-0.46, -1.6), (-0.1, -2.0),
+        plb = [start] + [surface_point(heart, t, p) for t, p in ((-0.46, -1.6), (-0.1, -2.0),
                (rng.uniform(0.1, 0.5), rng.uniform(-2.4, -2.1)))]  # fmt: skip
         paths["R-PLB"] = ("RCA", 1.0, epicardial_path(rng, heart, np.array(plb), 4.0, height))
     for name, fraction in (("CB", 0.08), ("AM1", 0.45), ("AM2", 0.7)):

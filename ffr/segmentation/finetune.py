@@ -22,7 +22,7 @@ from ffr.errors import ConfigError
 from ffr.labelled_scans import LabelMeaning
 from ffr.segmentation.finetune_windows import Case, allowed_classes, told_loss, window
 from ffr.segmentation.samples import vessel_samples
-from ffr.segmentation.train import loss_of
+from ffr.segmentation.train import loss_of, one_thread
 
 log = logging.getLogger(__name__)
 
@@ -173,12 +173,12 @@ def adapt(
     """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     run = _resumed(base.to(device).train(), config, folder / f"fold-{fold.number}.pt", device)
     seen = [case for case in cases if case.number not in fold.held_out]
     loader = DataLoader(
         Batches(seen, config, fold), batch_size=None, sampler=range(run.step, config.steps),
         num_workers=config.workers, prefetch_factor=3 if config.workers else None,
+        worker_init_fn=one_thread,
     )  # fmt: skip
     kind = device.split(":")[0]
     half = kind == "cuda" or torch.cpu._is_avx512_bf16_supported()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -116,6 +117,11 @@ def loss_of(network: str, output: Tensor, label: Tensor, distance: Tensor) -> Te
     return loss
 
 
+def one_thread(_worker: int) -> None:
+    """Let a process that paints samples use one core: there is one for each."""
+    numba.set_num_threads(1)
+
+
 def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
     """Train, or go on training, and return the checkpoint's path.
 
@@ -145,9 +151,10 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
         log.info("going on at step %d", step)
     per_patient = 1 if config.network == "anatomy" else PATCHES_PER_PATIENT
     data = Patients(config, first=1 + step * config.batch // per_patient)
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    loader = DataLoader(data, batch_size=config.batch, num_workers=config.workers,
-                        prefetch_factor=3 if config.workers else None)  # fmt: skip
+    loader = DataLoader(
+        data, batch_size=config.batch, num_workers=config.workers,
+        prefetch_factor=3 if config.workers else None, worker_init_fn=one_thread,
+    )  # fmt: skip
     low = torch.bfloat16
     half = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
     began, losses = time.monotonic(), []
