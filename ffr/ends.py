@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ END_MM = 5.0  # the calibre of an end is the median over this length
 # out a network may lose what a reader sees.
 ENDS_AT_MM = ((50.0, 100.0), (1.1, 1.75))
 LOST_MM = 5.0  # what lies further from a tree was cut off it later
+APART_MM = 15.0  # nearer, breaks may be one lesion at a bifurcation
 SAME_HEIGHT_MM = 2.0  # breaks in several vessels this close in height have one cause
 STEP_MM = 1.2  # sideways; less is noise of the centreline
 WINDOW_MM = (1.0, 5.0)  # on either side of a step, where the course is judged
@@ -194,6 +196,7 @@ def _broken(places: Sequence[Place]) -> Iterator[Flag]:
             for p in places
             if p.point_mm and one.point_mm
             and abs(p.point_mm[2] - one.point_mm[2]) <= SAME_HEIGHT_MM
+            and math.dist(p.point_mm, one.point_mm) > APART_MM
         } - {(one.side, one.vessel)}  # fmt: skip
         if not others or one.point_mm is None or (one.side, one.vessel) in told:
             continue

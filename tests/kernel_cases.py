@@ -20,6 +20,7 @@ if os.environ.get("NUMBA_BOUNDSCHECK") == "1":
 
 from ffr.phantom.kernels import blend, paint_ellipsoid
 from ffr.phantom.kernels import tube_distance as cone_distance
+from meshes.contours import Contours
 from meshes.kernels.frames import carry_normal
 from meshes.kernels.paths import longest_gaps, path_lengths, spread
 from meshes.kernels.raster import nearest_triangles
@@ -155,7 +156,10 @@ def elastic() -> list[float]:
 
 def geometry() -> list[float]:
     """A lumen wall, cheapest paths, what a volume holds along a line, what an eye sees."""
-    wall = wrapped(tubes_of(tree(), 3.0, 3.0, 0.0))
+    n = len(tree())
+    oval = np.tile([1.1, 0.9, 1.2, 0.8], (n, 1))
+    across = (np.tile(way, (n, 1)) for way in ([0.0, 1.0, 0.0], [0.0, 0.0, 1.0]))
+    wall = wrapped(tubes_of(tree(), 3.0, 3.0, 0.0, contours=Contours(oval, *across)))
     cost = np.ones((3, 4, 5))
     cost[1, :3, 2] = 0.0
     total, parent = spread(cost, np.array([0, 59]), 0.5, 2.0)

@@ -273,7 +273,7 @@ def test_export_refuses_an_unknown_extension_and_a_missing_folder(made, tmp_path
 
 
 def test_damaged_weights_are_told_in_one_line(out, tmp_path):
-    (tmp_path / "section.safetensors").write_bytes(b"rubbish")
+    (tmp_path / "lumen.safetensors").write_bytes(b"rubbish")
     before = (
         "import pathlib, ffr.pipeline, ffr.segmentation.weights as w\n"
         f"w.FOLDER = pathlib.Path({str(tmp_path)!r})\n"
@@ -281,9 +281,9 @@ def test_damaged_weights_are_told_in_one_line(out, tmp_path):
         "left=None, right=None)\n"
     )
     message = refused("tree", out, before=before)
-    assert "weights of the section network are damaged (section.safetensors)" in message
-    (tmp_path / "section.safetensors").unlink()
-    assert "weights of the section network are missing" in refused("tree", out, before=before)
+    assert "weights of the lumen network are damaged (lumen.safetensors)" in message
+    (tmp_path / "lumen.safetensors").unlink()
+    assert "weights of the lumen network are missing" in refused("tree", out, before=before)
     assert finished(out) == ["scan", "segment", "solve", "tree"]
 
 

@@ -62,7 +62,7 @@ def test_missing_weights_come_with_a_remedy(shipped):
     assert not check.ok
     assert "missing" in check.found
     assert "ffr train vessel --ship" in check.remedy
-    assert found("section weights").ok
+    assert found("lumen weights").ok
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "rubbish", "folder", "another network"])

@@ -34,7 +34,7 @@ def test_a_scanned_throat_is_measured_near_its_true_radius(narrowed):
     patient, lad = narrowed
     first = throats.throats(lad)[0]
     r = throats.measured(
-        patient, lad, first, clinical_imaging(SEED), load_network("section"),
+        patient, lad, first, clinical_imaging(SEED), load_network("lumen"),
         np.random.default_rng(0),
     )  # fmt: skip
     assert r.found_mm.size > 2 * throats.WITHIN - 5

@@ -220,9 +220,10 @@ def _right_paths(
     d = heart.root_direction
     outward = unit(ostium - heart.root_mm - (ostium - heart.root_mm) @ d * d)
     ring = rng.uniform(26, 31)
-    last = 1.9 if dominant else rng.uniform(1.4, 2.0)
+    last = 2.01 if dominant else rng.uniform(1.4, 2.0)
     points = [ostium - 2 * outward, ostium + 5 * outward]
-    points += [_groove_point(heart, angle, ring) for angle in np.linspace(0.55, last, 5)]
+    number = 4 if dominant else 5
+    points += [_groove_point(heart, a, ring) for a in np.linspace(0.55, last, number)]
     if dominant:
         # along the base of the heart to the crux, not down where the R-PDA comes back
         points += [
