@@ -17,10 +17,10 @@ class LumenError:
     """How wrong measured radii are; log-normal, from held-out virtual scans.
 
     `python -m validation throats` compares measured radii at and beside narrowings with the
-    true ones. What the lumen network says of its own error is right where the lumen is
-    wide; at narrowings it is too little: 89 % of all points are held, and 93 % of those
-    without calcium nearby, 91 and 96 % with `narrowing_percent`. Where it is lost it says 40
-    to 120 %, which holds no more points than `most_percent` does.
+    true ones. What the lumen network says of its own error holds 91 % of all points, and 97 %
+    of those without calcium nearby; at narrowings 90 %, with `narrowing_percent` 93 or 94 %.
+    Where it is lost it says 40 % and more, which holds 78 % of the points: `most_percent`
+    holds few of them, and they are not a matter of spread.
 
     Parameters
     ----------
