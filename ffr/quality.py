@@ -46,12 +46,13 @@ def check_all(scan: Scan, labels: Volume) -> tuple[Flag, ...]:
 
 
 def check_resolution(scan: Scan) -> None:
-    """Refuse voxels of more than 1.0 mm in plane ("voxels-too-coarse")."""
+    """Refuse voxels of more than 1.0 mm in plane ("voxels-too-coarse"), the anatomy found."""
     pixel_mm = _pixel_mm(scan)
     if pixel_mm > COARSE_PIXEL_MM + 1e-3:
         message = (
-            f"pixels of {pixel_mm:.2f} mm are far too coarse for coronary lumens, at most "
-            f"{COARSE_PIXEL_MM} mm can be analysed; reconstruct a small cardiac field of view"
+            f"heart and aorta were found, but pixels of {pixel_mm:.2f} mm are far too coarse "
+            f"for coronary lumens, at most {COARSE_PIXEL_MM} mm can be analysed; reconstruct a "
+            "small cardiac field of view"
         )
         raise StudyError("voxels-too-coarse", message)
 
