@@ -14,7 +14,7 @@ from solvers.kernels.calibrated import sampled
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG, PA_S_M3_PER_MMHG_MIN_ML
 
 LOST = (
-    0.1  # samples whose flow may still move when the steps are used up; they count as they are
+    0.01  # samples whose flow may still move when the steps are used up; they count as they are
 )
 LEAST_RADIUS = 0.2  # of the measured radius: a sampled lumen does not close
 
@@ -87,7 +87,7 @@ def sample_ffr(
     Raises
     ------
     ConvergenceError
-        More than one sample in ten has no steady flow.
+        More than one sample in a hundred has no steady flow.
     """
     tree = calibrated.tree
     m, n = draws.inlet_pressure_mmhg.size, len(tree)

@@ -3,9 +3,11 @@
 import atexit
 import functools
 import json
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import virtual_series
@@ -71,6 +73,34 @@ def ffr(*words, before="", folder=None, **settings):
     process.stdin.flush()
     code = int(process.stdout.readline())
     return code, *(file.read_text() for file in files)
+
+
+STUCK = """
+import itertools, sys
+def solve(*_):
+    sys.stdout.write("at work" + chr(10))
+    sys.stdout.flush()
+    sum(itertools.repeat(0))  # without end and bytecode: no Python signal handler
+"""
+
+
+def interrupted(*words, before):
+    """Press Ctrl-C while `solve`, put in its place by `before`, never ends.
+
+    Returns code, standard output, standard error, and how long it took to end, in seconds.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{STUCK}\n{before}\n{MAIN}", *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "at work\n"
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    try:
+        printed, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    return process.returncode, printed, err, time.monotonic() - began
 
 
 def refused(*words, **how):

@@ -123,7 +123,7 @@ def test_radii_are_finer_than_the_voxels_at_every_calibre():
     for low, high in ((0.4, 0.75), (0.75, 1.0), (1.0, 1.5), (1.5, 2.5)):
         here = error[(radius >= low) & (radius < high)]
         assert here.size > 30
-        assert abs(np.median(here)) < 0.025
+        assert abs(np.median(here)) < 0.025  # a twentieth of a voxel
         assert np.percentile(np.abs(here), 90) < 0.1  # of 0.5 mm
     for tree in trees.values():
         assert tree.radius_sd_mm.min() > 0.25 * 0.5
@@ -185,8 +185,9 @@ def test_an_aorta_in_a_binary_mask_is_cut_off():
     for side in ("left", "right"):
         start = trees[side].tree.points_mm[0]
         assert np.linalg.norm(start - truth(side).tree.points_mm[0]) < 3.0
-        first = trees[side].tree.radius_mm[:12]
-        assert np.all(first < 1.5 * truth(side).tree.radius_mm[:12])  # no blood of the aorta
+        first, true = trees[side].tree, truth(side).tree
+        near = cKDTree(true.points_mm).query(first.points_mm[:12])[1]
+        assert np.all(first.radius_mm[:12] < 1.3 * true.radius_mm[near])  # no aortic blood
     with pytest.raises(StudyError, match=r"mask-wide: .*holds labels 1, 2, 7"):
         traced(volume)
 
@@ -248,7 +249,9 @@ def test_trees_that_touch_are_parted_and_loops_are_cut():
     trees, _ = traced(Volume(grid, values))
     assert sorted(trees) == ["left", "right"]
     for side, tree in trees.items():
-        assert agreement(tree, truth(side))[0] > 0.94
+        assert (
+            agreement(tree, truth(side))[0] > 0.94
+        )  # the false bridge takes the tip it leaves from
         start = np.linalg.norm(tree.tree.points_mm[0] - truth(side).tree.points_mm[0])
         assert start < 2.5
 

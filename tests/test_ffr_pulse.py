@@ -4,16 +4,12 @@ import csv
 import dataclasses
 import io
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import run_folder
-from command_line import MAIN, ffr, refused
+from command_line import ffr, interrupted, refused
 
 from ffr import stage_data
 from ffr.centreline import SolveSettings, solve_centreline
@@ -443,27 +439,13 @@ def test_options_without_effect_are_refused(tmp_path, solved_run):
 
 def test_ctrl_c_does_not_wait_for_the_kernel(tmp_path):
     write_vtp(tmp_path / "tree.vtp", fork())
-    stuck = """
-import itertools, sys, types
-def solve(*_):
-    sys.stdout.write("at work" + chr(10))
-    sys.stdout.flush()
-    sum(itertools.repeat(0))  # without end and bytecode: no Python signal handler
-# in the place of the module, so that the parent stays as light as it is
+    # in the place of the module, so that the parent stays as light as it is
+    before = """
+import types
 sys.modules["ffr.pulse.verb"] = types.SimpleNamespace(Outputs=lambda *_: None, pulse_file=solve)
 """
-    words = ["pulse", str(tmp_path / "tree.vtp"), "--csv", str(tmp_path / "out.csv")]
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"{stuck}\n{MAIN}", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout.readline() == "at work\n"
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    try:
-        printed, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-    assert time.monotonic() - began < 2.0
-    assert (process.returncode, printed, err) == (130, "", "ffr: interrupted\n")
+    words = ("pulse", tmp_path / "tree.vtp", "--csv", tmp_path / "out.csv")
+    *ended, seconds = interrupted(*words, before=before)
+    assert seconds < 2.0
+    assert ended == [130, "", "ffr: interrupted\n"]
     assert [p.name for p in tmp_path.iterdir()] == ["tree.vtp"]

@@ -1,15 +1,12 @@
 """`ffr solve` on a centreline from outside: files in, numbers out, mistakes named."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import MAIN, ffr
+from command_line import ffr, interrupted
 
 from ffr.centreline import SolveSettings, columns, solve_centreline
 from ffr.patient import Patient
@@ -201,28 +198,11 @@ def test_missing_and_broken_files_end_with_code_2(tmp_path):
 
 
 def test_ctrl_c_does_not_wait_for_the_kernel(vtp, tmp_path):
-    stuck = """
-import itertools, sys, ffr.centreline
-def solve(*_):
-    sys.stdout.write("at work" + chr(10))
-    sys.stdout.flush()
-    sum(itertools.repeat(0))  # without end and bytecode: no Python signal handler
-ffr.centreline.solve_centreline = solve
-"""
-    words = ["solve", str(vtp), "--json", str(tmp_path / "out.json")]
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"{stuck}\n{MAIN}", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout.readline() == "at work\n"
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    try:
-        printed, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-    assert time.monotonic() - began < 2.0
-    assert (process.returncode, printed, err) == (130, "", "ffr: interrupted\n")
+    before = "import ffr.centreline; ffr.centreline.solve_centreline = solve"
+    words = ("solve", vtp, "--json", tmp_path / "out.json")
+    *ended, seconds = interrupted(*words, before=before)
+    assert seconds < 2.0
+    assert ended == [130, "", "ffr: interrupted\n"]
     assert [p.name for p in tmp_path.iterdir()] == ["tree.vtp"]
 
 

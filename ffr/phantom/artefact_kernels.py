@@ -109,33 +109,19 @@ def smear_back(image: AnyArray, sinogram: AnyArray, angle: Floats) -> None:
 
 
 @parallel_kernel
-def add_coarse(hu: AnyArray, coarse: AnyArray, block: Ints) -> None:
-    """Add a coarse map to a picture."""
+def change_coarsely(hu: AnyArray, factor: AnyArray, offset: AnyArray, block: Ints) -> None:
+    """Multiply a picture by a coarse map, then add another; of no entries: leave it."""
     nk, nj, ni = hu.shape
     for k in numba.prange(nk):
         for j in range(nj):
             for i in range(ni):
-                hu[k, j, i] += _between(
-                    coarse,
-                    (k + 0.5) / block[0] - 0.5,
-                    (j + 0.5) / block[1] - 0.5,
-                    (i + 0.5) / block[2] - 0.5,
-                )
-
-
-@parallel_kernel
-def scale_coarse(hu: AnyArray, coarse: AnyArray, block: Ints) -> None:
-    """Multiply a picture by a coarse map."""
-    nk, nj, ni = hu.shape
-    for k in numba.prange(nk):
-        for j in range(nj):
-            for i in range(ni):
-                hu[k, j, i] *= _between(
-                    coarse,
-                    (k + 0.5) / block[0] - 0.5,
-                    (j + 0.5) / block[1] - 0.5,
-                    (i + 0.5) / block[2] - 0.5,
-                )
+                z = (k + 0.5) / block[0] - 0.5
+                y = (j + 0.5) / block[1] - 0.5
+                x = (i + 0.5) / block[2] - 0.5
+                if factor.size:
+                    hu[k, j, i] *= _between(factor, z, y, x)
+                if offset.size:
+                    hu[k, j, i] += _between(offset, z, y, x)
 
 
 @parallel_kernel

@@ -14,12 +14,11 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
 from ffr.phantom.artefact_kernels import (
-    add_coarse,
     block_means,
     blocks,
+    change_coarsely,
     displaced,
     project,
-    scale_coarse,
     smear_back,
 )
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
@@ -34,6 +33,7 @@ ANGLES = 120
 WATER_PER_MM = 0.02  # attenuation of water near 65 keV
 IODINE_HU = 150.0  # denser than any soft tissue: hardens the beam
 HARD_HU = 700.0  # calcium and metal
+NO_MAP = np.zeros((0, 0, 0), dtype=np.float32)
 FEWEST = 1e-4  # denser blocks than this share of HARD_HU make streaks
 
 
@@ -128,7 +128,7 @@ def add_streaks(
         chance = rng.standard_normal(core.shape, dtype=np.float32)
         chance = gaussian_filter1d(chance, 0.7, axis=0)
         wrong += imaging.starvation_percent / 100 * core * chance
-    add_coarse(seen, _reconstructed(wrong, angle, shape, pixel), block)
+    change_coarsely(seen, NO_MAP, _reconstructed(wrong, angle, shape, pixel), block)
 
 
 def shaped_noise(
@@ -173,7 +173,7 @@ def grow_with_absorption(
         level = np.empty(shape, dtype=np.float32)
         smear_back(level, inverse, angle)
         level = np.sqrt(level / np.median(level)) ** (imaging.noise_growth_percent / 100)
-        scale_coarse(noise, np.clip(level, 0.4, 2.5).astype(np.float32), block)
+        change_coarsely(noise, np.clip(level, 0.4, 2.5).astype(np.float32), NO_MAP, block)
     if imaging.shoulder_hu > 0:
         chance = rng.standard_normal(rays.shape, dtype=np.float32) * np.sqrt(inverse)
         chance *= (np.cos(angle[:, None] - np.pi / 2) ** 16).astype(np.float32)
@@ -183,4 +183,4 @@ def grow_with_absorption(
         )
         streaks *= imaging.shoulder_hu / max(float(streaks.std()), 1e-6)
         streaks *= np.clip(2 * high - 0.8, 0, 1).astype(np.float32)[:, None, None]
-        add_coarse(noise, streaks, block)
+        change_coarsely(noise, NO_MAP, streaks, block)

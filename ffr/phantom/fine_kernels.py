@@ -65,6 +65,20 @@ def cells_of(
 
 
 @kernel
+def _from_axis(
+    x: float, y: float, z: float, m: int, start: Floats, way: Floats
+) -> tuple[float, float]:
+    """Place on a cone's axis nearest to a point, 0 to 1, and the squared distance there."""
+    dx, dy, dz = x - start[m, 0], y - start[m, 1], z - start[m, 2]
+    t = 0.0
+    if way[m, 3] > 0.0:
+        t = (dx * way[m, 0] + dy * way[m, 1] + dz * way[m, 2]) / way[m, 3]
+        t = min(1.0, max(0.0, t))
+    dx, dy, dz = dx - t * way[m, 0], dy - t * way[m, 1], dz - t * way[m, 2]
+    return t, dx * dx + dy * dy + dz * dz
+
+
+@kernel
 def _at(
     x: float, y: float, z: float, near: Ints, count: int, start: Floats, way: Floats,
     radius: Floats, value: Floats, chain: Ints, layer: Ints, found: Floats,
@@ -79,13 +93,7 @@ def _at(
         least, r, v = FAR, 0.0, 0.0
         while q < count and chain[near[q]] == this:  # the place of the chain that is nearest
             m = near[q]
-            dx, dy, dz = x - start[m, 0], y - start[m, 1], z - start[m, 2]
-            t = 0.0
-            if way[m, 3] > 0.0:
-                t = (dx * way[m, 0] + dy * way[m, 1] + dz * way[m, 2]) / way[m, 3]
-                t = min(1.0, max(0.0, t))
-            dx, dy, dz = dx - t * way[m, 0], dy - t * way[m, 1], dz - t * way[m, 2]
-            d2 = dx * dx + dy * dy + dz * dz
+            t, d2 = _from_axis(x, y, z, m, start, way)
             if d2 < least:
                 least = d2
                 r = radius[m, 0] + t * (radius[m, 1] - radius[m, 0])
@@ -165,14 +173,9 @@ def paint_layers(
                     n = 0
                     for e in range(first[q], first[q + 1]):
                         m = held[e]
-                        dx, dy, dz = x - start[m, 0], y - start[m, 1], z - start[m, 2]
-                        t = 0.0
-                        if way[m, 3] > 0.0:
-                            t = (dx * way[m, 0] + dy * way[m, 1] + dz * way[m, 2]) / way[m, 3]
-                            t = min(1.0, max(0.0, t))
-                        dx, dy, dz = dx - t * way[m, 0], dy - t * way[m, 1], dz - t * way[m, 2]
+                        _, d2 = _from_axis(x, y, z, m, start, way)
                         r = max(radius[m, 0], radius[m, 1]) + half + 0.3
-                        if dx * dx + dy * dy + dz * dz < r * r and n < NEIGHBOURS:
+                        if d2 < r * r and n < NEIGHBOURS:
                             near[n] = m
                             n += 1
                     if n == 0:
