@@ -18,7 +18,7 @@ from meshes.compiled import kernel, parallel_kernel
 
 PART_MM = 0.1  # parts of a voxel are about this wide
 COARSE_MM, COARSE_PARTS = 0.8, 4  # wider voxels show no lumen that one could measure
-NEIGHBOURS = 192  # cones near one voxel; further ones are left out
+NEIGHBOURS = 192  # room for cones near one voxel; crowded ones of 40 hearts had 69
 FAR = 1e9
 WALL, LUMEN, CALCIUM = 0, 1, 2
 
