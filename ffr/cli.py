@@ -17,7 +17,7 @@ import typer
 from ffr import __version__
 from ffr.errors import ConfigError
 from ffr.guard import guarded, reported, typed
-from ffr.own_weights import own_weights
+from ffr.own_weights import check_own_weights
 from ffr.own_weights import warning as weights_warning
 from ffr.partial import claimed
 from ffr.supervise import INTERRUPTED
@@ -148,9 +148,7 @@ def run(
 
     def work() -> None:
         _check_weights(weights, from_stage)
-        with own_weights(weights):
-            _warn_of(weights)
-            _run_stages(study, out, from_stage, series, patient, flags)
+        _run_stages(study, out, from_stage, series, patient, flags, weights=weights)
 
     _guarded(out, work)
 
@@ -158,6 +156,7 @@ def run(
 def _run_stages(
     study: Path | None, out: Path, first: str, series: str | None,
     patient_file: Path | None, flags: dict[str, object], last: str = "report",
+    weights: Path | None = None,
 ) -> None:  # fmt: skip
     from ffr.result_folder import prepared, require_run, require_same_study
 
@@ -165,17 +164,18 @@ def _run_stages(
     known = _patient(patient_file, flags)
     if first == "scan":
         with prepared(out, study):
-            _go_through(study, out, series, known, first, last)
+            _go_through(study, out, series, known, first, last, weights)
         return
     require_run(out)
     if study is not None:
         require_same_study(out, study)
-    _go_through(study, out, series, known, first, last)
+    _go_through(study, out, series, known, first, last, weights)
 
 
 def _go_through(
-    study: Path | None, out: Path, series: str | None, known: Patient, first: str, last: str
-) -> None:
+    study: Path | None, out: Path, series: str | None, known: Patient, first: str, last: str,
+    weights: Path | None,
+) -> None:  # fmt: skip
     from ffr import workflow  # heavy: after the checks
     from ffr.show import bars, cad_rads_line, lesion_table, page, progress_page
 
@@ -184,8 +184,11 @@ def _go_through(
             "reading the study",
             lambda p: workflow.read_scan(_given(study), out, series, p),
         ),
-        "segment": ("segmenting heart and vessels", lambda p: workflow.segment(out, p)),
-        "tree": ("tracing and measuring", lambda p: workflow.tree(out, p)),
+        "segment": (
+            "segmenting heart and vessels",
+            lambda p: workflow.segment(out, p, weights),
+        ),
+        "tree": ("tracing and measuring", lambda p: workflow.tree(out, p, weights)),
         "solve": ("solving the flow", lambda p: workflow.solve(out, known, p)),
         "report": ("meshes and report", lambda p: workflow.report(out, p)),
     }
@@ -219,16 +222,15 @@ def _check_settings(
 
 
 def _check_weights(weights: Path | None, first: str) -> None:
-    """Refuse own weights where no network that can be adapted has its turn."""
-    if weights is not None and first in STAGES and first not in STAGES[:2]:
+    """Refuse own weights where none is used, or none are there; warn of bad ones."""
+    if weights is None:
+        return
+    if first in STAGES and first not in STAGES[:2]:
         message = f"--weights has no effect with --from {first}; leave one of them out"
         raise ConfigError(message)
-
-
-def _warn_of(weights: Path | None) -> None:
-    message = None if weights is None else weights_warning(weights)
-    if message:
-        print(f"warning: {message}")
+    check_own_weights(weights)
+    if worse := weights_warning(weights):
+        print(f"warning: {worse}")
 
 
 def _given(study: Path | None) -> Path:
@@ -242,9 +244,8 @@ def segment(study: Study, out: Out, series: Series = None, weights: Weights = No
     """Read a study; label heart and vessels."""
 
     def work() -> None:
-        with own_weights(weights):
-            _warn_of(weights)
-            _run_stages(study, out, "scan", series, None, {}, "segment")
+        _check_weights(weights, "scan")
+        _run_stages(study, out, "scan", series, None, {}, "segment", weights)
 
     _guarded(out, work)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -99,26 +100,30 @@ class Findings:
     distal: tuple[tuple[tuple[int, float], ...], ...]
 
 
-def segment(scan: Scan, progress: Progress) -> Maps:
+def segment(scan: Scan, progress: Progress, weights: Path | None = None) -> Maps:
     """Label heart and vessels; refuse scans that cannot be analysed.
+
+    `weights` is a folder of own weights, which come before the shipped ones.
 
     Raises
     ------
     StudyError
         No heart, no contrast, no coronary origins, voxels too coarse.
+    ConfigError
+        Weights that cannot be used.
     """
     # torch is imported where it is needed: the other verbs start without it
     from ffr.segmentation.infer import map_heart, map_vessels, vessel_box
     from ffr.segmentation.weights import load_network
 
-    network = load_network("anatomy")
+    network = load_network("anatomy", folder=weights)
     heart = map_heart(scan.volume, network)
     flags = check_all(scan, heart.labels)
     progress(0.1)
     box = vessel_box(heart)
     if box is None:
         raise StudyError("heart-missing", "no heart was found; give the whole coronary CTA")
-    fine = load_network("vessel")
+    fine = load_network("vessel", folder=weights)
     vessels = map_vessels(
         scan.volume, heart, box, fine, lambda part: progress(0.1 + 0.9 * part)
     )
@@ -126,14 +131,17 @@ def segment(scan: Scan, progress: Progress) -> Maps:
 
 
 def extract_trees(
-    scan: Scan, heart: HeartMap, vessels: VesselMap, progress: Progress
-) -> tuple[tuple[CoronaryTree, ...], tuple[Flag, ...], dict[str, str]]:
-    """Trace, measure and name the coronary trees.
+    scan: Scan, heart: HeartMap, vessels: VesselMap, progress: Progress,
+    weights: Path | None = None,
+) -> tuple[tuple[CoronaryTree, ...], tuple[Flag, ...], dict[str, str]]:  # fmt: skip
+    """Trace, measure and name the coronary trees; `weights` as in `segment`.
 
     Raises
     ------
     StudyError
         No coronary artery was found.
+    ConfigError
+        Weights that cannot be used.
     """
     from ffr.segmentation.lumen import measure_lumen
     from ffr.segmentation.pruning import without_stubs, without_veins
@@ -141,7 +149,7 @@ def extract_trees(
 
     traced = trace(scan.volume, heart, vessels)
     progress(0.4)
-    network = load_network("lumen")
+    network = load_network("lumen", folder=weights)
     frame = heart_frame(heart.labels)
     seen = scan_sharpness(scan.volume, heart.labels, heart.blood_hu)
     trees: list[CoronaryTree] = []

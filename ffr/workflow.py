@@ -57,20 +57,20 @@ def read_scan(study: Path, out: Path, series: str | None, progress: Progress) ->
         progress(1.0)
 
 
-def segment(out: Path, progress: Progress) -> None:
-    """Label heart and vessels of the scan."""
+def segment(out: Path, progress: Progress, weights: Path | None = None) -> None:
+    """Label heart and vessels of the scan; own weights come before the shipped ones."""
     scan = stage_data.load_scan(out)
     with _stage(out, "segment") as folder:
-        maps = pipeline.segment(scan, progress)
+        maps = pipeline.segment(scan, progress, weights)
         stage_data.save_maps(folder, maps.heart, maps.vessels, maps.flags, maps.models)
 
 
-def tree(out: Path, progress: Progress) -> None:
-    """Extract the coronary trees from scan and labels."""
+def tree(out: Path, progress: Progress, weights: Path | None = None) -> None:
+    """Extract the coronary trees from scan and labels; `weights` as in `segment`."""
     scan = stage_data.load_scan(out)
     heart, vessels, _ = stage_data.load_maps(out)
     with _stage(out, "tree") as folder:
-        trees, flags, models = pipeline.extract_trees(scan, heart, vessels, progress)
+        trees, flags, models = pipeline.extract_trees(scan, heart, vessels, progress, weights)
         stage_data.save_trees(folder, trees, flags, models)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ import torch
 from command_line import SECRET, ffr, refused
 from torch import nn
 
+from ffr import pipeline
 from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
 from ffr.labelled_scans import LabelMeaning, find_pairs, label_meaning, read_pair
-from ffr.own_weights import own_weights, warning
+from ffr.own_weights import warning
 from ffr.segmentation import finetune as training
 from ffr.segmentation import finetune_run, finetune_windows
 from ffr.segmentation import weights as weights_module
@@ -527,11 +529,9 @@ def test_from_a_folder_to_weights_that_a_run_can_use(tmp_path, monkeypatch):
         if path.is_file():
             assert SECRET.encode() not in path.read_bytes()
     usual = load_network("vessel", "cpu").sha256
-    with own_weights(out):
-        own = load_network("vessel", "cpu").sha256
-        assert load_network("anatomy", "cpu").model is not None  # the shipped one
-    assert own != usual
-    assert load_network("vessel", "cpu").sha256 == usual
+    assert load_network("vessel", "cpu", out).sha256 != usual
+    shipped_heart = hashlib.sha256(weights_path("anatomy").read_bytes()).hexdigest()
+    assert load_network("anatomy", "cpu", out).sha256 == shipped_heart
 
 
 def test_a_bad_pair_stops_everything_before_anything_is_written(tmp_path, monkeypatch):
@@ -571,15 +571,27 @@ def test_a_label_away_from_the_heart_is_refused(tmp_path, monkeypatch, heart, me
 
 
 def test_own_weights_of_another_network_or_none_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="--weights needs a folder"), own_weights(tmp_path):
-        pass
+    with pytest.raises(ConfigError, match="--weights needs a folder"):
+        load_network("vessel", "cpu", tmp_path)
     shutil.copy(weights_path("anatomy"), tmp_path / "vessel.safetensors")
-    with (
-        own_weights(tmp_path),
-        pytest.raises(ConfigError, match=r"weights of another network \(anatomy\)"),
-    ):
-        load_network("vessel", "cpu")
+    with pytest.raises(ConfigError, match=r"weights of another network \(anatomy\)"):
+        load_network("vessel", "cpu", tmp_path)
     assert isinstance(load_network("vessel", "cpu").model, nn.Module)
+
+
+@pytest.mark.parametrize("network", ["anatomy", "vessel", "lumen"])
+def test_the_pipeline_asks_for_each_network_in_the_folder_it_is_given(
+    tmp_path, monkeypatch, network
+):
+    for name in ("pipeline.check_all", "pipeline.trace", "segmentation.infer.vessel_box"):
+        monkeypatch.setattr(f"ffr.{name}", lambda *_: ())
+    monkeypatch.setattr("ffr.segmentation.infer.map_heart", fake_heart)
+    other = {"anatomy": "vessel", "vessel": "lumen", "lumen": "anatomy"}[network]
+    shutil.copy(weights_path(other), tmp_path / f"{network}.safetensors")
+    given = (SimpleNamespace(volume=None), *((None, None) if network == "lumen" else ()))
+    stage = pipeline.extract_trees if network == "lumen" else pipeline.segment
+    with pytest.raises(ConfigError, match=f"{network}.safetensors holds .* another network"):
+        stage(*given, lambda _: None, tmp_path)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_one_line(tmp_path, monkeypatch):
@@ -625,13 +637,15 @@ def test_a_run_uses_the_weights_it_is_given_and_warns_of_worse_ones(tmp_path, ve
     (own / "report.json").write_text('{"recommended": false}')
     before = (
         "import ffr.workflow as w, ffr.segmentation.weights as f\n"
-        "w.read_scan = w.tree = w.solve = w.report = lambda *_: None\n"
-        "w.segment = lambda *_: print(f.load_network('vessel', 'cpu').sha256)\n"
+        "w.read_scan = w.solve = w.report = lambda *_: None\n"
+        "def told(out, p, own): print(f.load_network('vessel', 'cpu', own).sha256)\n"
+        "w.segment = w.tree = told\n"
     )
     given = (verb, study, "--out", tmp_path / "new", "--weights", own)
     code, out, err = ffr(*given, before=before)
     assert code == 0, err
-    assert hashlib.sha256((own / "vessel.safetensors").read_bytes()).hexdigest() in out
+    used = hashlib.sha256((own / "vessel.safetensors").read_bytes()).hexdigest()
+    assert out.count(used) == {"run": 2, "segment": 1}[verb]  # by every stage with a network
     assert "warning: these weights were not found better" in out
     code, out, _ = ffr(verb, study, "--out", tmp_path / "other", before=before)
     assert hashlib.sha256(weights_path("vessel").read_bytes()).hexdigest() in out
@@ -642,7 +656,6 @@ def test_own_weights_keep_the_header_that_rebuilds_them(tmp_path, monkeypatch):
     monkeypatch.setattr(weights_module, "FOLDER", tmp_path / "none")
     header = SMALL | {"finetuned": {"seed": 3}}
     save_weights("vessel", small(), header, tmp_path / "vessel.safetensors")
-    with own_weights(tmp_path):
-        assert isinstance(load_network("vessel", "cpu").model, UNet3d)
+    assert isinstance(load_network("vessel", "cpu", tmp_path).model, UNet3d)
     with pytest.raises(ConfigError, match="missing"):
         load_network("vessel", "cpu")

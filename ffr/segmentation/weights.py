@@ -63,15 +63,25 @@ def save_weights(
     os.replace(temporary, path)
 
 
-def load_network(name: str, device: str | None = None) -> Network:
-    """Load a network: within `ffr.own_weights` from that folder, else as shipped.
+def load_network(name: str, device: str | None = None, folder: Path | None = None) -> Network:
+    """Load a network: from a folder of own weights that has it, else as shipped.
+
+    Parameters
+    ----------
+    name
+        One of `NETWORKS`.
+    device
+        "cpu" or "cuda"; the best there is by default.
+    folder
+        Own weights, as `ffr train --finetune` leaves them.
 
     Raises
     ------
     ConfigError
-        The weights are missing, damaged or of another network.
+        The weights are missing, damaged or of another network; a folder without any.
     """
-    path = own_path(name) or weights_path(name)
+    own = None if folder is None else own_path(name, folder)
+    path = own or weights_path(name)
     device = device or best_device()
     if not path.exists():
         message = (
