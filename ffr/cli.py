@@ -17,8 +17,7 @@ import typer
 from ffr import __version__
 from ffr.errors import ConfigError
 from ffr.guard import guarded, reported, typed
-from ffr.own_weights import check_own_weights
-from ffr.own_weights import warning as weights_warning
+from ffr.own_weights import check_own_weights, weights_flags
 from ffr.partial import claimed
 from ffr.supervise import INTERRUPTED
 
@@ -229,8 +228,8 @@ def _check_weights(weights: Path | None, first: str) -> None:
         message = f"--weights has no effect with --from {first}; leave one of them out"
         raise ConfigError(message)
     check_own_weights(weights)
-    if worse := weights_warning(weights):
-        print(f"warning: {worse}")
+    for flag in weights_flags(weights):
+        print(f"warning: {flag.message}")
 
 
 def _given(study: Path | None) -> Path:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ffr.errors import ConfigError
+from ffr.flags import Flag
 
 NETWORKS = ("anatomy", "vessel", "lumen")
 
@@ -46,12 +47,17 @@ def own_path(network: str, folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def warning(folder: Path) -> str | None:
-    """Return what to say of weights that were not better than the shipped ones."""
-    with suppress(OSError, ValueError, AttributeError):
+def weights_flags(folder: Path | None) -> tuple[Flag, ...]:
+    """Return "weights-not-better" for weights that their own report does not recommend."""
+    if folder is None:
+        return ()
+    report = None
+    with suppress(OSError, ValueError):
         report = json.loads((folder / "report.json").read_text())
-        if report.get("recommended") is False:
-            return (
-                "these weights were not found better than the shipped ones; see their report.md"
-            )
-    return None
+    if not isinstance(report, dict) or report.get("recommended") is not False:
+        return ()
+    message = (
+        "the own weights of this run were not found better than the shipped ones; see the "
+        "report.md beside them"
+    )
+    return (Flag("weights-not-better", message),)

@@ -14,6 +14,7 @@ from ffr.errors import StudyError
 from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag
 from ffr.naming import heart_frame, named_tree
+from ffr.own_weights import weights_flags
 from ffr.patient import Patient
 from ffr.physiology import Assumption, InputSpread, Physiology
 from ffr.quality import check_all
@@ -118,7 +119,7 @@ def segment(scan: Scan, progress: Progress, weights: Path | None = None) -> Maps
 
     network = load_network("anatomy", folder=weights)
     heart = map_heart(scan.volume, network)
-    flags = check_all(scan, heart.labels)
+    flags = (*weights_flags(weights), *check_all(scan, heart.labels))
     progress(0.1)
     box = vessel_box(heart)
     if box is None:

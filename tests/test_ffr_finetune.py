@@ -16,8 +16,9 @@ from torch import nn
 from ffr import pipeline
 from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
+from ffr.flags import Flag
 from ffr.labelled_scans import LabelMeaning, find_pairs, label_meaning, read_pair
-from ffr.own_weights import warning
+from ffr.own_weights import weights_flags
 from ffr.segmentation import finetune as training
 from ffr.segmentation import finetune_run, finetune_windows
 from ffr.segmentation import weights as weights_module
@@ -515,9 +516,9 @@ def test_from_a_folder_to_weights_that_a_run_can_use(tmp_path, monkeypatch):
     }  # fmt: skip
     data = json.loads((out / "report.json").read_text())
     assert data["recommended"] is good
-    assert (warning(out) is None) is good
+    assert (weights_flags(out) == ()) is good
     (out / "report.json").write_text(json.dumps(data | {"recommended": False}))
-    assert "not found better" in warning(out)
+    assert [flag.name for flag in weights_flags(out)] == ["weights-not-better"]
     assert data["why"] == why
     assert data["each_held_out_once"]
     assert [row["pair"] for row in data["cases"]] == [1, 2]
@@ -594,6 +595,27 @@ def test_the_pipeline_asks_for_each_network_in_the_folder_it_is_given(
         stage(*given, lambda _: None, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("report", "names"),
+    [
+        ('{"recommended": false}', ["weights-not-better"]), ('{"recommended": true}', []),
+        ("{}", []), ("[]", []), ("{", []), (None, []),
+    ],
+)  # fmt: skip
+def test_a_run_with_weights_that_are_not_better_is_flagged(
+    tmp_path, monkeypatch, report, names
+):
+    monkeypatch.setattr("ffr.segmentation.infer.map_heart", lambda *_: fake_heart(None, None))
+    monkeypatch.setattr("ffr.segmentation.infer.vessel_box", lambda _: "a box")
+    monkeypatch.setattr("ffr.segmentation.infer.map_vessels", lambda *_: None)
+    monkeypatch.setattr(pipeline, "check_all", lambda *_: (Flag("slices-thick", "thick"),))
+    save_weights("vessel", small(), SMALL, tmp_path / "vessel.safetensors")
+    if report is not None:
+        (tmp_path / "report.json").write_text(report)
+    maps = pipeline.segment(SimpleNamespace(volume=None), lambda _: None, tmp_path)
+    assert [flag.name for flag in maps.flags] == [*names, "slices-thick"]
+
+
 def test_a_loss_that_is_no_number_ends_the_training_with_one_line(tmp_path, monkeypatch):
     broken = torch.tensor(math.nan, requires_grad=True)
     monkeypatch.setattr(training, "told_loss", lambda *_: broken)
@@ -646,7 +668,7 @@ def test_a_run_uses_the_weights_it_is_given_and_warns_of_worse_ones(tmp_path, ve
     assert code == 0, err
     used = hashlib.sha256((own / "vessel.safetensors").read_bytes()).hexdigest()
     assert out.count(used) == {"run": 2, "segment": 1}[verb]  # by every stage with a network
-    assert "warning: these weights were not found better" in out
+    assert "warning: the own weights of this run were not found better" in out
     code, out, _ = ffr(verb, study, "--out", tmp_path / "other", before=before)
     assert hashlib.sha256(weights_path("vessel").read_bytes()).hexdigest() in out
     assert "warning" not in out
