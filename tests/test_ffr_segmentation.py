@@ -57,6 +57,15 @@ def test_weights_of_another_architecture_are_refused(tmp_path, monkeypatch):
         weights.load_network("vessel")
 
 
+@pytest.mark.parametrize("widths", [[], [4.5, 8], [4], ["a", "b"], 4])
+def test_a_header_of_rubbish_is_told_as_damaged_weights(tmp_path, widths):
+    header = {"kind": "unet", "inputs": 1, "outputs": 3, "widths": widths, "stem": True}
+    small = UNet3d(1, 3, (4, 8), stem=True)
+    weights.save_weights("vessel", small, header, tmp_path / "vessel.safetensors")
+    with pytest.raises(ConfigError, match=r"vessel network are damaged \(vessel.safetensors\)"):
+        weights.load_network("vessel", "cpu", tmp_path)
+
+
 def test_shipped_weights_fit_into_20_mb_and_name_their_training():
     total = sum(weights.weights_path(n).stat().st_size for n in weights.NETWORKS)
     assert total < 20e6

@@ -7,7 +7,7 @@ from meshes.tree import VesselTree, outlets
 from solvers.blood import Blood
 from solvers.elastic import coronary as elastic
 from solvers.elastic.beds import Reflection, Resistance, Windkessel, coronary_beds
-from solvers.errors import ConvergenceError
+from solvers.errors import ConvergenceError, NetworkError
 from solvers.losses import borda_carnot, poiseuille
 from solvers.lumped.coronary import (
     lumped_network,
@@ -16,7 +16,7 @@ from solvers.lumped.coronary import (
     rms_corrected,
     solve_pulsatile,
 )
-from solvers.lumped.network import NetworkError, Signal
+from solvers.lumped.network import Signal
 from solvers.lumped.simulate import steady_state
 from solvers.ratios import mean_pressure_ratio, wave_free_ratio
 from solvers.steady import solve_steady

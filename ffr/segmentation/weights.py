@@ -90,22 +90,26 @@ def load_network(name: str, device: str | None = None, folder: Path | None = Non
         )
         raise ConfigError(message)
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            header = file.metadata()
-            if header["network"] != name:
-                message = f"{path.name} holds weights of another network ({header['network']})"
-                raise ConfigError(message)
-            architecture = json.loads(header["architecture"])
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        model = rebuilt(architecture)
-        model.load_state_dict(state)
-    except (SafetensorError, KeyError, json.JSONDecodeError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        held, model = _read(path)
+    except (SafetensorError, LookupError, ValueError, TypeError, RuntimeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         message = f"weights of the {name} network are damaged ({path.name}): {reason}"
         raise ConfigError(message) from error
+    if held != name:
+        raise ConfigError(f"{path.name} holds weights of another network ({held})")
     model.eval()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Network(model.to(device), device, digest)
+
+
+def _read(path: Path) -> tuple[str, nn.Module]:
+    """Return which network a file holds, and that network."""
+    with safe_open(path, framework="pt", device="cpu") as file:
+        header = file.metadata()
+        state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    model = rebuilt(json.loads(header["architecture"]))
+    model.load_state_dict(state)
+    return str(header["network"]), model
 
 
 def rebuilt(architecture: Mapping[str, Any]) -> nn.Module:

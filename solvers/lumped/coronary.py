@@ -14,9 +14,9 @@ from meshes.tree import VesselTree, outlets, path_length_mm, sections, segment_l
 from solvers.blood import Blood
 from solvers.elastic.beds import Bed, CoronaryBed, Resistance, Windkessel
 from solvers.elastic.walls import olufsen_stiffness_mmhg
-from solvers.errors import ConvergenceError
+from solvers.errors import ConvergenceError, NetworkError
 from solvers.losses import Closure, borda_carnot
-from solvers.lumped.network import Block, Network, NetworkError, Settings, Signal, Value
+from solvers.lumped.network import Block, Network, Settings, Signal, Value
 from solvers.lumped.simulate import Beats
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
 
