@@ -201,7 +201,7 @@ def _centroid(contour: Floats, spokes: Floats) -> Floats:
 
 
 def _even_shape(contour_mm: Floats) -> Floats:
-    """Return contours (n, angles) over their radii, evened out along the vessel and around it."""
+    """Return contours (n, angles) over their radii, evened out along and around."""
     shape = contour_mm / np.maximum(area_radius_mm(contour_mm), SMALLEST_MM)[:, None]
     shape = gaussian_filter1d(shape, SHAPE_SMOOTHING_POINTS, axis=0, mode="nearest")
     shape = gaussian_filter1d(shape, SHAPE_SMOOTHING_RAYS, axis=1, mode="wrap")
