@@ -15,9 +15,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffr import __version__
+from ffr.cli_checks import STAGES, check_settings, check_weights, given_study, known_patient
+from ffr.cli_options import (
+    Diastolic,
+    Dominance,
+    FlowRule,
+    Haematocrit,
+    HeartRate,
+    LvMass,
+    MapRule,
+    MeanPressure,
+    Out,
+    PatientFile,
+    Response,
+    RestingFlow,
+    Run,
+    Series,
+    Sex,
+    SplitExponent,
+    Study,
+    Systolic,
+    Venous,
+    Viscosity,
+    Weights,
+)
 from ffr.errors import ConfigError
 from ffr.guard import guarded, reported, typed
-from ffr.own_weights import check_own_weights, weights_flags
+from ffr.own_weights import weights_flags
 from ffr.partial import claimed
 from ffr.supervise import INTERRUPTED
 
@@ -27,7 +51,6 @@ if TYPE_CHECKING:
     from ffr.phantom.study import TrueLesion
 
 RUO = "Research use only. Not a medical device. Not for diagnosis."
-STAGES = ("scan", "segment", "tree", "solve", "report")
 
 app = typer.Typer(
     help=f"CT-derived fractional flow reserve. {RUO}",
@@ -35,43 +58,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-Study = Annotated[
-    Path, typer.Argument(help="DICOM folder, zip or file; NIfTI, NRRD or MetaImage.")
-]
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-Run = Annotated[Path, typer.Argument(help="Folder of an earlier run.")]
-Series = Annotated[
-    str | None, typer.Option(help="DICOM series: number, UID or the end of one.")
-]
-PatientFile = Annotated[Path | None, typer.Option("--patient", help="Patient file, TOML.")]
-Systolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
-Diastolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
-HeartRate = Annotated[
-    float | None, typer.Option(help="Beats per minute at the scan; for ffr pulse.")
-]
-LvMass = Annotated[float | None, typer.Option(help="Myocardial mass of the left ventricle, g.")]
-Haematocrit = Annotated[float | None, typer.Option(help="As a fraction, such as 0.45.")]
-Sex = Annotated[str | None, typer.Option(help="female or male.")]
-Dominance = Annotated[str | None, typer.Option(help="right, left or codominant.")]
-MeanPressure = Annotated[
-    float | None, typer.Option(help="Measured mean aortic pressure, mmHg; before the cuff.")
-]
-MapRule = Annotated[
-    str | None, typer.Option(help="Mean from the cuff: third, form-factor or third-plus-5.")
-]
-Venous = Annotated[float | None, typer.Option(help="Right atrial pressure, mmHg.")]
-RestingFlow = Annotated[
-    float | None, typer.Option(help="Measured flow of both trees at rest; before the mass.")
-]
-FlowRule = Annotated[str | None, typer.Option(help="Flow from mass or morphometry.")]
-Response = Annotated[
-    float | None, typer.Option(help="Flow reserve of the beds, such as by PET.")
-]
-SplitExponent = Annotated[float | None, typer.Option(help="Flow divides as radius to this.")]
-Viscosity = Annotated[float | None, typer.Option(help="Pa s; before the haematocrit.")]
-Weights = Annotated[
-    Path | None, typer.Option(help="Folder of own weights, of ffr train --finetune.")
-]
 
 
 def _version(wanted: bool) -> None:
@@ -87,15 +73,6 @@ def _root(
     ] = False,
 ) -> None:
     """CT-derived fractional flow reserve. Research use only. Not a medical device."""
-
-
-def _patient(file: Path | None, flags: dict[str, object]) -> Patient:
-    """What is known of the patient: the file, overruled by flags."""
-    from ffr.patient import load_patient, patient_from
-
-    known = load_patient(file).model_dump(exclude_none=True) if file else {}
-    known |= {name: value for name, value in flags.items() if value is not None}
-    return patient_from(known, "patient")
 
 
 def _guarded(out: Path | None, work: Callable[[], None]) -> None:
@@ -159,8 +136,8 @@ def _run_stages(
 ) -> None:  # fmt: skip
     from ffr.result_folder import prepared, require_run, require_same_study
 
-    _check_settings(first, series, patient_file, flags)
-    known = _patient(patient_file, flags)
+    check_settings(first, series, patient_file, flags)
+    known = known_patient(patient_file, flags)
     if first == "scan":
         with prepared(out, study):
             _go_through(study, out, series, known, first, last, weights)
@@ -181,7 +158,7 @@ def _go_through(
     steps: dict[str, tuple[str, Callable[[Callable[[float], None]], object]]] = {
         "scan": (
             "reading the study",
-            lambda p: workflow.read_scan(_given(study), out, series, p),
+            lambda p: workflow.read_scan(given_study(study), out, series, p),
         ),
         "segment": (
             "segmenting heart and vessels",
@@ -207,35 +184,10 @@ def _go_through(
         print(RUO)
 
 
-def _check_settings(
-    first: str, series: str | None, patient_file: Path | None, flags: dict[str, object]
-) -> None:
-    """Refuse what is unknown, and what would silently have no effect."""
-    if first not in STAGES:
-        raise ConfigError(f"--from {first!r}: no such stage; choose one of {', '.join(STAGES)}")
-    if series is not None and first != "scan":
-        raise ConfigError(f"--series has no effect with --from {first}; leave one of them out")
-    given = patient_file is not None or any(v is not None for v in flags.values())
-    if given and first == "report":
-        raise ConfigError("what is known of the patient acts on the flow; use --from solve")
-
-
 def _check_weights(weights: Path | None, first: str) -> None:
-    """Refuse own weights where none is used, or none are there; warn of bad ones."""
-    if weights is None:
-        return
-    if first in STAGES and first not in STAGES[:2]:
-        message = f"--weights has no effect with --from {first}; leave one of them out"
-        raise ConfigError(message)
-    check_own_weights(weights)
+    check_weights(weights, first)
     for flag in weights_flags(weights):
         print(f"warning: {flag.message}")
-
-
-def _given(study: Path | None) -> Path:
-    if study is None:
-        raise ConfigError("a study is needed to read a scan")
-    return study
 
 
 @app.command(epilog=RUO)
@@ -428,7 +380,7 @@ def pulse(
         from ffr.pulse.verb import Outputs, pulse_file
 
         settings = PulseSettings(model, side, inlet, solver, tuple(at or ()))
-        known = _patient(patient, flags)
+        known = known_patient(patient, flags)
         print("\n".join(pulse_file(file, settings, known, Outputs(json, csv, picture))))
 
     _guarded(None, work)
