@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ffr.wall_flags import wall_flags
+from ffr.wall_flags import unreadable_stents, wall_flags
 from meshes.tree import CoronaryTree, VesselTree
 
 
@@ -44,3 +44,15 @@ def test_a_narrow_stent_is_not_analysable_and_a_wide_one_uncertain():
     (wide,) = wall_flags(vessel(1.7), np.zeros(101), stent)
     assert "not analysable" not in wide.message
     assert "LAD, 5 to 20 mm" in wide.message
+
+
+def test_a_narrow_stent_is_a_stretch_without_ffr_and_a_wide_one_is_not():
+    stent = np.zeros(101)
+    stent[31:61] = 0.9
+    (stretch,) = unreadable_stents(vessel(1.2), stent)
+    assert (stretch.reason, stretch.vessel) == ("stent of 2.4 mm", "LAD")
+    assert (stretch.from_mm, stretch.to_mm) == pytest.approx((15.5, 30.0))
+    assert unreadable_stents(vessel(1.7), stent) == ()
+    # as printed, 3.0 mm is not under 3 mm
+    assert unreadable_stents(vessel(1.48), stent) == ()
+    assert len(unreadable_stents(vessel(1.47), stent)) == 1
