@@ -19,6 +19,7 @@ from ffr.quality import check_all
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.sharpness import scan_sharpness
+from ffr.stents import find_stents
 from ffr.tracing import trace
 from ffr.uncertainty import Confidence, propagate
 from ffr.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
@@ -153,9 +154,11 @@ def extract_trees(
         lumen = measure_lumen(scan.volume, raw, heart.blood_hu, seen, network)
         lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         named = named_tree(lumen.tree, side, frame, lumen.radius_sd_mm)
-        unread = unreadable_stents(named, lumen.stent_probability)
+        arc, stent = lumen.calcium_arc_deg, lumen.stent_probability
+        stents = find_stents(scan.volume, named, arc, stent, seen, heart.blood_hu)
+        unread = unreadable_stents(stents)
         trees.append(replace(named, contours=lumen.contours, unreadable=unread))
-        walls += wall_flags(trees[-1], lumen.calcium_arc_deg, lumen.stent_probability)
+        walls += wall_flags(trees[-1], arc, stents)
         progress(0.4 + 0.6 * (number + 1) / len(found))
     told = (*check_trees(trees, traced.flags), *walls)
     return tuple(trees), told, {"lumen": network.sha256}
