@@ -147,7 +147,9 @@ def test_the_recipes_hold_what_their_titles_say():
     line = course_mm(patient, "LAD")
     steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
     assert steps.max() < 2.5  # on across the gap
-    for name, vessel, diameter in (("stent-2-5", "LAD", 2.5), ("stent-3-5", "RCA", 3.5)):
+    for name, vessel, diameter in (
+        ("stent-2-5", "LAD", 2.5), ("stent-thin", "LAD", 2.5), ("stent-3-5", "RCA", 3.5),
+    ):  # fmt: skip
         patient, _ = BY_NAME[name].make()
         (stent,) = patient.features.stents
         assert (stent.vessel, stent.diameter_mm) == (vessel, pytest.approx(diameter))

@@ -109,6 +109,17 @@ def stent_narrow() -> Made:
     return patient, clinical_imaging(1_000_946)
 
 
+def stent_clear() -> Made:
+    """The same with struts of 0.14 mm, as stents once had."""
+    patient = _planned(1_000_946, LesionPlan("LAD", 12.0, 10.0, 55.0, False))
+    artery, stent = with_stent(
+        np.random.default_rng([1_000_946, 77]), _of(patient, "LAD"), 34.0, 18.0, 8.0,
+        diameter_mm=2.5, strut_mm=0.14,
+    )  # fmt: skip
+    stented = with_artery(patient, artery, Features(stents=(stent,)))
+    return stented, clinical_imaging(1_000_946)
+
+
 def stent_wide() -> Made:
     """A stent of 3.5 mm in the RCA, a stenosis behind it."""
     behind = LesionPlan("RCA", 62.0, 14.0, 60.0, False)
@@ -192,6 +203,11 @@ CASES = (
     HardCase(
         "stent-2-5", "stent of 2.5 mm in the LAD, a stenosis before it",
         "Struts blur over the lumen. Under 3 mm no FFR may be given in it and beyond.", "LAD",
+        stent_clear, ("stent-narrow",),
+    ),
+    HardCase(
+        "stent-thin", "the same stent with thin struts",
+        "Struts of 0.09 mm are hardly brighter than blood after the blur of the scan.", "LAD",
         stent_narrow, ("stent-narrow",),
     ),
     HardCase(

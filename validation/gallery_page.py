@@ -23,7 +23,7 @@ GRAVE_PERCENT = 50.0
 ON_COURSE_MM = 2.0
 HEAD = """# Hard cases
 
-Ten virtual patients made to go wrong, good and bad results alike. **Research use only. Not a medical device. Not for diagnosis.**
+Virtual patients made to go wrong, good and bad results alike. **Research use only. Not a medical device. Not for diagnosis.**
 No network was trained on them. What is right and wrong below is computed from the exact truth by fixed rules, not chosen: pieces of
 centreline from 5 mm, diameter stenoses off by more than 12 points, FFR by more than 0.05, warnings that should be there.
 
