@@ -126,6 +126,9 @@ def test_the_page_links_to_its_sections_and_pictures(one):
     assert "](gallery/easy.png)" in text
     assert "| LAD | 69 %, 69 | 0.71, 0.71 |" in text
     assert "commit abc1234" in text
+    assert "Not run yet; the same command makes them: total occlusion of the mid LAD;" in text
+    every = [replace(one, case=case) for case in CASES]
+    assert "Not run yet" not in gallery_page.page(every, "here")
 
 
 def test_a_picture_is_small_and_holds_colour(one, tmp_path):

@@ -12,6 +12,7 @@ from meshes.arrays import AnyArray
 from meshes.stenosis import Lesion
 from meshes.tree import CoronaryTree, segment_length_mm
 from validation.agreement import SAME_LESION_MM, compare, pairs
+from validation.gallery_cases import CASES
 from validation.segmentation_lesions import false_lesions
 
 if TYPE_CHECKING:
@@ -40,8 +41,14 @@ def page(rows: Sequence[Shown], about: str) -> str:
     for one, (right, wrong) in zip(rows, verdicts, strict=True):
         link = f"[{one.case.title}](#{_anchor(one.case.title)})"
         lines.append(f"| {link} | {len(right)} | {len(wrong)} |")
-    text = HEAD + "\n".join(lines) + f"\n\n{about}\n"
+    text = HEAD + "\n".join(lines) + f"\n\n{about}\n" + _not_run(rows)
     return text + "".join(_section(*both) for both in zip(rows, verdicts, strict=True))
+
+
+def _not_run(rows: Sequence[Shown]) -> str:
+    """Tell which recipes are there and were not run."""
+    left = [c.title for c in CASES if c.name not in {one.case.name for one in rows}]
+    return f"\nNot run yet; the same command makes them: {'; '.join(left)}.\n" if left else ""
 
 
 def _anchor(title: str) -> str:
