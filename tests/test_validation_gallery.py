@@ -39,7 +39,18 @@ def one():
     line = left.tree.points_mm[path_to(left.tree, int(own[-1]))]
     hard = replace(BY_NAME["left-main"], name="easy", title="an easy case")
     return gallery.Shown(
-        hard, case.scan.volume, line, trees, read, trees, read, (), "", "abc1234", "2026-11-22"
+        hard,
+        case.scan.volume,
+        line,
+        np.zeros((0, 3)),
+        trees,
+        read,
+        trees,
+        read,
+        (),
+        "",
+        "abc1234",
+        "2026-11-22",
     )
 
 
@@ -72,7 +83,7 @@ def test_what_lies_on_no_vessel_is_false_and_what_an_occlusion_hides_is_not(one)
     false = dict(gallery_page.false_mm(astray))
     assert sum(false.values()) == pytest.approx(segment_length_mm(moved.tree).sum(), rel=0.1)
     assert sum(dict(gallery_page.false_mm(one)).values()) == 0.0
-    known = replace(astray, course_mm=moved.tree.points_mm)
+    known = replace(astray, hidden_mm=moved.tree.points_mm)
     assert sum(dict(gallery_page.false_mm(known)).values()) < 1.0
 
 

@@ -56,6 +56,8 @@ class Shown:
         The recipe.
     volume, course_mm
         The scan; the true course of the vessel that is shown, (n, 3).
+    hidden_mm
+        Points of vessels that are there and in no true tree: behind an occlusion, (n, 3).
     true, exact
         True trees and what is read off them with the exact flow.
     found, findings
@@ -71,6 +73,7 @@ class Shown:
     case: HardCase
     volume: Volume
     course_mm: Floats
+    hidden_mm: Floats
     true: tuple[CoronaryTree, ...]
     exact: pipeline.Findings
     found: tuple[CoronaryTree, ...]
@@ -174,9 +177,16 @@ def shown(case: HardCase, folder: Path) -> Shown:
     true, exact, _ = _read(folder / "true")
     found, findings, flags = ((), NOTHING, ()) if facts["failure"] else _read(folder / "found")
     return Shown(
-        case, volume, course, true, exact, found, findings, flags, facts["failure"],
+        case, volume, course, hidden_mm(case), true, exact, found, findings, flags, facts["failure"],
         facts["commit"], facts["date"],
     )  # fmt: skip
+
+
+def hidden_mm(case: HardCase) -> Floats:
+    """Return the points of vessels behind occlusions, (n, 3)."""
+    occlusions = case.make()[0].features.occlusions
+    lines = [a.axis_mm for o in occlusions for a in (o.plug, *o.beyond)]
+    return floats(np.vstack([np.zeros((0, 3)), *lines]))
 
 
 def _read(

@@ -99,7 +99,8 @@ def _courses(one: Shown) -> Iterator[tuple[bool, str]]:
 
 def false_mm(one: Shown) -> list[tuple[str, float]]:
     """Length of found centreline off every true vessel, and off what an occlusion hides."""
-    true = cKDTree(np.concatenate([*(c.tree.points_mm for c in one.true), one.course_mm]))
+    known = (c.tree.points_mm for c in one.true)
+    true = cKDTree(np.concatenate([*known, one.course_mm, one.hidden_mm]))
     found = []
     for c in one.found:
         off = np.asarray(true.query(c.tree.points_mm)[0])
