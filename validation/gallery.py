@@ -177,8 +177,8 @@ def shown(case: HardCase, folder: Path) -> Shown:
     true, exact, _ = _read(folder / "true")
     found, findings, flags = ((), NOTHING, ()) if facts["failure"] else _read(folder / "found")
     return Shown(
-        case, volume, course, hidden_mm(case), true, exact, found, findings, flags, facts["failure"],
-        facts["commit"], facts["date"],
+        case, volume, course, hidden_mm(case), true, exact, found, findings, flags,
+        facts["failure"], facts["commit"], facts["date"],
     )  # fmt: skip
 
 
