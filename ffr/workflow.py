@@ -36,6 +36,7 @@ from meshes.export import write_surface, write_volume_mesh
 from meshes.io import write_forest
 from meshes.tree import CoronaryTree, path_length_mm
 from meshes.writing import replacing
+from solvers.unreadable import unreadable
 
 Progress = Callable[[float], None]
 
@@ -215,7 +216,8 @@ def save_tree(
                 "ffr_high": spread.ffr_high + unknown,
                 "probability_below_0_80": spread.probability + unknown,
                 **decides[t],
-                "pressure_mmhg": s.pressure_mmhg,
+                "analysable": np.isfinite(ffr).astype(np.int64),
+                "pressure_mmhg": np.where(unreadable(c), np.nan, s.pressure_mmhg),
                 "flow_ml_min": s.flow_ml_min,
                 "reference_radius_mm": c.reference_radius_mm,
                 "radius_sd_mm": c.radius_sd_mm,
