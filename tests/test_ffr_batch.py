@@ -1,17 +1,24 @@
 """Many studies: every case ends once, whatever is killed; one that fails sinks nobody."""
 
 import csv
+import fcntl
 import json
+import os
 import signal
 import stat
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import virtual_series
 from batch_program import Batch, Cluster, alive, batch, wait_for
 from command_line import SECRET, SECRETS, ffr, interrupted, refused
+from numba.core.caching import IndexDataCacheFile
+
+from ffr.batch.child import compiled_in_turn
+from ffr.batch.gpu import turn
 
 PROMPT_S = 2.0  # as Ctrl-C of every other verb
 
@@ -80,7 +87,8 @@ def assert_whole(out):
 
 
 def test_one_broken_case_sinks_nobody_and_nothing_is_done_twice(studies, tmp_path):
-    folder, out = studies(a="", b="broken", c="fault", d="killed", e=""), tmp_path / "out"
+    named = {"a": "", "b": "broken", "c": "fault", "d": "killed", "e\udce9": ""}
+    folder, out = studies(**named), tmp_path / "out"  # the last name is not UTF-8
     code, printed, err = batch(folder, out)
     assert (code, err) == (3, "")
     assert summary(out) == {
@@ -323,6 +331,46 @@ def test_the_analysis_itself_is_run_and_tells_nobodys_name(tmp_path):
     left = [p for p in out.rglob("*") if p.is_file() and p.name != "index.csv"]
     said = " ".join([printed, *map(str, left), *(p.read_text(errors="replace") for p in left)])
     assert not any(secret in said.lower() for secret in SECRETS)
+
+
+def test_cases_take_turns_on_each_gpu(tmp_path):
+    users, most = Counter(), Counter()
+
+    def use(_):
+        with turn(tmp_path, ["GPU-a", "GPU-b"]) as number:
+            users[number] += 1
+            most[number] = max(most[number], users[number])
+            time.sleep(0.02)
+            users[number] -= 1
+        return number
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(use, range(12))) == {0, 1}
+    assert most == {0: 1, 1: 1}
+
+
+def test_machine_code_is_not_written_while_another_case_writes(tmp_path):
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    kept = IndexDataCacheFile(str(tmp_path), "kernel", "stamp")
+    with compiled_in_turn(), ThreadPoolExecutor(1) as pool:
+        saved = pool.submit(kept.save, "float64", "code")
+        with pytest.raises(TimeoutError):
+            saved.result(timeout=0.3)
+        os.close(handle)
+        saved.result(timeout=10)
+    assert kept.load("float64") == "code"
+
+
+def test_a_lost_scheduler_ends_the_batch_with_one_line(studies, tmp_path, cluster):
+    cluster.add_worker()
+    client = Batch(studies(a="wait", b="wait"), tmp_path / "out", scheduler=cluster.address)
+    begun(tmp_path, 1)
+    cluster.processes[0].kill()
+    code, _, err = client.end()
+    assert (code, err) == (
+        2, "ffr: the scheduler is gone; finished cases are kept, start again\n",
+    )  # fmt: skip
 
 
 def test_other_verbs_do_not_wait_for_dask():

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,7 @@ def analyse(request: dict[str, Any]) -> None:
     study, out = Path(request["study"]), Path(request["out"])
     weights = None if request["weights"] is None else Path(request["weights"])
     known = patient_from(request["patient"], "patient")
-    _compile_in_turn()
-    with own_weights(weights), prepared(out, study), claimed(out):
+    with compiled_in_turn(), own_weights(weights), prepared(out, study), claimed(out):
         with _timed("scan"):
             workflow.read_scan(study, out, request["series"], _quiet)
         with gpu_turn():
@@ -67,13 +67,14 @@ def _quiet(_: float) -> None:
 
 
 @contextlib.contextmanager
-def _timed(stage: str) -> Any:
+def _timed(stage: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     logger.info("stage %s: %.1f s", stage, time.monotonic() - began)
 
 
-def _compile_in_turn() -> None:
+@contextlib.contextmanager
+def compiled_in_turn() -> Iterator[None]:
     """Let cases that compile a kernel at one time write its machine code one after the other.
 
     numba numbers the files without a lock: two of one number could be taken for each other.
@@ -82,7 +83,7 @@ def _compile_in_turn() -> None:
 
     save = IndexDataCacheFile.save
 
-    def alone(self: Any, key: Any, data: Any) -> None:
+    def save_alone(self: Any, key: Any, data: Any) -> None:
         handle = os.open(self._cache_path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             with contextlib.suppress(OSError):  # a disk without locks: as it was
@@ -91,7 +92,11 @@ def _compile_in_turn() -> None:
         finally:
             os.close(handle)
 
-    IndexDataCacheFile.save = alone
+    IndexDataCacheFile.save = save_alone
+    try:
+        yield
+    finally:
+        IndexDataCacheFile.save = save
 
 
 if __name__ == "__main__":

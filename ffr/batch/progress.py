@@ -1,23 +1,27 @@
-"""How far is a batch? A live table on a terminal, else one line per case; numbers, no names."""
+"""How far is a batch? A live bar on a terminal, else one line per case; numbers, no names."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.columns import Columns
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.progress_bar import ProgressBar
 
 from ffr.batch.one_case import Outcome
 
-MOST_ROWS = 20  # of cases at work that a terminal shows
+MOST_SHOWN = 40  # of cases at work, on a terminal
+BAR_COLUMNS = 60
+HOURS_FROM_S = 7200.0  # what is left is told in hours
 
 
 class Progress:
-    """What has begun and ended so far; drawn as a table by `rich`."""
+    """What has begun and ended so far; drawn by `rich`."""
 
     def __init__(self, console: Console, to_do: int, done: int, failed: int) -> None:
         self.console, self.to_do = console, to_do
@@ -55,23 +59,19 @@ class Progress:
         if not self.ended:
             return ""
         seconds = (time.monotonic() - self.since) / self.ended * (self.to_do - self.ended)
-        return f", about {seconds / 3600:.1f} h left" if seconds > 3600 else (
-            f", about {seconds / 60:.0f} min left"
-        )  # fmt: skip
+        if seconds > HOURS_FROM_S:
+            return f", about {seconds / 3600:.0f} h left"
+        return f", about {math.ceil(seconds / 60)} min left"
 
-    def __rich__(self) -> Table:
-        """Draw what is at work, under one line of counts."""
-        table = Table(title=f"{self._so_far()}{self._left()}", title_justify="left")
-        table.add_column("case at work")
-        table.add_column("s", justify="right")
+    def __rich__(self) -> Group:
+        """Draw a bar, the counts, and how long which case has been at work."""
         now = time.monotonic()
         with self._lock:
-            rows = list(self._at_work.items())
-        for number, since in rows[:MOST_ROWS]:
-            table.add_row(number, f"{now - since:.0f}")
-        if len(rows) > MOST_ROWS:
-            table.add_row(f"and {len(rows) - MOST_ROWS} more", "")
-        return table
+            rows = [f"{number}: {now - t:.0f} s" for number, t in self._at_work.items()]
+        more = [f"and {len(rows) - MOST_SHOWN} more"] if len(rows) > MOST_SHOWN else []
+        bar = ProgressBar(self.to_do, self.ended, width=BAR_COLUMNS)
+        shown = [*rows[:MOST_SHOWN], *more]
+        return Group(bar, f"{self._so_far()}{self._left()}", Columns(shown, padding=(0, 2)))
 
 
 @contextmanager
