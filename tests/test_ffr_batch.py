@@ -17,8 +17,10 @@ from batch_program import Batch, Cluster, alive, batch, wait_for
 from command_line import SECRET, SECRETS, ffr, interrupted, refused
 from numba.core.caching import IndexDataCacheFile
 
+from ffr.batch.cases import Case
 from ffr.batch.child import compiled_in_turn
 from ffr.batch.gpu import turn
+from ffr.batch.studies import Listed
 
 PROMPT_S = 2.0  # as Ctrl-C of every other verb
 
@@ -99,7 +101,8 @@ def test_one_broken_case_sinks_nobody_and_nothing_is_done_twice(studies, tmp_pat
     assert "ValueError; a fault" in printed
     assert "2 done, 3 failed, 0 not ended" in printed
     assert_whole(out)
-    assert all(p.stat().st_mode & stat.S_IRWXO == 0 for p in (out, out / "cases"))
+    private = (out, out / "cases", out / "work", out / "index.csv")
+    assert all(p.stat().st_mode & (stat.S_IRWXO | stat.S_IRWXG) == 0 for p in private)
     code, printed, err = batch(folder, out)
     assert (code, err) == (3, "")
     assert "2 done before, 3 failed before (--retry-failed does them again); 0 to do" in printed
@@ -220,12 +223,13 @@ def test_a_case_over_its_time_or_memory_is_ended_with_all_its_processes(studies,
 
 
 def test_a_full_disk_is_nobodys_failure(studies, tmp_path):
-    folder, out = studies(a="full", b=""), tmp_path / "out"
-    code, _, err = batch(folder, out, workers=1)
+    folder, out = studies(a="full", b="wait"), tmp_path / "out"
+    code, _, err = batch(folder, out, workers=2)
     assert code == 2
     assert err.startswith("ffr: no space left on the disk of --out; make room; finished cases")
     assert summary(out)["0001"] == "not ended"
     (folder / "a" / "full").unlink()
+    (tmp_path / "hold").unlink()
     assert batch(folder, out)[0] == 0
 
 
@@ -331,6 +335,13 @@ def test_the_analysis_itself_is_run_and_tells_nobodys_name(tmp_path):
     left = [p for p in out.rglob("*") if p.is_file() and p.name != "index.csv"]
     said = " ".join([printed, *map(str, left), *(p.read_text(errors="replace") for p in left)])
     assert not any(secret in said.lower() for secret in SECRETS)
+
+
+def test_a_case_that_is_printed_names_nobody():
+    listed = Listed(Path(f"/studies/{SECRET}"), "4", {"sex": "female"})
+    printed = repr(Case("0001", listed, Path(f"/{SECRET}"), "seen")) + repr(listed)
+    assert SECRET not in printed
+    assert "female" not in printed
 
 
 def test_cases_take_turns_on_each_gpu(tmp_path):

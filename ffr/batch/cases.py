@@ -186,6 +186,7 @@ def _write_index(path: Path, known: Mapping[str, str]) -> None:
     with replacing(path) as temporary:
         temporary.write_bytes(text.getvalue().encode(errors="surrogateescape"))
         _flush(temporary)
+    path.chmod(0o600)  # it names studies; a folder that was there may be open to others
 
 
 def verdict_of(out: Path, case: Case) -> Verdict | None:

@@ -38,7 +38,10 @@ def most_at_once(memory_mb: int) -> int:
 
 @contextlib.contextmanager
 def local_cluster(at_once: int) -> Iterator[Client]:
-    """Give a cluster inside this process; cases are processes of their own all the same."""
+    """Give a cluster inside this process; cases are processes of their own all the same.
+
+    After an error it is left as it is: it would wait for cases at work, which end with us.
+    """
     closed: dict[str, list[str]] = {
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
@@ -50,8 +53,10 @@ def local_cluster(at_once: int) -> Iterator[Client]:
             dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
         )  # fmt: skip
         _silence()
-        with cluster, Client(cluster) as client:
-            yield client
+        client = Client(cluster)
+        yield client
+        client.close()
+        cluster.close()
 
 
 @contextlib.contextmanager
