@@ -317,6 +317,13 @@ def test_bad_words_and_folders_are_refused_at_once(tmp_path):
         assert said in refused("batch", *words), words
 
 
+def test_words_become_limits(tmp_path):
+    shown = "import ffr.batch.verb as v; v.run_batch = lambda s, o, x: print(x.limits) or 0"
+    words = ("--time-limit-min", "1.5", "--memory-limit-gb", "0.7", "--threads", "3")
+    code, printed, _ = ffr("batch", tmp_path, "--out", tmp_path, *words, before=shown)
+    assert (code, printed) == (0, "Limits(time_s=90.0, memory_mb=700, threads=3)\n")
+
+
 def test_ctrl_c_says_how_to_go_on():
     quick = "import ffr.batch.verb; ffr.batch.verb.run_batch = solve"
     code, _, err, _ = interrupted("batch", ".", "--out", "out", before=quick)
