@@ -117,8 +117,8 @@ def alive(pid):
 class Cluster:
     """A Dask scheduler and workers as a site starts them, by tcp on this machine."""
 
-    def __init__(self, folder):
-        self.folder, self.processes, self.workers = folder, [], []
+    def __init__(self, folder, **how):
+        self.folder, self.processes, self.workers, self.how = folder, [], [], how
         file = folder / "scheduler.json"
         self._start("scheduler", "--scheduler-file", file, "--host", "127.0.0.1", "--port", "0",
                     "--no-dashboard", "--dashboard-address", "127.0.0.1:0")  # fmt: skip
@@ -139,7 +139,7 @@ class Cluster:
         with (self.folder / f"log-{len(self.processes)}").open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{name}", *map(str, words)],
-                stdout=log, stderr=log, env=settings(), cwd=self.folder,
+                stdout=log, stderr=log, env=settings() | self.how, cwd=self.folder,
             )  # fmt: skip
         self.processes.append(process)
         return process

@@ -42,10 +42,10 @@ def studies(tmp_path):
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(tmp_path, request):
     folder = tmp_path / "cluster"
     folder.mkdir()
-    made = Cluster(folder)
+    made = Cluster(folder, **getattr(request, "param", {}))
     yield made
     made.end()
 
@@ -389,6 +389,26 @@ def test_a_lost_scheduler_ends_the_batch_with_one_line(studies, tmp_path, cluste
     assert (code, err) == (
         2, "ffr: the scheduler is gone; finished cases are kept, start again\n",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "cluster", [{"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}], indirect=True
+)
+def test_a_case_whose_workers_keep_dying_is_given_up_until_the_next_start(
+    studies, tmp_path, cluster
+):
+    folder, out = studies(a="wait"), tmp_path / "out"
+    cluster.add_worker()
+    client = Batch(folder, out, scheduler=cluster.address)
+    begun(tmp_path, 1)
+    cluster.workers[0].kill()
+    code, printed, err = client.end()
+    assert (code, err) == (3, "")
+    assert "0001 not ended: its workers died; start again to try once more" in printed
+    assert summary(out) == {"0001": "not ended"}
+    (tmp_path / "hold").unlink()
+    assert batch(folder, out)[0] == 0
+    assert_whole(out)
 
 
 def test_other_verbs_do_not_wait_for_dask():

@@ -22,12 +22,11 @@ from distributed.scheduler import KilledWorker
 from distributed.system import MEMORY_LIMIT
 
 from ffr.batch.cases import Case
-from ffr.batch.one_case import ANALYSIS, BYTES_PER_MB, Limits, Outcome, run_case
+from ffr.batch.one_case import BYTES_PER_MB, Limits, Outcome, run_case
 from ffr.errors import ConfigError
 
 CONNECT_S = 5.0
 MOST_ATTEMPTS = 5  # of a case that is asked to stop again and again
-LOST = "its workers died; start again to try once more"
 
 
 def most_at_once(memory_mb: int) -> int:
@@ -89,7 +88,7 @@ def _silence() -> None:
 
 def worked_off(
     client: Client, out: Path, cases: Sequence[Case], limits: Limits,
-    begun: Callable[[str], None], command: Sequence[str] = ANALYSIS,
+    begun: Callable[[str], None], command: Sequence[str] | None = None,
 ) -> Iterator[tuple[Case, Outcome]]:  # fmt: skip
     """Let the workers do the cases, and give each with how it went, as they end.
 
@@ -103,7 +102,7 @@ def worked_off(
 
     def submitted(case: Case, attempt: int) -> Future:
         future = client.submit(
-            _task, out, case, limits, tuple(command), batch, pure=False,
+            _task, out, case, limits, command, batch, pure=False,
             key=f"{batch}-{case.number}-{attempt}", priority=-attempt,
         )  # fmt: skip
         doing[future.key] = (case, attempt)
@@ -128,18 +127,18 @@ def _outcome(future: Future) -> Outcome:
         return Outcome("unfit", "the scheduler is gone")
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return Outcome("interrupted", LOST)
+        return Outcome("lost", "its workers died; start again to try once more")
     if error is not None:
         return Outcome("unfit", f"a worker cannot run ct-ffr ({type(error).__name__})")
     found = future.result()
-    return (
-        found
-        if isinstance(found, Outcome)
-        else Outcome("unfit", "a worker is of another version")
-    )
+    if isinstance(found, Outcome):
+        return found
+    return Outcome("unfit", "a worker has another version of ct-ffr")
 
 
-def _task(out: Path, case: Case, limits: Limits, command: Sequence[str], batch: str) -> Outcome:
+def _task(
+    out: Path, case: Case, limits: Limits, command: Sequence[str] | None, batch: str
+) -> Outcome:
     """Do one case, on a worker."""
     worker = get_worker()
     threads = max(1, CPU_COUNT // worker.state.nthreads)

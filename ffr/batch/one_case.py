@@ -70,10 +70,11 @@ class Outcome:
     ----------
     state
         "ended": there is a verdict. "busy": others work on it. "interrupted": try again.
-        "unfit": this worker cannot work on any case; `message` says why.
+        "lost": workers died of it, or with it, again and again. "unfit": this worker cannot
+        work on any case. `message` says why.
     """
 
-    state: Literal["ended", "busy", "interrupted", "unfit"]
+    state: Literal["ended", "busy", "interrupted", "lost", "unfit"]
     message: str = ""
     verdict: Verdict | None = None
 
@@ -92,7 +93,7 @@ def run_case(
     out: Path,
     case: Case,
     limits: Limits,
-    command: Sequence[str] = ANALYSIS,
+    command: Sequence[str] | None = None,
     threads: int = 1,
     begun: Callable[[], None] = lambda: None,
 ) -> Outcome:
@@ -103,7 +104,8 @@ def run_case(
     out
         Folder of the batch, the same for all workers.
     command
-        Reads the request on standard input and fills the folder named in it.
+        Reads the request on standard input and fills the folder named in it; None: the
+        analysis, by this worker's own Python.
     threads
         For a case, where the limits name none.
     begun
@@ -119,7 +121,7 @@ def run_case(
             standing = verdict_of(out, case)
             if standing is None:
                 begun()
-                standing = _attempt(out, case, limits, command, threads, handle)
+                standing = _attempt(out, case, limits, command or ANALYSIS, threads, handle)
             if standing is None:
                 return Outcome("interrupted", "asked to stop; start again to try once more")
             lock.unlink(missing_ok=True)

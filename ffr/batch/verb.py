@@ -18,7 +18,7 @@ from ffr.batch.cases import (
     prepare,
     verdict_of,
 )
-from ffr.batch.one_case import ANALYSIS, Limits
+from ffr.batch.one_case import Limits
 from ffr.batch.progress import Progress, shown
 from ffr.batch.studies import listed_studies
 from ffr.batch.summary import counts, reason_table, rows_of, save_summary
@@ -59,7 +59,7 @@ class BatchSettings:
     retry_failed: bool = False
     patient: Path | None = None
     weights: Path | None = None
-    command: Sequence[str] = ANALYSIS
+    command: Sequence[str] | None = None
 
 
 def run_batch(studies: Path, out: Path, settings: BatchSettings) -> int:
