@@ -191,6 +191,47 @@ def _check_weights(weights: Path | None, first: str) -> None:
 
 
 @app.command(epilog=RUO)
+def batch(
+    studies: Annotated[
+        Path, typer.Argument(help="Folder of studies, or a list of them (.csv, .tsv).")
+    ],
+    out: Out,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; default: this machine.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Cases at once here; default: what fits.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of each case; default: its share of the cores.")
+    ] = None,
+    time_limit_min: Annotated[float, typer.Option(min=0.01, help="Of each case.")] = 60.0,
+    memory_limit_gb: Annotated[float, typer.Option(min=0.01, help="Of each case.")] = 6.0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do cases again that failed before.")
+    ] = False,
+    patient: Annotated[
+        Path | None, typer.Option(help="Patient file, TOML: what holds for all.")
+    ] = None,
+    weights: Weights = None,
+) -> None:
+    """Analyse many studies; started again, it goes on where it was."""
+
+    def work() -> None:
+        from ffr.batch.one_case import Limits
+        from ffr.batch.verb import BatchSettings, run_batch
+
+        limits = Limits(60.0 * time_limit_min, round(1000.0 * memory_limit_gb), threads)
+        settings = BatchSettings(limits, scheduler, workers, retry_failed, patient, weights)
+        sys.exit(run_batch(studies, out, settings))
+
+    code = guarded(None, work)
+    if code >= INTERRUPTED:
+        print("ffr: finished cases are kept; the same command goes on", file=sys.stderr)
+    _end(code)
+
+
+@app.command(epilog=RUO)
 def segment(study: Study, out: Out, series: Series = None, weights: Weights = None) -> None:
     """Read a study; label heart and vessels."""
 
