@@ -61,7 +61,7 @@ def not_analysed(
     for side in ("left", "right"):
         if side not in {coronary.side for coronary in coronaries}:
             yield NotAnalysed(
-                what=f"{side} coronary tree", reason="it was not found in this scan"
+                what=f"{side} coronary tree", reason="it was not found"
             )
     for vessel in vessels:
         why = vessel.not_analysed_reason

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from ffr.guard import reported
-from ffr.own_weights import own_weights
 from ffr.partial import claimed
 from ffr.supervise import without_paths
 
@@ -48,14 +47,14 @@ def analyse(request: dict[str, Any]) -> None:
     study, out = Path(request["study"]), Path(request["out"])
     weights = None if request["weights"] is None else Path(request["weights"])
     known = patient_from(request["patient"], "patient")
-    with compiled_in_turn(), own_weights(weights), prepared(out, study), claimed(out):
+    with compiled_in_turn(), prepared(out, study), claimed(out):
         with _timed("scan"):
             workflow.read_scan(study, out, request["series"], _quiet)
         with gpu_turn():
             with _timed("segment"):
-                workflow.segment(out, _quiet)
+                workflow.segment(out, _quiet, weights)
             with _timed("tree"):
-                workflow.tree(out, _quiet)
+                workflow.tree(out, _quiet, weights)
         with _timed("solve"):
             workflow.solve(out, known, _quiet)
         with _timed("report"):
