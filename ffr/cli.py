@@ -467,20 +467,29 @@ def phantom(
     burden: Annotated[
         float, typer.Option(min=0, max=20, help="Mean number of stenoses; 0: healthy.")
     ] = 2.5,
+    varied: Annotated[
+        bool,
+        typer.Option(help="Draw rare anatomy, further disease, stents, leads, bright veins."),
+    ] = False,
 ) -> None:
     """Make a virtual patient: a DICOM study and the truth about it."""
 
     def work() -> None:
-        _make_phantom(out, seed, burden, None)
+        _make_phantom(out, seed, burden, None, varied)
 
     _guarded(out, work)
 
 
 def _make_phantom(
-    out: Path, seed: int, burden: float, plans: tuple[LesionPlan, ...] | None
+    out: Path,
+    seed: int,
+    burden: float,
+    plans: tuple[LesionPlan, ...] | None,
+    varied: bool = False,
 ) -> tuple[TrueLesion, ...]:
     from ffr import workflow
     from ffr.patient import Patient
+    from ffr.phantom.features import COMMON
     from ffr.phantom.patient import virtual_patient
     from ffr.phantom.study import (
         clinical_imaging,
@@ -498,7 +507,7 @@ def _make_phantom(
         raise ConfigError("the folder holds a patient who is not virtual; give another --out")
     with prepared(out), claimed(out), bars(progress_page()) as opened:
         moved = opened("virtual patient")
-        patient = virtual_patient(seed, burden, plans)
+        patient = virtual_patient(seed, burden, plans, COMMON if varied else None)
         truth = true_lesions(patient, Patient())
         imaging, grid = clinical_imaging(seed), scan_grid(patient)
         with workflow.replaced_folder(out / "study") as folder:

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from ffr.anatomy import Anatomy, Vessel
 from ffr.segmentation.networks import UNet3d
 from ffr.segmentation.samples import DISTANCE_CAP_MM, Sample, anatomy_sample, vessel_samples
+from ffr.segmentation.weights import load_network
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class TrainConfig:
         First patient seed; patient n has seed `seed + n`.
     learning_rate
         Peak rate of AdamW.
+    from_shipped
+        Begin with the shipped weights instead of random ones.
     threads, workers
         CPU threads of the optimiser; processes that paint samples.
     """
@@ -53,6 +56,7 @@ class TrainConfig:
     batch: int = 2
     seed: int = 1
     learning_rate: float = 2e-3
+    from_shipped: bool = False
     threads: int = 1
     workers: int = 1
 
@@ -99,6 +103,7 @@ def loss_of(network: str, output: Tensor, label: Tensor, distance: Tensor) -> Te
     weight = torch.ones(classes)
     if network == "vessel":
         weight[1:] = 3.0  # a patch is 99 % background
+        weight[Vessel.CALCIUM] = 12.0  # and a deposit is a few voxels of it
     loss = nn.functional.cross_entropy(logits, label, weight.to(logits.device))
     probability = logits.softmax(dim=1)
     truth = nn.functional.one_hot(label, classes).movedim(-1, 1).float()
@@ -133,6 +138,8 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     model = build(config.network).to(device)
+    if config.from_shipped:
+        model.load_state_dict(load_network(config.network, device).model.state_dict())
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=1e-3
     )
