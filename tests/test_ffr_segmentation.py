@@ -6,10 +6,12 @@ import torch
 
 from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
+from ffr.phantom.features import COMMON, HEALTHY
 from ffr.phantom.imaging import scan, truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging, true_lv_mass_g
 from ffr.segmentation import infer, weights
+from ffr.segmentation import train as training
 from ffr.segmentation.maps import HeartMap
 from ffr.segmentation.networks import LumenNet, UNet3d
 from ffr.segmentation.recipes import RECIPES
@@ -82,6 +84,30 @@ def test_a_killed_training_goes_on_where_it_stopped(tmp_path):
     state = torch.load(train(longer, tmp_path), weights_only=True)
     assert state["step"] == 2
     assert all(torch.isfinite(v).all() for v in state["model"].values())
+
+
+def test_a_curriculum_shows_healthy_patients_for_its_share_of_the_steps(monkeypatch):
+    shown = []
+
+    def painted(seed, count, healthy):
+        shown.append(healthy)
+        return []
+
+    monkeypatch.setattr(training, "vessel_samples", painted)
+    config = TrainConfig("vessel", steps=60, batch=2, healthy_first_percent=40.0)
+    patients = training.Patients(config, first=1)
+    for number in range(1, 21):  # 60 steps of 2 samples, 6 of each patient
+        patients._samples(number)
+    assert shown == [True] * 8 + [False] * 12
+
+
+def test_a_healthy_patient_keeps_its_anatomy_and_has_no_narrowing():
+    ill = virtual_patient(31, 5.0, variation=COMMON)
+    well = virtual_patient(31, 0.0, variation=HEALTHY)
+    assert not well.features.stents
+    assert well.heart.root_radius_mm == ill.heart.root_radius_mm
+    assert all(np.allclose(a.lumen_mm, a.healthy_mm) for a in well.arteries)
+    assert not all(np.allclose(a.lumen_mm, a.healthy_mm) for a in ill.arteries)
 
 
 def test_samples_are_repeatable_and_labelled():

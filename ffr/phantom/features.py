@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ffr.phantom.anatomy import Tube
 from ffr.phantom.coronaries import Artery
@@ -83,6 +83,12 @@ COMMON = Variation(
     sinus_percent=85.0,
     appendages_percent=85.0,
 )
+
+HEALTHY = replace(
+    COMMON, diffuse_percent=0.0, ostial_percent=0.0, bifurcation_percent=0.0,
+    remodelling_percent=0.0, stent_percent=0.0, occlusion_percent=0.0, lead_percent=0.0,
+    valve_calcium_percent=0.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ffr.phantom.features import COMMON
+from ffr.phantom.features import COMMON, HEALTHY
 from ffr.phantom.imaging import Imaging, imaged, paint, random_imaging
 from ffr.phantom.kernels import tube_distance
 from ffr.phantom.patient import VirtualPatient, centre_of_heart_mm, virtual_patient
@@ -70,11 +70,17 @@ def anatomy_sample(seed: int, size: tuple[int, int, int] = (96, 96, 64)) -> Samp
     return Sample(image, label, np.zeros(0, np.float32))
 
 
-def vessel_samples(seed: int, count: int, edge: int = 80) -> list[Sample]:
-    """Patches at 0.5 mm from one patient, most of them on or beside a vessel."""
+def vessel_samples(
+    seed: int, count: int, edge: int = 80, healthy: bool = False
+) -> list[Sample]:
+    """Patches at 0.5 mm from one patient, most of them on or beside a vessel.
+
+    `healthy`: the patient of the seed without narrowings and devices; spots of calcium stay.
+    """
     rng = np.random.default_rng([seed, 22])
     burden = float(rng.choice([0.0, 2.0, 5.0]))
-    patient = virtual_patient(seed, burden, variation=COMMON)
+    variation = HEALTHY if healthy else COMMON
+    patient = virtual_patient(seed, 0.0 if healthy else burden, variation=variation)
     return [_vessel_sample(rng, patient, edge, 100 * seed + i) for i in range(count)]
 
 
