@@ -460,20 +460,29 @@ def phantom(
     burden: Annotated[
         float, typer.Option(min=0, max=20, help="Mean number of stenoses; 0: healthy.")
     ] = 2.5,
+    varied: Annotated[
+        bool,
+        typer.Option(help="Draw rare anatomy, further disease, stents, leads, bright veins."),
+    ] = False,
 ) -> None:
     """Make a virtual patient: a DICOM study and the truth about it."""
 
     def work() -> None:
-        _make_phantom(out, seed, burden, None)
+        _make_phantom(out, seed, burden, None, varied)
 
     _guarded(out, work)
 
 
 def _make_phantom(
-    out: Path, seed: int, burden: float, plans: tuple[LesionPlan, ...] | None
+    out: Path,
+    seed: int,
+    burden: float,
+    plans: tuple[LesionPlan, ...] | None,
+    varied: bool = False,
 ) -> tuple[TrueLesion, ...]:
     from ffr import workflow
     from ffr.patient import Patient
+    from ffr.phantom.features import COMMON
     from ffr.phantom.patient import virtual_patient
     from ffr.phantom.study import (
         clinical_imaging,
@@ -491,7 +500,7 @@ def _make_phantom(
         raise ConfigError("the folder holds a patient who is not virtual; give another --out")
     with prepared(out), claimed(out), bars(progress_page()) as opened:
         moved = opened("virtual patient")
-        patient = virtual_patient(seed, burden, plans)
+        patient = virtual_patient(seed, burden, plans, COMMON if varied else None)
         truth = true_lesions(patient, Patient())
         imaging, grid = clinical_imaging(seed), scan_grid(patient)
         with workflow.replaced_folder(out / "study") as folder:
@@ -529,6 +538,9 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     ship: Annotated[bool, typer.Option(help="Replace the shipped weights when done.")] = False,
+    anew: Annotated[
+        bool, typer.Option(help="Begin with random weights where the recipe goes on.")
+    ] = False,
     finetune: Annotated[
         Path | None, typer.Option(help="Adapt to this folder of scans with labels.")
     ] = None,
@@ -565,9 +577,9 @@ def train(
 
     def work() -> None:
         if finetune is not None:
-            _adapt(finetune, (network, runs, ship), steps, threads, asked)
+            _adapt(finetune, (network, runs, ship or anew), steps, threads, asked)
         else:
-            _train(network, runs or Path("runs"), steps, threads, ship, asked)
+            _train(network, runs or Path("runs"), steps, threads, (ship, anew), asked)
 
     code = reported(work)
     if code == INTERRUPTED:
@@ -576,8 +588,8 @@ def train(
 
 
 def _train(
-    network: str | None, runs: Path, steps: int | None, threads: int, ship: bool,
-    asked: dict[str, Any],
+    network: str | None, runs: Path, steps: int | None, threads: int,
+    ship_anew: tuple[bool, bool], asked: dict[str, Any],
 ) -> None:  # fmt: skip
     for name, value in asked.items():
         if value is not None:
@@ -588,7 +600,7 @@ def _train(
         raise ConfigError("--runs is a file; give a folder")
     from ffr.segmentation.recipes import train_network  # heavy: after the check
 
-    path = train_network(network, runs, steps, threads, ship)
+    path = train_network(network, runs, steps, threads, *ship_anew)
     print(f"{network}: {path.name}")
 
 
@@ -600,7 +612,9 @@ def _adapt(
     if network not in (None, "vessel"):
         raise ConfigError(f"only the vessel network is adapted to scans, not {network!r}")
     if runs is not None or ship:
-        raise ConfigError("--runs and --ship have no effect with --finetune; give --out")
+        raise ConfigError(
+            "--runs, --ship and --anew have no effect with --finetune; give --out"
+        )
     out = asked.pop("--out")
     if not isinstance(out, Path):
         raise ConfigError("--finetune needs a folder for the weights; give one with --out")

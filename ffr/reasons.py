@@ -60,9 +60,7 @@ def not_analysed(
     """Tell what a reader would expect and what has no FFR."""
     for side in ("left", "right"):
         if side not in {coronary.side for coronary in coronaries}:
-            yield NotAnalysed(
-                what=f"{side} coronary tree", reason="it was not found"
-            )
+            yield NotAnalysed(what=f"{side} coronary tree", reason="it was not found")
     for vessel in vessels:
         why = vessel.not_analysed_reason
         if why is None:

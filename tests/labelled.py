@@ -66,7 +66,7 @@ def shifted(mm):
 HU, LABEL = tube()
 
 
-SMALL = {"kind": "unet", "inputs": 2, "outputs": 5, "widths": [4, 8], "stem": True}
+SMALL = {"kind": "unet", "inputs": 2, "outputs": 6, "widths": [4, 8], "stem": True}
 
 
 def small():

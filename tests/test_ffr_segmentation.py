@@ -6,10 +6,12 @@ import torch
 
 from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
+from ffr.phantom.features import COMMON, HEALTHY
 from ffr.phantom.imaging import scan, truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging, true_lv_mass_g
 from ffr.segmentation import infer, weights
+from ffr.segmentation import train as training
 from ffr.segmentation.lumen import evened
 from ffr.segmentation.maps import HeartMap
 from ffr.segmentation.networks import LumenNet, UNet3d
@@ -27,8 +29,14 @@ def patient():
 
 
 def test_weights_come_back_as_written_and_small(tmp_path, monkeypatch):
-    model = UNet3d(1, 3, (4, 8), stem=True)
-    header = {"kind": "unet", "inputs": 1, "outputs": 3, "widths": [4, 8], "stem": True}
+    model = UNet3d(1, len(Anatomy), (4, 8), stem=True)
+    header = {
+        "kind": "unet",
+        "inputs": 1,
+        "outputs": len(Anatomy),
+        "widths": [4, 8],
+        "stem": True,
+    }
     weights.save_weights("anatomy", model, header, tmp_path / "anatomy.safetensors")
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     loaded = weights.load_network("anatomy", "cpu")
@@ -56,6 +64,14 @@ def test_weights_of_another_architecture_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     with pytest.raises(ConfigError, match="damaged"):
         weights.load_network("vessel")
+
+
+def test_weights_of_fewer_labels_are_told_as_an_older_version_s(tmp_path):
+    header = {"kind": "unet", "inputs": 2, "outputs": 5, "widths": [4, 8], "stem": True}
+    older = UNet3d(2, 5, (4, 8), stem=True)
+    weights.save_weights("vessel", older, header, tmp_path / "vessel.safetensors")
+    with pytest.raises(ConfigError, match="5 outputs, not 6: an older version's"):
+        weights.load_network("vessel", "cpu", tmp_path)
 
 
 @pytest.mark.parametrize("widths", [[], [4.5, 8], [4], ["a", "b"], 4])
@@ -92,6 +108,30 @@ def test_a_killed_training_goes_on_where_it_stopped(tmp_path):
     state = torch.load(train(longer, tmp_path), weights_only=True)
     assert state["step"] == 2
     assert all(torch.isfinite(v).all() for v in state["model"].values())
+
+
+def test_a_curriculum_shows_healthy_patients_for_its_share_of_the_steps(monkeypatch):
+    shown = []
+
+    def painted(seed, count, healthy):
+        shown.append(healthy)
+        return []
+
+    monkeypatch.setattr(training, "vessel_samples", painted)
+    config = TrainConfig("vessel", steps=60, batch=2, healthy_first_percent=40.0)
+    patients = training.Patients(config, first=1)
+    for number in range(1, 21):  # 60 steps of 2 samples, 6 of each patient
+        patients._samples(number)
+    assert shown == [True] * 8 + [False] * 12
+
+
+def test_a_healthy_patient_keeps_its_anatomy_and_has_no_narrowing():
+    ill = virtual_patient(31, 5.0, variation=COMMON)
+    well = virtual_patient(31, 0.0, variation=HEALTHY)
+    assert not well.features.stents
+    assert well.heart.root_radius_mm == ill.heart.root_radius_mm
+    assert all(np.allclose(a.lumen_mm, a.healthy_mm) for a in well.arteries)
+    assert not all(np.allclose(a.lumen_mm, a.healthy_mm) for a in ill.arteries)
 
 
 def test_samples_are_repeatable_and_labelled():

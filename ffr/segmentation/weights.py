@@ -15,12 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
 from ffr.own_weights import NETWORKS as NETWORKS
 from ffr.own_weights import file_name, own_path
 from ffr.segmentation.networks import LumenNet, UNet3d
 
 FOLDER = Path(__file__).parent / "weights"
+OUTPUTS = {"anatomy": len(Anatomy), "vessel": len(Vessel) + 1}  # labels; the last: a distance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +109,16 @@ def _read(path: Path) -> tuple[str, nn.Module]:
     with safe_open(path, framework="pt", device="cpu") as file:
         header = file.metadata()
         state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    model = rebuilt(json.loads(header["architecture"]))
+    architecture = json.loads(header["architecture"])
+    model = rebuilt(architecture)
     model.load_state_dict(state)
-    return str(header["network"]), model
+    name = str(header["network"])
+    if architecture.get("outputs", OUTPUTS.get(name)) != OUTPUTS.get(name):
+        message = (
+            f"{architecture['outputs']} outputs, not {OUTPUTS.get(name)}: an older version's"
+        )
+        raise ValueError(message)
+    return name, model
 
 
 def rebuilt(architecture: Mapping[str, Any]) -> nn.Module:
