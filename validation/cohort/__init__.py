@@ -1,0 +1,1 @@
+"""How well does computed FFR agree with invasive FFR, on a cohort that has both?"""
