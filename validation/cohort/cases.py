@@ -181,12 +181,6 @@ def _one(row: Row, table: Path, out: Path, results: Path | None, runner: Runner)
     return runner(job)
 
 
-def has_result(case: str, out: Path, results: Path | None) -> bool:
-    """Tell whether a finished run of a case is there."""
-    places = [out / "cases" / case, *([] if results is None else [results / case])]
-    return any((place / "result.json").is_file() for place in places)
-
-
 def _same_study(own: Path, study: Path | None) -> bool:
     """Tell whether a run of ours was made from this study; what has none is taken as it is."""
     if study is None or not (own / "stages" / "scan" / "study.txt").is_file():
