@@ -183,6 +183,18 @@ def test_clustered_variance_is_that_of_patients_drawn_anew():
     assert (drawn.high - drawn.low) / 3.92 == pytest.approx(np.sqrt(variance), rel=0.10)
 
 
+def test_clustered_variance_is_that_of_leaving_out_patients_with_sick_and_well_vessels():
+    random = np.random.default_rng(9)
+    who = np.repeat(np.arange(150), 2)
+    positive = random.random(300) < 0.5
+    score = 2.5 * random.normal(size=150)[who] + positive + 0.5 * random.normal(size=300)
+    left = [sk.roc_auc_score(positive[who != k], score[who != k]) for k in range(150)]
+    jackknife = 149 / 150 * np.sum((np.array(left) - np.mean(left)) ** 2)
+    variance = clustered_covariance([score], positive, ints(who))[0, 0]
+    assert variance == pytest.approx(jackknife, rel=0.03)
+    assert variance < 0.8 * covariance([score], positive)[0, 0]
+
+
 def test_weighted_auc_counts_a_row_as_often_as_it_was_drawn():
     random = np.random.default_rng(1)
     score, positive = random.integers(0, 9, 30).astype(float), random.random(30) < 0.5
@@ -427,11 +439,14 @@ def test_the_table_at_075_is_another_one_than_at_080():
 
 
 def test_a_patient_is_positive_if_any_vessel_is():
-    vessels = pairs_of([0.9, 0.7, 0.95, 0.9], [0.9, 0.85, 0.7, 0.9], [0, 0, 1, 2])
+    vessels = pairs_of(
+        [0.9, 0.7, 0.95, 0.9, 0.9, 0.7], [0.9, 0.85, 0.7, 0.9, 0.95, 0.7], [0, 0, 1, 2, 3, 3]
+    )
     patients = patient_pairs(vessels)
     found = table_at(patients, 0.80, 50)
-    assert len(patients) == 3
+    assert len(patients) == 4
     assert (found.false_negative, found.false_positive, found.true_negative) == (1, 1, 1)
+    assert found.true_positive == 1
 
 
 def test_every_vessel_lies_in_one_band_and_edges_belong_to_the_printed_value():
