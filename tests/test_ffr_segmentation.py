@@ -10,12 +10,13 @@ from ffr.phantom.imaging import scan, truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging, true_lv_mass_g
 from ffr.segmentation import infer, weights
+from ffr.segmentation.lumen import evened
 from ffr.segmentation.maps import HeartMap
 from ffr.segmentation.networks import LumenNet, UNet3d
 from ffr.segmentation.recipes import RECIPES
 from ffr.segmentation.samples import HELD_OUT_SEEDS, anatomy_sample, vessel_samples
 from ffr.segmentation.train import PATCHES_PER_PATIENT, TrainConfig, train
-from ffr.segmentation.train_lumen import LumenConfig, area_radius, radius_of
+from ffr.segmentation.train_lumen import LumenConfig, area_radius, radius_of, spread_loss
 from meshes.resample import box_grid
 from meshes.volume import Volume, axis_aligned_grid
 
@@ -55,6 +56,15 @@ def test_weights_of_another_architecture_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     with pytest.raises(ConfigError, match="damaged"):
         weights.load_network("vessel")
+
+
+@pytest.mark.parametrize("widths", [[], [4.5, 8], [4], ["a", "b"], 4])
+def test_a_header_of_rubbish_is_told_as_damaged_weights(tmp_path, widths):
+    header = {"kind": "unet", "inputs": 1, "outputs": 3, "widths": widths, "stem": True}
+    small = UNet3d(1, 3, (4, 8), stem=True)
+    weights.save_weights("vessel", small, header, tmp_path / "vessel.safetensors")
+    with pytest.raises(ConfigError, match=r"vessel network are damaged \(vessel.safetensors\)"):
+        weights.load_network("vessel", "cpu", tmp_path)
 
 
 def test_shipped_weights_fit_into_20_mb_and_name_their_training():
@@ -101,6 +111,29 @@ def test_a_profile_that_is_inside_up_to_a_radius_reads_as_that_radius():
     logits[..., :13] = 50.0
     assert torch.allclose(radius_of(logits), torch.full((1, 4), 1.3))
     assert float(area_radius(torch.tensor([3.0, 4.0, 3.0, 4.0]))) == pytest.approx(12.5**0.5)
+
+
+def test_a_throat_keeps_its_depth_and_an_outlier_does_not():
+    s = np.arange(-20, 21) * 0.5
+    throat = 0.4 + 0.11 * s**2 / 2
+    sd = np.full(s.shape, 0.05)
+    assert np.allclose(evened(throat, sd)[4:-4], throat[4:-4], atol=1e-9)
+    spiked = np.array(throat)
+    spiked[19] += 0.9
+    assert abs(evened(spiked, sd)[19] - throat[19]) < 0.04
+    noisy = throat + np.random.default_rng(0).normal(0, 0.05, (400, s.size))
+    left = np.array([evened(x, sd) for x in noisy])[:, 10:-10] - throat[10:-10]
+    assert left.std() < 0.65 * 0.05
+    assert evened(throat[:3], sd[:3]).shape == (3,)
+
+
+def test_nine_tenths_of_errors_lie_within_the_spread_that_costs_least():
+    rng = np.random.default_rng(1)
+    error = torch.from_numpy(rng.standard_t(2, 4000) * 0.03)
+    log_sd = torch.linspace(-6, 0, 601)
+    cost = [float(spread_loss(error, x.expand(4000))) for x in log_sd]
+    best = float(log_sd[int(np.argmin(cost))].exp())
+    assert float((error.abs() < 1.645 * best).double().mean()) == pytest.approx(0.9, abs=0.01)
 
 
 def test_turning_a_stack_turns_its_contours():
