@@ -360,6 +360,21 @@ def test_a_vessel_that_is_not_there_or_closed_has_no_reading(tmp_path):
 
 
 @pytest.mark.usefixtures("unwritten")
+def test_the_cases_of_a_batch_are_taken_with_the_reasons_of_those_that_failed(tmp_path):
+    states = (("done", ""), ("failed", "slices-missing"), ("failed", "time-limit"))
+    for k, (state, reason) in enumerate(states, start=1):
+        folder = tmp_path / "runs" / f"C{k:03d}"
+        folder.mkdir(parents=True)
+        (folder / "case.json").write_text(json.dumps({"state": state, "reason": reason}))
+    finished(tmp_path / "runs" / "C001")
+    table = write_table(tmp_path / "t.csv", [row(k) for k in (1, 2, 3)])
+    f = validate(table, tmp_path / "out", tmp_path / "runs", no_runner, DRAWS).flow
+    assert f.read.vessels == 1
+    assert [c.reason for c in f.rejected.causes] == ["slices-missing"]
+    assert [c.reason for c in f.failed.causes] == ["time-limit"]
+
+
+@pytest.mark.usefixtures("unwritten")
 def test_a_damaged_tree_is_one_failed_case(tmp_path):
     rows = [row(1), row(2)]
     for k in (1, 2):

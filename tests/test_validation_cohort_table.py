@@ -1,6 +1,7 @@
 """The cohort table: every problem named at once, no identity repeated, schema published."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import jsonschema
@@ -225,6 +226,14 @@ def test_the_published_schema_takes_a_row_that_is_right_and_no_other():
     assert not check.is_valid(right | {"invasive_ffr": 8})
     assert not check.is_valid(right | {"name": "x"})
     assert check.is_valid(right | {"group_x": "y"})
+
+
+def test_what_the_statistics_need_is_asked_for_and_locked():
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
+    asked = set(project["optional-dependencies"]["validation"]) - {"svzerod==3.2"}
+    assert asked == {"scikit-learn", "statsmodels", "pingouin", "pandas", "fpdf2"}
+    lock = (DOCS.parent / "requirements.lock").read_text().splitlines()
+    assert asked <= {line.partition("==")[0] for line in lock}
 
 
 def test_the_example_in_the_docs_is_a_right_table(tmp_path):

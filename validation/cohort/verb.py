@@ -83,6 +83,8 @@ def validate(
 
 def _has_result(case: str, out: Path, results: Path | None) -> bool:
     places = [out / "cases" / case, *([] if results is None else [results / case])]
+    if results is not None and (results / case / "case.json").is_file():
+        return True  # a batch has tried
     return any((place / "result.json").is_file() for place in places)
 
 
