@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ffr.report.colours import BLUE, BROWN, INK, ORANGE, PALE_INK, PAPER
 from validation.cohort.ceiling import expected
@@ -26,7 +26,7 @@ def bands_figure(metrics: Metrics) -> Figure:
     grey = [b.name == "0.76-0.80" for b in rows]
     colours = [ORANGE if g else BLUE for g in grey]
     _shares(left, at, [b.accuracy for b in rows], colours)
-    left.set(title="agreement at 0.80 by computed FFR", ylim=(0, 1.02))
+    left.set(title="agreement at 0.80 by computed FFR", ylim=(-0.04, 1.04))
     left.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for k, b in enumerate(rows):
         sick = b.positive.count
@@ -45,6 +45,7 @@ def bands_figure(metrics: Metrics) -> Figure:
         right.text(k, b.n, f"{b.n}", ha="center", va="bottom", fontsize=8)
     right.set(title="vessels", ylim=(0, 1.15 * max(1, *(b.n for b in rows))))
     right.legend(fontsize=8, frameon=False)
+    right.yaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (left, right):
         axes.set_xticks(at, names, fontsize=7.5)
         axes.set_xlabel("computed FFR")
