@@ -43,6 +43,7 @@ from ffr.errors import ConfigError
 from ffr.guard import guarded, reported, typed
 from ffr.own_weights import weights_flags
 from ffr.partial import claimed
+from ffr.plugged import plugged
 from ffr.supervise import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -634,6 +635,24 @@ def _adapt(
     print(f"{'recommended' if good else 'not recommended, keep the shipped weights'}: {why}")
     print("report: report.md in the --out folder")
     print(RUO)
+
+
+@app.command(epilog=RUO)
+def validate(
+    cohort: Annotated[
+        Path, typer.Argument(help="Cohort table, CSV: one row per vessel with invasive FFR.")
+    ],
+    out: Out,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of finished runs, called after their cases.")
+    ] = None,
+) -> None:
+    """Compare computed with invasive FFR on a cohort: report, PDF, numbers."""
+
+    def work() -> None:
+        plugged("validation.cohort.verb", "validation").validate(cohort, out, results)
+
+    _guarded(out, work)
 
 
 @app.command(epilog=RUO)
