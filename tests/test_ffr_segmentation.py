@@ -10,7 +10,7 @@ from ffr.phantom.features import COMMON, HEALTHY
 from ffr.phantom.imaging import scan, truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging, true_lv_mass_g
-from ffr.segmentation import infer, weights
+from ffr.segmentation import infer, lumen, weights
 from ffr.segmentation import train as training
 from ffr.segmentation.lumen import evened
 from ffr.segmentation.maps import HeartMap
@@ -165,6 +165,17 @@ def test_a_throat_keeps_its_depth_and_an_outlier_does_not():
     left = np.array([evened(x, sd) for x in noisy])[:, 10:-10] - throat[10:-10]
     assert left.std() < 0.65 * 0.05
     assert evened(throat[:3], sd[:3]).shape == (3,)
+
+
+@pytest.mark.parametrize(("read_mm", "left_mm"), [(4.5, 1.8), (0.7, 0.7)])
+def test_at_the_ostium_aortic_blood_is_cut_off_and_a_stenosis_stays(read_mm, left_mm):
+    n = 20
+    points = np.stack([np.arange(n) * 0.5, np.zeros(n), np.zeros(n)], axis=1)
+    radius = np.full(n, 1.8)
+    radius[1:3] = read_mm
+    lumen._clean_take_offs(points, radius, (np.arange(n),))
+    assert np.allclose(radius[1:3], left_mm)
+    assert np.allclose(radius[3:], 1.8)
 
 
 def test_nine_tenths_of_errors_lie_within_the_spread_that_costs_least():

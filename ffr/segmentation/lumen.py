@@ -211,15 +211,16 @@ def _even_shape(contour_mm: Floats) -> Floats:
 def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> Ints:
     """Inside the parent's or the aorta's lumen a radius is not the vessel's: use what follows.
 
-    So a stenosis of the first two millimetres behind the aortic wall is not seen. Returns
-    the points that this concerns.
+    Returns the points that this concerns.
     """
     inside = []
     trunk = runs[0]
     away = np.linalg.norm(points[trunk] - points[trunk[0]], axis=1)
     behind = trunk[(away > OSTIUM_MM) & (away < 2 * OSTIUM_MM)]
     if behind.size:
-        radius[trunk[away <= OSTIUM_MM]] = np.median(radius[behind])
+        mouth = trunk[away <= OSTIUM_MM]
+        # aortic blood only widens what is read: a narrower reading is a stenosis
+        radius[mouth] = np.minimum(radius[mouth], np.median(radius[behind]))
     inside.append(trunk[away <= OSTIUM_MM])
     for run in runs:
         if run[0] == 0 or len(run) < 4:
