@@ -18,10 +18,12 @@ from ffr.dicom_series import PatientHeader, SeriesHeader
 from ffr.dicom_write import write_series
 from ffr.errors import StudyError
 from ffr.estimates import input_spread
+from ffr.flags import Flag
 from ffr.patient import Patient
 from ffr.phantom.imaging import scan
 from ffr.phantom.study import scan_grid, true_lv_mass_g
 from ffr.physiology import Known, Physiology
+from ffr.scan import Scan
 from ffr.study import read_study
 from meshes.arrays import Floats
 from meshes.errors import GeometryError
@@ -213,36 +215,46 @@ def _wired(
 
 def analysed(who: Enrolled, truth: Truth, case: TrialCase) -> TrialCase:
     """Scan the patient, run the pipeline on the study and read it where the wires are."""
-    with tempfile.TemporaryDirectory() as folder:
-        volume = scan(
-            who.patient, scan_grid(who.patient, SIZE, SPACING_MM), who.imaging, who.patient.seed
-        )
-        header = PatientHeader(name="VIRTUAL", identity=f"VIRTUAL-{who.patient.seed}")
-        write_series(
-            volume, Path(folder), patient=header, series=SeriesHeader(), progress=_silent
-        )
-        scanned = read_study(Path(folder), None, _silent)
+    scanned = studied(who)
     maps = pipeline.segment(scanned, _silent)
     trees, flags, _ = pipeline.extract_trees(scanned, maps.heart, maps.vessels, _silent)
     mass = maps.heart.lv_mass_g or None
-    flow = pipeline.solve(trees, who.known, mass)
+    case, flow_flags = compared(who, truth, case, trees, mass)
+    names = tuple(f.name for f in (*scanned.flags, *maps.flags, *flags, *flow_flags))
+    return replace(case, flags=names, lv_mass_g=None if mass is None else round(mass, 1))
+
+
+def studied(who: Enrolled) -> Scan:
+    """Return the patient's scan as it is read from a DICOM study."""
+    grid = scan_grid(who.patient, SIZE, SPACING_MM)
+    volume = scan(who.patient, grid, who.imaging, who.patient.seed)
+    header = PatientHeader(name="VIRTUAL", identity=f"VIRTUAL-{who.patient.seed}")
+    with tempfile.TemporaryDirectory() as folder:
+        write_series(
+            volume, Path(folder), patient=header, series=SeriesHeader(), progress=_silent
+        )
+        return read_study(Path(folder), None, _silent)
+
+
+def compared(
+    who: Enrolled, truth: Truth, case: TrialCase, trees: tuple[CoronaryTree, ...],
+    mass_g: float | None,
+) -> tuple[TrialCase, tuple[Flag, ...]]:  # fmt: skip
+    """Solve found trees and read them where the wires are; also the warnings of the flow."""
+    flow = pipeline.solve(trees, who.known, mass_g)
     found = pipeline.find(trees, flow.solutions)
-    sure = pipeline.confidence(trees, flow, found)
-    made = Made(trees, found, sure)
+    made = Made(trees, found, pipeline.confidence(trees, flow, found))
     numbers = tuple(of_side(trees, c.side) for c in truth.trees)
     links = tuple(
         partner(None if k is None else trees[k], c)
         for k, c in zip(numbers, truth.trees, strict=True)
     )
-    ways = _ways(truth, made, numbers, links, who.known, mass)
+    ways = _ways(truth, made, numbers, links, who.known, mass_g)
     vessels = tuple(
         _read(wire, sensor, truth, made, numbers, links, ways)
         for wire, sensor in zip(case.vessels, truth.sensors, strict=True)
     )
-    names = tuple(f.name for f in (*scanned.flags, *maps.flags, *flags, *flow.flags))
-    return replace(
-        case, vessels=vessels, flags=names, lv_mass_g=None if mass is None else round(mass, 1)
-    )
+    return replace(case, vessels=vessels), flow.flags
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""What does a virtual trial say beyond a cohort's report? Where errors come from, and limits."""
+"""What does a virtual trial say beyond a cohort's report? Sources of error, limits."""
 
 from __future__ import annotations
 
