@@ -37,9 +37,7 @@ def trial():
             trial_case,
             "analysed",
             seen_as(
-                lambda truth: tuple(
-                    measured(c, rng, LumenError.of_percent(5.0)) for c in truth.trees
-                ),
+                lambda truth: tuple(measured(c, rng, wrong) for c in truth.trees),
                 lambda case: 1.1 * case.true_lv_mass_g,
             ),
         )
