@@ -25,3 +25,4 @@ class Vessel(IntEnum):
     LUMEN = 1  # of the coronary arteries
     PLAQUE = 2  # wall and non-calcified plaque
     CALCIUM = 3
+    VEIN = 4  # of the heart: what is most like an artery

@@ -193,17 +193,17 @@ def tree_shares(
     """Return the share of the heart's flow that each tree gets.
 
     By healthy inlet radius^exponent, in which dominance shows. With one side only, that side
-    gets its usual share, by the patient's dominance (right where it is not given: 91 % of
-    hearts, CONFIRM).
+    gets its usual share, by the patient's dominance (the most frequent where it is not given).
     """
+    settings = settings or Physiology()
     sides = {supply.side for supply in supplies}
     radius = [inlet_radius_mm(s.tree, s.reference_radius_mm) for s in supplies]
     weight = np.array(radius) ** exponent
     share = weight / weight.sum()
     source, assumed = "inlet radius", True
     if len(sides) == 1:
-        dominance = (patient.dominance if patient else None) or "right"
-        left = dict((settings or Physiology()).left_share)[dominance]
+        dominance = (patient.dominance if patient else None) or settings.dominance[0][0]
+        left = dict(settings.left_share)[dominance]
         share = share * (left if sides == {"left"} else 1.0 - left)
         source = (
             f"only the {sides.pop()} tree is there; usual share of a {dominance}-dominant heart"

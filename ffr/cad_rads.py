@@ -6,7 +6,7 @@ reader to confirm: plaque without narrowing is not measured, so 0 and 1 are one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from math import exp, log, prod
 
@@ -70,6 +70,7 @@ def suggested_cad_rads(
     vessels: Sequence[VesselResult],
     flags: Sequence[FlagEntry],
     closed: Sequence[str],
+    seen: Collection[str] = (),
 ) -> CadRads:
     """Grade every vessel, and the patient, by CAD-RADS 2.0.
 
@@ -80,14 +81,19 @@ def suggested_cad_rads(
     Parameters
     ----------
     lesions, vessels, flags
-        What was found. Lesions lie in vessels of 1.5 mm and more.
+        What was found. Lesions lie in vessels of 1.5 mm and more, and where the scan shows
+        the lumen.
     closed
         Names of the vessels in which the lumen is closed.
+    seen
+        Names of vessels of 1.5 mm and more that count even without an FFR: those behind a
+        stretch that is not analysable.
     """
-    unread = _unread(flags, vessels)
+    small = {x.vessel for x in vessels if x.analysed_end_mm is None} - set(seen)
+    unread = _unread(flags, small)
     stented = {f.place.vessel or "" for f in flags if f.name.startswith(STENT) and f.place}
     rows = []
-    for name in _graded(vessels, unread):
+    for name in _graded(vessels, small, unread):
         own = [x for x in lesions if x.vessel == name]
         shut = [name] if name in closed else []
         rows.append(_vessel(name, own, shut, name in unread, name in stented))
@@ -106,7 +112,7 @@ def suggested_cad_rads(
     )
 
 
-def _unread(flags: Sequence[FlagEntry], vessels: Sequence[VesselResult]) -> set[str]:
+def _unread(flags: Sequence[FlagEntry], small: set[str]) -> set[str]:
     """Names of the vessels that were not read to their end."""
     found = set()
     for flag in flags:
@@ -118,12 +124,11 @@ def _unread(flags: Sequence[FlagEntry], vessels: Sequence[VesselResult]) -> set[
             found |= {"RCA"}
         elif flag.place is not None and flag.place.vessel is not None:
             found |= {flag.place.vessel}
-    small = {x.vessel for x in vessels if x.analysed_end_mm is None}
     return found - (small - set(MAIN))
 
 
-def _graded(vessels: Sequence[VesselResult], unread: set[str]) -> list[str]:
-    names = [x.vessel for x in vessels if x.analysed_end_mm is not None]
+def _graded(vessels: Sequence[VesselResult], small: set[str], unread: set[str]) -> list[str]:
+    names = [x.vessel for x in vessels if x.vessel not in small]
     names += sorted(unread - set(names))
     order = {name: k for k, name in enumerate(MAIN)}
     return sorted(dict.fromkeys(names), key=lambda name: order.get(name, len(order)))

@@ -15,10 +15,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffr import __version__
+from ffr.cli_checks import STAGES, check_settings, check_weights, given_study, known_patient
+from ffr.cli_options import (
+    Diastolic,
+    Dominance,
+    FlowRule,
+    Haematocrit,
+    HeartRate,
+    LvMass,
+    MapRule,
+    MeanPressure,
+    Out,
+    PatientFile,
+    Response,
+    RestingFlow,
+    Run,
+    Series,
+    Sex,
+    SplitExponent,
+    Study,
+    Systolic,
+    Venous,
+    Viscosity,
+    Weights,
+)
 from ffr.errors import ConfigError
 from ffr.guard import guarded, reported, typed
-from ffr.own_weights import own_weights
-from ffr.own_weights import warning as weights_warning
+from ffr.own_weights import weights_flags
 from ffr.partial import claimed
 from ffr.plugged import plugged
 from ffr.supervise import INTERRUPTED
@@ -29,7 +52,6 @@ if TYPE_CHECKING:
     from ffr.phantom.study import TrueLesion
 
 RUO = "Research use only. Not a medical device. Not for diagnosis."
-STAGES = ("scan", "segment", "tree", "solve", "report")
 
 app = typer.Typer(
     help=f"CT-derived fractional flow reserve. {RUO}",
@@ -37,43 +59,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-Study = Annotated[
-    Path, typer.Argument(help="DICOM folder, zip or file; NIfTI, NRRD or MetaImage.")
-]
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-Run = Annotated[Path, typer.Argument(help="Folder of an earlier run.")]
-Series = Annotated[
-    str | None, typer.Option(help="DICOM series: number, UID or the end of one.")
-]
-PatientFile = Annotated[Path | None, typer.Option("--patient", help="Patient file, TOML.")]
-Systolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
-Diastolic = Annotated[float | None, typer.Option(help="Cuff pressure at rest, mmHg.")]
-HeartRate = Annotated[
-    float | None, typer.Option(help="Beats per minute at the scan; for ffr pulse.")
-]
-LvMass = Annotated[float | None, typer.Option(help="Myocardial mass of the left ventricle, g.")]
-Haematocrit = Annotated[float | None, typer.Option(help="As a fraction, such as 0.45.")]
-Sex = Annotated[str | None, typer.Option(help="female or male.")]
-Dominance = Annotated[str | None, typer.Option(help="right, left or codominant.")]
-MeanPressure = Annotated[
-    float | None, typer.Option(help="Measured mean aortic pressure, mmHg; before the cuff.")
-]
-MapRule = Annotated[
-    str | None, typer.Option(help="Mean from the cuff: third, form-factor or third-plus-5.")
-]
-Venous = Annotated[float | None, typer.Option(help="Right atrial pressure, mmHg.")]
-RestingFlow = Annotated[
-    float | None, typer.Option(help="Measured flow of both trees at rest; before the mass.")
-]
-FlowRule = Annotated[str | None, typer.Option(help="Flow from mass or morphometry.")]
-Response = Annotated[
-    float | None, typer.Option(help="Flow reserve of the beds, such as by PET.")
-]
-SplitExponent = Annotated[float | None, typer.Option(help="Flow divides as radius to this.")]
-Viscosity = Annotated[float | None, typer.Option(help="Pa s; before the haematocrit.")]
-Weights = Annotated[
-    Path | None, typer.Option(help="Folder of own weights, of ffr train --finetune.")
-]
 
 
 def _version(wanted: bool) -> None:
@@ -89,15 +74,6 @@ def _root(
     ] = False,
 ) -> None:
     """CT-derived fractional flow reserve. Research use only. Not a medical device."""
-
-
-def _patient(file: Path | None, flags: dict[str, object]) -> Patient:
-    """What is known of the patient: the file, overruled by flags."""
-    from ffr.patient import load_patient, patient_from
-
-    known = load_patient(file).model_dump(exclude_none=True) if file else {}
-    known |= {name: value for name, value in flags.items() if value is not None}
-    return patient_from(known, "patient")
 
 
 def _guarded(out: Path | None, work: Callable[[], None]) -> None:
@@ -149,9 +125,7 @@ def run(
 
     def work() -> None:
         _check_weights(weights, from_stage)
-        with own_weights(weights):
-            _warn_of(weights)
-            _run_stages(study, out, from_stage, series, patient, flags)
+        _run_stages(study, out, from_stage, series, patient, flags, weights=weights)
 
     _guarded(out, work)
 
@@ -159,34 +133,39 @@ def run(
 def _run_stages(
     study: Path | None, out: Path, first: str, series: str | None,
     patient_file: Path | None, flags: dict[str, object], last: str = "report",
+    weights: Path | None = None,
 ) -> None:  # fmt: skip
     from ffr.result_folder import prepared, require_run, require_same_study
 
-    _check_settings(first, series, patient_file, flags)
-    known = _patient(patient_file, flags)
+    check_settings(first, series, patient_file, flags)
+    known = known_patient(patient_file, flags)
     if first == "scan":
         with prepared(out, study):
-            _go_through(study, out, series, known, first, last)
+            _go_through(study, out, series, known, first, last, weights)
         return
     require_run(out)
     if study is not None:
         require_same_study(out, study)
-    _go_through(study, out, series, known, first, last)
+    _go_through(study, out, series, known, first, last, weights)
 
 
 def _go_through(
-    study: Path | None, out: Path, series: str | None, known: Patient, first: str, last: str
-) -> None:
+    study: Path | None, out: Path, series: str | None, known: Patient, first: str, last: str,
+    weights: Path | None,
+) -> None:  # fmt: skip
     from ffr import workflow  # heavy: after the checks
     from ffr.show import bars, cad_rads_line, lesion_table, page, progress_page
 
     steps: dict[str, tuple[str, Callable[[Callable[[float], None]], object]]] = {
         "scan": (
             "reading the study",
-            lambda p: workflow.read_scan(_given(study), out, series, p),
+            lambda p: workflow.read_scan(given_study(study), out, series, p),
         ),
-        "segment": ("segmenting heart and vessels", lambda p: workflow.segment(out, p)),
-        "tree": ("tracing and measuring", lambda p: workflow.tree(out, p)),
+        "segment": (
+            "segmenting heart and vessels",
+            lambda p: workflow.segment(out, p, weights),
+        ),
+        "tree": ("tracing and measuring", lambda p: workflow.tree(out, p, weights)),
         "solve": ("solving the flow", lambda p: workflow.solve(out, known, p)),
         "report": ("meshes and report", lambda p: workflow.report(out, p)),
     }
@@ -206,36 +185,51 @@ def _go_through(
         print(RUO)
 
 
-def _check_settings(
-    first: str, series: str | None, patient_file: Path | None, flags: dict[str, object]
-) -> None:
-    """Refuse what is unknown, and what would silently have no effect."""
-    if first not in STAGES:
-        raise ConfigError(f"--from {first!r}: no such stage; choose one of {', '.join(STAGES)}")
-    if series is not None and first != "scan":
-        raise ConfigError(f"--series has no effect with --from {first}; leave one of them out")
-    given = patient_file is not None or any(v is not None for v in flags.values())
-    if given and first == "report":
-        raise ConfigError("what is known of the patient acts on the flow; use --from solve")
-
-
 def _check_weights(weights: Path | None, first: str) -> None:
-    """Refuse own weights where no network that can be adapted has its turn."""
-    if weights is not None and first in STAGES and first not in STAGES[:2]:
-        message = f"--weights has no effect with --from {first}; leave one of them out"
-        raise ConfigError(message)
+    check_weights(weights, first)
+    for flag in weights_flags(weights):
+        print(f"warning: {flag.message}")
 
 
-def _warn_of(weights: Path | None) -> None:
-    message = None if weights is None else weights_warning(weights)
-    if message:
-        print(f"warning: {message}")
+@app.command(epilog=RUO)
+def batch(
+    studies: Annotated[
+        Path, typer.Argument(help="Folder of studies, or a list of them (.csv, .tsv).")
+    ],
+    out: Out,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; default: this machine.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Cases at once here; default: what fits.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of each case; default: its share of the cores.")
+    ] = None,
+    time_limit_min: Annotated[float, typer.Option(min=0.01, help="Of each case.")] = 60.0,
+    memory_limit_gb: Annotated[float, typer.Option(min=0.01, help="Of each case.")] = 6.0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do cases again that failed before.")
+    ] = False,
+    patient: Annotated[
+        Path | None, typer.Option(help="Patient file, TOML: what holds for all.")
+    ] = None,
+    weights: Weights = None,
+) -> None:
+    """Analyse many studies; started again, it goes on where it was."""
 
+    def work() -> None:
+        from ffr.batch.one_case import Limits
+        from ffr.batch.verb import BatchSettings, run_batch
 
-def _given(study: Path | None) -> Path:
-    if study is None:
-        raise ConfigError("a study is needed to read a scan")
-    return study
+        limits = Limits(60.0 * time_limit_min, round(1000.0 * memory_limit_gb), threads)
+        settings = BatchSettings(limits, scheduler, workers, retry_failed, patient, weights)
+        sys.exit(run_batch(studies, out, settings))
+
+    code = guarded(None, work)
+    if code >= INTERRUPTED:
+        print("ffr: finished cases are kept; the same command goes on", file=sys.stderr)
+    _end(code)
 
 
 @app.command(epilog=RUO)
@@ -243,9 +237,8 @@ def segment(study: Study, out: Out, series: Series = None, weights: Weights = No
     """Read a study; label heart and vessels."""
 
     def work() -> None:
-        with own_weights(weights):
-            _warn_of(weights)
-            _run_stages(study, out, "scan", series, None, {}, "segment")
+        _check_weights(weights, "scan")
+        _run_stages(study, out, "scan", series, None, {}, "segment", weights)
 
     _guarded(out, work)
 
@@ -429,7 +422,7 @@ def pulse(
         from ffr.pulse.verb import Outputs, pulse_file
 
         settings = PulseSettings(model, side, inlet, solver, tuple(at or ()))
-        known = _patient(patient, flags)
+        known = known_patient(patient, flags)
         print("\n".join(pulse_file(file, settings, known, Outputs(json, csv, picture))))
 
     _guarded(None, work)
@@ -468,20 +461,29 @@ def phantom(
     burden: Annotated[
         float, typer.Option(min=0, max=20, help="Mean number of stenoses; 0: healthy.")
     ] = 2.5,
+    varied: Annotated[
+        bool,
+        typer.Option(help="Draw rare anatomy, further disease, stents, leads, bright veins."),
+    ] = False,
 ) -> None:
     """Make a virtual patient: a DICOM study and the truth about it."""
 
     def work() -> None:
-        _make_phantom(out, seed, burden, None)
+        _make_phantom(out, seed, burden, None, varied)
 
     _guarded(out, work)
 
 
 def _make_phantom(
-    out: Path, seed: int, burden: float, plans: tuple[LesionPlan, ...] | None
+    out: Path,
+    seed: int,
+    burden: float,
+    plans: tuple[LesionPlan, ...] | None,
+    varied: bool = False,
 ) -> tuple[TrueLesion, ...]:
     from ffr import workflow
     from ffr.patient import Patient
+    from ffr.phantom.features import COMMON
     from ffr.phantom.patient import virtual_patient
     from ffr.phantom.study import (
         clinical_imaging,
@@ -499,7 +501,7 @@ def _make_phantom(
         raise ConfigError("the folder holds a patient who is not virtual; give another --out")
     with prepared(out), claimed(out), bars(progress_page()) as opened:
         moved = opened("virtual patient")
-        patient = virtual_patient(seed, burden, plans)
+        patient = virtual_patient(seed, burden, plans, COMMON if varied else None)
         truth = true_lesions(patient, Patient())
         imaging, grid = clinical_imaging(seed), scan_grid(patient)
         with workflow.replaced_folder(out / "study") as folder:
@@ -537,6 +539,9 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     ship: Annotated[bool, typer.Option(help="Replace the shipped weights when done.")] = False,
+    anew: Annotated[
+        bool, typer.Option(help="Begin with random weights where the recipe goes on.")
+    ] = False,
     finetune: Annotated[
         Path | None, typer.Option(help="Adapt to this folder of scans with labels.")
     ] = None,
@@ -573,9 +578,9 @@ def train(
 
     def work() -> None:
         if finetune is not None:
-            _adapt(finetune, (network, runs, ship), steps, threads, asked)
+            _adapt(finetune, (network, runs, ship or anew), steps, threads, asked)
         else:
-            _train(network, runs or Path("runs"), steps, threads, ship, asked)
+            _train(network, runs or Path("runs"), steps, threads, (ship, anew), asked)
 
     code = reported(work)
     if code == INTERRUPTED:
@@ -584,8 +589,8 @@ def train(
 
 
 def _train(
-    network: str | None, runs: Path, steps: int | None, threads: int, ship: bool,
-    asked: dict[str, Any],
+    network: str | None, runs: Path, steps: int | None, threads: int,
+    ship_anew: tuple[bool, bool], asked: dict[str, Any],
 ) -> None:  # fmt: skip
     for name, value in asked.items():
         if value is not None:
@@ -596,7 +601,7 @@ def _train(
         raise ConfigError("--runs is a file; give a folder")
     from ffr.segmentation.recipes import train_network  # heavy: after the check
 
-    path = train_network(network, runs, steps, threads, ship)
+    path = train_network(network, runs, steps, threads, *ship_anew)
     print(f"{network}: {path.name}")
 
 
@@ -608,7 +613,9 @@ def _adapt(
     if network not in (None, "vessel"):
         raise ConfigError(f"only the vessel network is adapted to scans, not {network!r}")
     if runs is not None or ship:
-        raise ConfigError("--runs and --ship have no effect with --finetune; give --out")
+        raise ConfigError(
+            "--runs, --ship and --anew have no effect with --finetune; give --out"
+        )
     out = asked.pop("--out")
     if not isinstance(out, Path):
         raise ConfigError("--finetune needs a folder for the weights; give one with --out")

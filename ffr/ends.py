@@ -94,7 +94,7 @@ def _missing(c: CoronaryTree) -> Iterator[Flag]:
         if name not in c.names:
             message = (
                 f"no {name} was found; it may be occluded where it begins, spring from another "
-                "place, or be lost in the image"
+                "place, or not have been seen"
             )
             place = replace(place_of(c, at), vessel=name, segment=None)
             yield Flag("vessel-missing", message, place)
@@ -116,7 +116,7 @@ def _stumps(c: CoronaryTree) -> Iterator[Flag]:
         place = place_of(c, int(end))
         message = (
             f"the {place.vessel} ends {s[end]:.0f} mm from the {c.side} ostium while still "
-            f"{2 * radius:.1f} mm wide; it may be occluded there, or lost in the image"
+            f"{2 * radius:.1f} mm wide; it may go on unseen, or be occluded there"
         )
         yield Flag("vessel-stump", message, place)
 

@@ -12,8 +12,6 @@ from ffr.patient import Patient
 from ffr.physiology import Assumption, InputSpread, Physiology
 from solvers.blood import Blood
 
-GIVEN_LOG_SD = 0.10  # of a flow or a response that the user measured
-
 
 def personal(settings: Physiology, patient: Patient) -> Physiology:
     """Return the constants with those that the patient file replaces."""
@@ -22,8 +20,8 @@ def personal(settings: Physiology, patient: Patient) -> Physiology:
         if getattr(patient, name) is not None:
             changes[name] = getattr(patient, name)
     for name, field, spread in (
-        ("venous_pressure_mmhg", "venous_pressure_mmhg", 2.0),
-        ("hyperaemic_response", "response", GIVEN_LOG_SD),
+        ("venous_pressure_mmhg", "venous_pressure_mmhg", settings.venous_pressure_mmhg.spread),
+        ("hyperaemic_response", "response", settings.given_flow_log_sd.typical),
         ("split_exponent", "split_exponent", settings.split_exponent.spread),
     ):
         given = getattr(patient, name)
@@ -147,7 +145,7 @@ def input_spread(
 
 def _flow_log_sd(patient: Patient, lv_mass_g: float | None, settings: Physiology) -> float:
     if patient.resting_flow_ml_min is not None:
-        return GIVEN_LOG_SD
+        return settings.given_flow_log_sd.typical
     if settings.flow_rule == "morphometry":
         return settings.rest_ml_min_per_calibre.spread
     if patient.lv_mass_g is not None:

@@ -15,8 +15,18 @@ from ffr.errors import ConfigError
 from ffr.flags import Flag
 from ffr.lumen_error import LumenError
 from ffr.physiology import Assumption
+from ffr.reasons import (
+    OCCLUDED,
+    gradable,
+    not_analysed,
+    of_vessel,
+    readable_throat,
+    reason,
+    stretches,
+)
 from ffr.result import (
     RESEARCH_USE_ONLY,
+    SCHEMA_VERSION,
     AssumptionEntry,
     FlagEntry,
     FlagPlace,
@@ -25,7 +35,6 @@ from ffr.result import (
     InputSummary,
     LesionResult,
     ModelFile,
-    NotAnalysed,
     Result,
     SegmentResult,
     Side,
@@ -42,6 +51,7 @@ from meshes.tree import CoronaryTree, path_length_mm, sections
 from solvers.errors import ConvergenceError
 from solvers.occlusion import occluded
 from solvers.solution import FlowSolution
+from solvers.unreadable import cause
 
 # SCCT coronary segmentation (Leipsic et al., J Cardiovasc Comput Tomogr 2014;8:342-358)
 SEGMENT_NAMES = {
@@ -51,10 +61,8 @@ SEGMENT_NAMES = {
     13: "mid and distal LCx", 14: "second obtuse marginal", 15: "L-PDA", 16: "R-PLB",
     17: "ramus intermedius", 18: "L-PLB",
 }  # fmt: skip
-TOO_SMALL = "lumen below the modelled size"
 # Of the healthy diameter at narrowings: see `python -m validation reference`
 REFERENCE_SD_PERCENT = 6.0
-OCCLUDED = "occluded: nothing is known to flow behind a closed lumen"
 
 
 def build_result(
@@ -121,6 +129,7 @@ def build_result(
     numbers = lesion_numbers(coronaries, lesions)
     order = _left_first(coronaries)
     runs: list[SegmentResult] = []
+    graded: list[LesionResult] = []
     vessels: list[VesselResult] = []
     stenoses: list[LesionResult] = []
     for t in order:
@@ -132,15 +141,17 @@ def build_result(
             for x in found
         ]
         stenoses += here
+        graded += [x for x in here if readable_throat(coronary, x.throat_point)]
         runs += list(_segments(coronary, solutions[t], mask, s_mm))
         vessels += list(
             _vessels(coronary, solutions[t], mask, s_mm, aortic_pressure_mmhg, here, spreads[t])
         )
     warnings = tuple(map(_flag, flags))
     shut = [name for coronary in coronaries for name in _closed(coronary)]
+    seen = {name for coronary in coronaries for name in gradable(coronary)}
     created = datetime.now(UTC) if created is None else created.astimezone(UTC)
     return Result(
-        schema_version="1.2",
+        schema_version=SCHEMA_VERSION,
         research_use_only=RESEARCH_USE_ONLY,
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         code_version=__version__,
@@ -157,11 +168,12 @@ def build_result(
         lv_mass_g=lv_mass_g,
         aortic_pressure_mmhg=float(aortic_pressure_mmhg),
         image_quality=image_quality or ImageQuality(),
-        suggested_cad_rads=suggested_cad_rads(stenoses, vessels, warnings, shut),
+        suggested_cad_rads=suggested_cad_rads(graded, vessels, warnings, shut, seen),
         lesions=tuple(stenoses),
         segments=tuple(runs),
         vessels=tuple(vessels),
-        not_analysed=tuple(_not_analysed(coronaries, vessels)),
+        unreadable=tuple(stretches(coronaries)),
+        not_analysed=tuple(not_analysed(coronaries, vessels)),
         timings=tuple(Timing(stage=n, duration_s=t) for n, t in (timings_s or {}).items()),
     )
 
@@ -260,7 +272,7 @@ def _lesion(
 ) -> LesionResult:
     point, distance = int(distal[0]), float(distal[1])
     here = [lesion.start, lesion.throat, lesion.end, point]
-    shown, reason = bool(analysed[here].all()), _reason(coronary, here)
+    shown, why = bool(analysed[here].all()), reason(coronary, here)
     ffr = float(pressure_mmhg[point] / aortic_pressure_mmhg) if shown else None
     drop = float(pressure_mmhg[lesion.start] - pressure_mmhg[lesion.end]) if shown else None
     segment, segment_name = _segment(coronary, lesion.throat)
@@ -284,13 +296,13 @@ def _lesion(
         **_interval(spread, point if shown else None),
         influences=_influences(spread, point) if shown else (),
         distance_used_mm=distance if shown else None,
-        state="occluded" if reason == OCCLUDED else ffr_state(ffr),
+        state="occluded" if why == OCCLUDED else ffr_state(ffr),
         pressure_drop_mmhg=drop,
         start_point=int(lesion.start),
         throat_point=int(lesion.throat),
         end_point=int(lesion.end),
         distal_point=point if shown else None,
-        not_analysed_reason=None if shown else reason,
+        not_analysed_reason=None if shown else why,
     )
 
 
@@ -308,11 +320,6 @@ def _stenosis_ends(coronary: CoronaryTree, lesion: Lesion) -> dict[str, float | 
         float(np.sqrt(own**2 + shared**2 + (REFERENCE_SD_PERCENT / 100.0) ** 2)),
     )
     return dict(zip(names, ends, strict=True))
-
-
-def _reason(coronary: CoronaryTree, points: Sequence[int]) -> str:
-    """Return why there is no FFR at some of the points, where there is none."""
-    return OCCLUDED if occluded(coronary.tree)[points].any() else TOO_SMALL
 
 
 def _interval(spread: Uncertainty | None, point: int | None) -> dict[str, float | None]:
@@ -372,7 +379,7 @@ def _segments(
             pressure_drop_mmhg=inlet - outlet if shown else None,
             flow_ml_min=flow if shown else None,
             resistance_mmhg_min_ml=(inlet - outlet) / flow if shown and flow > 0 else None,
-            not_analysed_reason=None if shown else _reason(coronary, [second]),
+            not_analysed_reason=None if shown else reason(coronary, [second]),
         )
 
 
@@ -390,7 +397,9 @@ def _vessels(
         points = np.flatnonzero(coronary.branch == branch)
         shown = points[analysed[points]]
         numbers = np.unique(coronary.segment[points])
-        lowest = int(shown[np.argmin(solution.pressure_mmhg[shown])]) if shown.size else None
+        lowest = None
+        if shown.size and cause(coronary, points) is None:  # lower values may be hidden
+            lowest = int(shown[np.argmin(solution.pressure_mmhg[shown])])
         interval = _interval(spread, lowest)
         upstream = max(int(coronary.tree.parent[first]), 0)
         yield VesselResult(
@@ -409,27 +418,8 @@ def _vessels(
             lowest_ffr_low=interval["ffr_low"],
             lowest_ffr_high=interval["ffr_high"],
             lesions=tuple(x.id for x in lesions if coronary.branch[x.throat_point] == branch),
+            not_analysed_reason=of_vessel(coronary, points, analysed),
         )
-
-
-def _not_analysed(
-    coronaries: Sequence[CoronaryTree], vessels: Sequence[VesselResult]
-) -> Iterator[NotAnalysed]:
-    for side in ("left", "right"):
-        if side not in {coronary.side for coronary in coronaries}:
-            yield NotAnalysed(
-                what=f"{side} coronary tree", reason="it was not found in this scan"
-            )
-    by_side = {coronary.side: coronary for coronary in coronaries}
-    for vessel in vessels:
-        coronary = by_side[vessel.side]
-        own = np.flatnonzero(coronary.branch == coronary.names.index(vessel.vessel))
-        reason = _reason(coronary, own.tolist())
-        if vessel.analysed_end_mm is None:
-            yield NotAnalysed(what=vessel.vessel, reason=reason)
-        elif vessel.analysed_end_mm < vessel.end_mm:
-            stretch = f"{vessel.vessel} beyond {vessel.analysed_end_mm:.0f} mm from the ostium"
-            yield NotAnalysed(what=stretch, reason=reason)
 
 
 def _input_summary(scan: Scan) -> InputSummary:

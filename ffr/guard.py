@@ -14,9 +14,11 @@ from ffr.errors import ConfigError, StudyError
 from ffr.partial import remove_partial
 from ffr.supervise import INTERRUPTED, supervised, without_paths
 from meshes.errors import GeometryError
-from solvers.errors import ConvergenceError
+from solvers.errors import ConvergenceError, NetworkError
 
 NO_MEMORY = "out of memory; a scan needs about 6 GB free"
+NO_WORKER = "a worker process was ended by the system, most likely out of memory; free some"
+MISTAKES = (ConfigError, StudyError, GeometryError, ConvergenceError, NetworkError, OSError)
 SUFFIXES = (".toml", ".json", ".html", ".vtp", ".vtu", ".stl", ".swc", ".nrrd", ".dcm", ".zip")
 
 
@@ -84,18 +86,26 @@ def reported(work: Callable[[], None]) -> int:
     """Run `work`; a user's mistake is one line and exit code 2."""
     try:
         work()
-    except (ConfigError, StudyError, GeometryError, ConvergenceError, OSError) as error:
+    except MISTAKES as error:
         return _refused(_one_line(error))
     except MemoryError:
         return _refused(NO_MEMORY)
     except RuntimeError as error:  # what torch raises, without importing torch
-        if "out of memory" not in str(error) and "allocate memory" not in str(error):
+        if (message := _starved(str(error))) is None:
             raise
-        return _refused(NO_MEMORY)
+        return _refused(message)
     except KeyboardInterrupt:
         _say("ffr: interrupted")
         return INTERRUPTED
     return 0
+
+
+def _starved(text: str) -> str | None:
+    """Return what to say where torch found no memory, None for other errors."""
+    if "out of memory" in text or "allocate memory" in text:
+        return NO_MEMORY
+    gone = "is killed by signal" in text or "exited unexpectedly" in text
+    return NO_WORKER if gone and text.startswith("DataLoader worker") else None
 
 
 def _say(text: str) -> None:

@@ -1,35 +1,20 @@
-"""Which folder of own weights comes before the shipped ones? Knows no network, only files."""
+"""Which file of a folder holds the own weights of which network? Knows files only."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
 from pathlib import Path
 
 from ffr.errors import ConfigError
+from ffr.flags import Flag
 
 NETWORKS = ("anatomy", "vessel", "lumen")
-_FOLDER: ContextVar[Path | None] = ContextVar("own weights", default=None)
 
 
-@contextmanager
-def own_weights(folder: Path | None) -> Iterator[None]:
-    """Within this block networks are loaded from `folder` where it has them.
-
-    Raises
-    ------
-    ConfigError
-        A folder without weights.
-    """
-    if folder is not None:
-        check_own_weights(folder)
-    token = _FOLDER.set(folder)
-    try:
-        yield
-    finally:
-        _FOLDER.reset(token)
+def file_name(network: str) -> str:
+    """Return what the weights of a network are called."""
+    return f"{network}.safetensors"
 
 
 def check_own_weights(folder: Path) -> None:
@@ -49,24 +34,30 @@ def check_own_weights(folder: Path) -> None:
         raise ConfigError(message)
 
 
-def warning(folder: Path) -> str | None:
-    """Return what to say of weights that were not better than the shipped ones."""
-    with suppress(OSError, ValueError, AttributeError):
+def own_path(network: str, folder: Path) -> Path | None:
+    """Return the file of a network's own weights, None where the shipped ones are used.
+
+    Raises
+    ------
+    ConfigError
+        A folder without weights of any network.
+    """
+    check_own_weights(folder)
+    path = folder / file_name(network)
+    return path if path.is_file() else None
+
+
+def weights_flags(folder: Path | None) -> tuple[Flag, ...]:
+    """Return "weights-not-better" for weights that their own report does not recommend."""
+    if folder is None:
+        return ()
+    report = None
+    with suppress(OSError, ValueError):
         report = json.loads((folder / "report.json").read_text())
-        if report.get("recommended") is False:
-            return (
-                "these weights were not found better than the shipped ones; see their report.md"
-            )
-    return None
-
-
-def own_path(name: str) -> Path | None:
-    """Return the file of a network's own weights, None where the shipped ones are used."""
-    folder = _FOLDER.get()
-    path = None if folder is None else folder / file_name(name)
-    return path if path is not None and path.is_file() else None
-
-
-def file_name(name: str) -> str:
-    """Return what the weights of a network are called."""
-    return f"{name}.safetensors"
+    if not isinstance(report, dict) or report.get("recommended") is not False:
+        return ()
+    message = (
+        "the own weights of this run were not found better than the shipped ones; see the "
+        "report.md beside them"
+    )
+    return (Flag("weights-not-better", message),)

@@ -86,8 +86,12 @@ class Physiology:
         Left ventricular mass where none is measured.
     measured_mass_log_sd, given_mass_log_sd
         Spread of the logarithm of a mass measured in the scan, given by the user.
+    given_flow_log_sd
+        Spread of the logarithm of a resting flow or a response that the user measured.
     cuff_mmhg
         Systolic and diastolic where no cuff pressure is given.
+    heart_rate_bpm
+        Where none is given; for what happens within a beat.
     cuff_sd_mmhg, no_cuff_sd_mmhg, given_pressure_sd_mmhg
         Spread of mean pressure in hyperaemia: from a cuff, without one, given as such.
     venous_pressure_mmhg
@@ -143,7 +147,17 @@ class Physiology:
     given_mass_log_sd: Known = Known(
         0.05, 0.0, "normal", "reproducibility of magnetic resonance"
     )
+    given_flow_log_sd: Known = Known(
+        0.10,
+        0.0,
+        "normal",
+        "flow by PET repeats to 10 % within minutes (21 % from day to day), Kitkungvan, JACC "
+        "Cardiovasc Imaging 2017;10:565",
+    )
     cuff_mmhg: tuple[float, float] = (120.0, 80.0)
+    heart_rate_bpm: Known = Known(
+        72.0, 12.0, "normal", "mean of adults at rest, NHANES (Ostchega 2011)"
+    )
     cuff_sd_mmhg: Known = Known(
         7.0,
         0.0,

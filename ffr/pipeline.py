@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -13,21 +14,23 @@ from ffr.errors import StudyError
 from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag
 from ffr.naming import heart_frame, named_tree
+from ffr.own_weights import weights_flags
 from ffr.patient import Patient
 from ffr.physiology import Assumption, InputSpread, Physiology
 from ffr.quality import check_all
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.sharpness import scan_sharpness
+from ffr.stents import find_stents
 from ffr.tracing import trace
 from ffr.uncertainty import Confidence, propagate
 from ffr.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
-from ffr.wall_flags import wall_flags
+from ffr.wall_flags import unreadable_stents, wall_flags
 from meshes.arrays import AnyArray, Floats, Ints, ints
 from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
 from meshes.surface import Surface, lumen_surface, values_in_lumen, values_on_surface
-from meshes.tree import CoronaryTree
+from meshes.tree import CoronaryTree, path_length_mm, path_to
 from solvers.blood import Blood
 from solvers.calibrated import calibrate
 from solvers.errors import ConvergenceError
@@ -35,9 +38,11 @@ from solvers.methods import METHODS
 from solvers.occlusion import closed_beds, occluded, opened
 from solvers.sensitivity import ffr_gradient_per_mm2
 from solvers.solution import FlowSolution
+from solvers.unreadable import presumed_open, unreadable
 
 Progress = Callable[[float], None]
 READ_AT_MM = 20.0  # FFR is read this far distal to a lesion (PMC7977999)
+NEAREST_READ_MM = 10.0  # the same recommendation: 10 to 20 mm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +91,7 @@ class Findings:
     ffr
         Pressure over aortic pressure at each point, NaN where not analysed.
     analysed
-        True where the vessel is wide enough to be judged.
+        True where FFR is given: the vessel is wide enough, open and readable.
     lesions
         Stenoses.
     distal
@@ -99,26 +104,30 @@ class Findings:
     distal: tuple[tuple[tuple[int, float], ...], ...]
 
 
-def segment(scan: Scan, progress: Progress) -> Maps:
+def segment(scan: Scan, progress: Progress, weights: Path | None = None) -> Maps:
     """Label heart and vessels; refuse scans that cannot be analysed.
+
+    `weights` is a folder of own weights, which come before the shipped ones.
 
     Raises
     ------
     StudyError
         No heart, no contrast, no coronary origins, voxels too coarse.
+    ConfigError
+        Weights that cannot be used.
     """
     # torch is imported where it is needed: the other verbs start without it
     from ffr.segmentation.infer import map_heart, map_vessels, vessel_box
     from ffr.segmentation.weights import load_network
 
-    network = load_network("anatomy")
+    network = load_network("anatomy", folder=weights)
     heart = map_heart(scan.volume, network)
-    flags = check_all(scan, heart.labels)
+    flags = (*weights_flags(weights), *check_all(scan, heart.labels))
     progress(0.1)
     box = vessel_box(heart)
     if box is None:
         raise StudyError("heart-missing", "no heart was found; give the whole coronary CTA")
-    fine = load_network("vessel")
+    fine = load_network("vessel", folder=weights)
     vessels = map_vessels(
         scan.volume, heart, box, fine, lambda part: progress(0.1 + 0.9 * part)
     )
@@ -126,14 +135,17 @@ def segment(scan: Scan, progress: Progress) -> Maps:
 
 
 def extract_trees(
-    scan: Scan, heart: HeartMap, vessels: VesselMap, progress: Progress
-) -> tuple[tuple[CoronaryTree, ...], tuple[Flag, ...], dict[str, str]]:
-    """Trace, measure and name the coronary trees.
+    scan: Scan, heart: HeartMap, vessels: VesselMap, progress: Progress,
+    weights: Path | None = None,
+) -> tuple[tuple[CoronaryTree, ...], tuple[Flag, ...], dict[str, str]]:  # fmt: skip
+    """Trace, measure and name the coronary trees; `weights` as in `segment`.
 
     Raises
     ------
     StudyError
         No coronary artery was found.
+    ConfigError
+        Weights that cannot be used.
     """
     from ffr.segmentation.lumen import measure_lumen
     from ffr.segmentation.pruning import without_stubs, without_veins
@@ -141,7 +153,7 @@ def extract_trees(
 
     traced = trace(scan.volume, heart, vessels)
     progress(0.4)
-    network = load_network("lumen")
+    network = load_network("lumen", folder=weights)
     frame = heart_frame(heart.labels)
     seen = scan_sharpness(scan.volume, heart.labels, heart.blood_hu)
     trees: list[CoronaryTree] = []
@@ -151,8 +163,11 @@ def extract_trees(
         lumen = measure_lumen(scan.volume, raw, heart.blood_hu, seen, network)
         lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         named = named_tree(lumen.tree, side, frame, lumen.radius_sd_mm)
-        trees.append(replace(named, contours=lumen.contours))
-        walls += wall_flags(trees[-1], lumen.calcium_arc_deg, lumen.stent_probability)
+        arc, stent = lumen.calcium_arc_deg, lumen.stent_probability
+        stents = find_stents(scan.volume, named, arc, stent, seen, heart.blood_hu)
+        unread = unreadable_stents(stents)
+        trees.append(replace(named, contours=lumen.contours, unreadable=unread))
+        walls += wall_flags(trees[-1], arc, stents)
         progress(0.4 + 0.6 * (number + 1) / len(found))
     told = (*check_trees(trees, traced.flags), *walls)
     return tuple(trees), told, {"lumen": network.sha256}
@@ -166,6 +181,7 @@ def solve(
 ) -> Flow:
     """Solve steady hyperaemic flow in every tree, velocity profiles resolved.
 
+    Stretches whose lumen the scan does not show are presumed open (`solvers.unreadable`).
     A tree in which no laminar flow is found is solved with the lumped closure, and flagged.
 
     Raises
@@ -179,7 +195,7 @@ def solve(
     solutions, flags, lumped = [], [], []
     for number, (c, bed) in enumerate(zip(trees, beds, strict=True)):
         ends = (
-            c.tree,
+            presumed_open(c).tree,
             bed.inlet_pressure_mmhg,
             bed.outlet_resistance_mmhg_min_ml,
             bed.venous_pressure_mmhg,
@@ -202,18 +218,37 @@ def solve(
 
 
 def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -> Findings:
-    """Read FFR and lesions off the solved trees; behind occlusions there is no FFR."""
-    allowed = tuple(analysed(c.tree, c.reference_radius_mm) & ~occluded(c.tree) for c in trees)
+    """Read FFR and lesions off the solved trees.
+
+    There is no FFR behind occlusions, nor in and behind what the scan does not show.
+    """
+    allowed = tuple(
+        analysed(c.tree, c.reference_radius_mm) & ~occluded(c.tree) & ~unreadable(c)
+        for c in trees
+    )
     values = tuple(
         np.where(mask, s.pressure_mmhg / s.pressure_mmhg[0], np.nan)
         for mask, s in zip(allowed, solutions, strict=True)
     )
     lesions = tuple(find_lesions(c.tree, c.reference_radius_mm) for c in trees)
     distal = tuple(
-        tuple(distal_point(c.tree, c.reference_radius_mm, x, READ_AT_MM) for x in found)
-        for c, found in zip(trees, lesions, strict=True)
+        tuple(_read_at(c, x) for x in found) for c, found in zip(trees, lesions, strict=True)
     )
     return Findings(values, allowed, lesions, distal)
+
+
+def _read_at(c: CoronaryTree, lesion: Lesion) -> tuple[int, float]:
+    """Return where a lesion's FFR is read: before an unreadable stretch if that is not near."""
+    point, distance = distal_point(c.tree, c.reference_radius_mm, lesion, READ_AT_MM)
+    hidden = unreadable(c)
+    if not hidden[point]:
+        return point, distance
+    before = int(path_to(c.tree, point)[~hidden[path_to(c.tree, point)]][-1])
+    s = path_length_mm(c.tree)
+    least = s[lesion.end] + NEAREST_READ_MM
+    return (
+        (before, float(s[before] - s[lesion.end])) if s[before] >= least else (point, distance)
+    )
 
 
 def readings(findings: Findings) -> tuple[Ints, ...]:
@@ -261,7 +296,12 @@ def _without_closed(
     for c, bed in zip(trees, boundaries, strict=True):
         closed = closed_beds(c.tree, bed.outlet_resistance_mmhg_min_ml)
         beds.append(replace(bed, outlet_resistance_mmhg_min_ml=closed))
-    return tuple(replace(c, tree=opened(c.tree)) for c in trees), tuple(beds)
+    return tuple(_open(c) for c in trees), tuple(beds)
+
+
+def _open(c: CoronaryTree) -> CoronaryTree:
+    c = presumed_open(c)
+    return replace(c, tree=opened(c.tree))
 
 
 def lumen_filling(

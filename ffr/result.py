@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION: Literal["1.3"] = "1.3"
 RESEARCH_USE_ONLY = "Research use only. Not a medical device. Not for diagnosis."
 
 Side = Literal["left", "right"]
@@ -190,7 +190,7 @@ class LesionResult(Model):
     computed."""
     distance_used_mm: float | None
     """Distance from the lesion's end to where ffr_distal was read, mm: 20 or, where the
-    modelled vessel ends sooner, less; null when not analysed."""
+    analysed vessel ends sooner, less; null when not analysed."""
     state: State
     """ffr_distal in words, judged on two decimals; occluded: it would be read behind a closed
     lumen, where no flow is known and no FFR exists."""
@@ -292,13 +292,16 @@ class VesselResult(Model):
     """Flow entering the vessel, ml/min; null when not analysed."""
     lowest_ffr_not_for_decision: float | None
     """Lowest FFR anywhere in the vessel; not for decision (a value at the tip of a vessel
-    overstates ischaemia); null when not analysed."""
+    overstates ischaemia); null when not analysed, or when part of the vessel is not
+    analysable."""
     lowest_ffr_low: float | None
     """Lower end of the 95 % interval of that lowest FFR; null when not computed."""
     lowest_ffr_high: float | None
     """Upper end of that interval."""
     lesions: tuple[int, ...]
     """The ids of its lesions."""
+    not_analysed_reason: str | None
+    """Why part of the vessel, or all of it, has no FFR; null when all of it has one."""
 
 
 class CadRadsChance(Model):
@@ -353,6 +356,22 @@ class CadRads(Model):
     """Elements of CAD-RADS 2.0 that are not measured."""
 
 
+class UnreadableStretch(Model):
+    """A stretch whose lumen the scan does not show. It, what lies behind it and what branches
+    off there have no FFR; for the flow in the rest of the tree it is presumed open."""
+
+    reason: str
+    """Why, such as "stent of 2.5 mm"."""
+    side: Side
+    """Coronary tree: "left" or "right"."""
+    vessel: str
+    """Vessel name."""
+    from_mm: float
+    """Path length from the ostium to its beginning, mm."""
+    to_mm: float
+    """Path length from the ostium to its end, mm."""
+
+
 class NotAnalysed(Model):
     """Something that a reader would expect and that has no FFR."""
 
@@ -374,7 +393,7 @@ class Timing(Model):
 class Result(Model):
     """All that one analysis found."""
 
-    schema_version: Literal["1.2"]
+    schema_version: Literal["1.3"]
     """Version of this format."""
     research_use_only: str
     """The statement that goes with every number here."""
@@ -410,6 +429,8 @@ class Result(Model):
     """Unbranched runs, parents before children."""
     vessels: tuple[VesselResult, ...]
     """Named vessels, parents before children."""
+    unreadable: tuple[UnreadableStretch, ...]
+    """Stretches that are not analysable, left tree first."""
     not_analysed: tuple[NotAnalysed, ...]
     """What has no FFR, and why."""
     timings: tuple[Timing, ...]

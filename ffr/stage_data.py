@@ -21,7 +21,7 @@ from ffr.uncertainty import Confidence, Uncertainty
 from meshes.arrays import AnyArray
 from meshes.contours import Contours
 from meshes.resample import from_itk, to_itk
-from meshes.tree import CoronaryTree, VesselTree
+from meshes.tree import CoronaryTree, Unreadable, VesselTree
 from meshes.volume import Volume
 from solvers.solution import FlowSolution
 
@@ -144,7 +144,9 @@ def save_trees(
                 arrays[f"{c.side}_contour_{name}"] = getattr(c.contours, name)
     np.savez(folder / "trees.npz", **arrays)  # type: ignore[arg-type]
     names = {c.side: list(c.names) for c in trees}
-    save_facts(folder, {"names": names, "flags": flags_as_json(flags), "models": models})
+    unreadable = {c.side: [asdict(x) for x in c.unreadable] for c in trees}
+    facts = {"names": names, "unreadable": unreadable, "models": models}
+    save_facts(folder, {**facts, "flags": flags_as_json(flags)})
 
 
 def load_trees(out: Path) -> tuple[tuple[CoronaryTree, ...], dict[str, Any]]:
@@ -169,6 +171,8 @@ def load_trees(out: Path) -> tuple[tuple[CoronaryTree, ...], dict[str, Any]]:
                     tuple(names),
                     segment,
                     _contours(data, side),
+                    # runs of older versions have none
+                    tuple(Unreadable(**x) for x in facts.get("unreadable", {}).get(side, [])),
                 )
             )
     return tuple(trees), facts

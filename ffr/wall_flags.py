@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ffr.ends import place_of
 from ffr.flags import Flag
-from meshes.arrays import AnyArray, Floats, Ints
-from meshes.tree import CoronaryTree, path_length_mm
+from ffr.stents import Stent, long_stretches
+from meshes.arrays import Floats
+from meshes.tree import CoronaryTree, Unreadable, path_length_mm
 
 HEAVY_DEGREES = 180.0  # of calcium around the lumen: beyond, its edge is a guess
 HEAVY_MM = 2.0
-STENT_PROBABILITY, STENT_MM = 0.5, 5.0  # stents are 8 to 40 mm long
-NARROW_STENT_MM = 3.0  # below, CT does not show the lumen (SCCT; segmentation reference)
-GAP_MM = 3.0  # a shorter interruption belongs to it
 
 
 def wall_flags(
-    coronary: CoronaryTree, calcium_arc_deg: Floats, stent: Floats
+    coronary: CoronaryTree, calcium_arc_deg: Floats, stents: Sequence[Stent]
 ) -> tuple[Flag, ...]:
     """Return "calcium-heavy", "stent" and "stent-narrow" flags, each where it begins.
 
@@ -27,44 +27,41 @@ def wall_flags(
         The named tree.
     calcium_arc_deg
         Arc of calcium around the lumen at each point, shape (n,).
-    stent
-        Probability of a stent, shape (n,).
+    stents
+        Those that were found in it.
     """
     s = path_length_mm(coronary.tree)
+    heavy = np.array(calcium_arc_deg > HEAVY_DEGREES)
+    for stent in stents:  # its metal is no calcium
+        number = coronary.names.index(stent.vessel)
+        near = (s >= stent.start_mm - HEAVY_MM) & (s <= stent.end_mm + HEAVY_MM)
+        heavy[near & (coronary.branch == number)] = False
     flags = []
     for number, name in enumerate(coronary.names):
         own = np.flatnonzero(coronary.branch == number)
-        if not own.size:
-            continue
-        origin = s[own].min()
-        heavy = calcium_arc_deg > HEAVY_DEGREES
-        for first, last in _stretches(own, heavy, s, HEAVY_MM):
-            where = f"{name}, {s[first] - origin:.0f} to {s[last] - origin:.0f} mm"
-            message = (
-                f"heavy calcium in the {where} from its origin; the lumen there is a guess"
-            )
+        for first, last in long_stretches(own, heavy, s, HEAVY_MM):
+            where = _where(coronary, name, float(s[first]), float(s[last]))
+            message = f"heavy calcium in the {where}; the lumen there is a guess"
             flags.append(Flag("calcium-heavy", message, place_of(coronary, first)))
-        for first, last in _stretches(own, stent > STENT_PROBABILITY, s, STENT_MM):
-            inside = own[(s[own] >= s[first]) & (s[own] <= s[last])]
-            wide_mm = 2.0 * float(np.median(coronary.tree.radius_mm[inside]))
-            narrow = wide_mm < NARROW_STENT_MM
-            verdict = "under 3 mm: not analysable" if narrow else "its lumen is uncertain"
-            where = f"{name}, {s[first] - origin:.0f} to {s[last] - origin:.0f} mm"
-            message = (
-                f"a stent of about {wide_mm:.1f} mm in the {where} from its origin; {verdict}"
-            )
-            name_of = "stent-narrow" if narrow else "stent"
-            flags.append(Flag(name_of, message, place_of(coronary, first)))
+        for stent in (x for x in stents if x.vessel == name):
+            verdict = "under 3 mm: not analysable" if stent.narrow else "its lumen is uncertain"
+            where = _where(coronary, name, stent.start_mm, stent.end_mm)
+            message = f"a stent of about {stent.diameter_mm:.1f} mm in the {where}; {verdict}"
+            name_of = "stent-narrow" if stent.narrow else "stent"
+            flags.append(Flag(name_of, message, place_of(coronary, stent.first)))
     return tuple(flags)
 
 
-def _stretches(
-    own: Ints, marked: AnyArray, s: Floats, least_mm: float
-) -> list[tuple[int, int]]:
-    """Return first and last point of each marked stretch of a vessel that is long enough."""
-    here = own[marked[own]]
-    if not here.size:
-        return []
-    here = here[np.argsort(s[here])]
-    parts = np.split(here, np.flatnonzero(np.diff(s[here]) > GAP_MM) + 1)
-    return [(int(p[0]), int(p[-1])) for p in parts if s[p[-1]] - s[p[0]] >= least_mm]
+def _where(coronary: CoronaryTree, vessel: str, start_mm: float, end_mm: float) -> str:
+    own = coronary.branch == coronary.names.index(vessel)
+    origin = float(path_length_mm(coronary.tree)[own].min())
+    return f"{vessel}, {start_mm - origin:.0f} to {end_mm - origin:.0f} mm from its origin"
+
+
+def unreadable_stents(stents: Sequence[Stent]) -> tuple[Unreadable, ...]:
+    """Return the stents whose lumen CT does not show, as stretches without FFR."""
+    return tuple(
+        Unreadable(f"stent of {x.diameter_mm:.1f} mm", x.vessel, x.start_mm, x.end_mm)
+        for x in stents
+        if x.narrow
+    )

@@ -36,6 +36,7 @@ from meshes.export import write_surface, write_volume_mesh
 from meshes.io import write_forest
 from meshes.tree import CoronaryTree, path_length_mm
 from meshes.writing import replacing
+from solvers.unreadable import unreadable
 
 Progress = Callable[[float], None]
 
@@ -57,20 +58,20 @@ def read_scan(study: Path, out: Path, series: str | None, progress: Progress) ->
         progress(1.0)
 
 
-def segment(out: Path, progress: Progress) -> None:
-    """Label heart and vessels of the scan."""
+def segment(out: Path, progress: Progress, weights: Path | None = None) -> None:
+    """Label heart and vessels of the scan; own weights come before the shipped ones."""
     scan = stage_data.load_scan(out)
     with _stage(out, "segment") as folder:
-        maps = pipeline.segment(scan, progress)
+        maps = pipeline.segment(scan, progress, weights)
         stage_data.save_maps(folder, maps.heart, maps.vessels, maps.flags, maps.models)
 
 
-def tree(out: Path, progress: Progress) -> None:
-    """Extract the coronary trees from scan and labels."""
+def tree(out: Path, progress: Progress, weights: Path | None = None) -> None:
+    """Extract the coronary trees from scan and labels; `weights` as in `segment`."""
     scan = stage_data.load_scan(out)
     heart, vessels, _ = stage_data.load_maps(out)
     with _stage(out, "tree") as folder:
-        trees, flags, models = pipeline.extract_trees(scan, heart, vessels, progress)
+        trees, flags, models = pipeline.extract_trees(scan, heart, vessels, progress, weights)
         stage_data.save_trees(folder, trees, flags, models)
 
 
@@ -215,7 +216,8 @@ def save_tree(
                 "ffr_high": spread.ffr_high + unknown,
                 "probability_below_0_80": spread.probability + unknown,
                 **decides[t],
-                "pressure_mmhg": s.pressure_mmhg,
+                "analysable": np.isfinite(ffr).astype(np.int64),
+                "pressure_mmhg": np.where(unreadable(c), np.nan, s.pressure_mmhg),
                 "flow_ml_min": s.flow_ml_min,
                 "reference_radius_mm": c.reference_radius_mm,
                 "radius_sd_mm": c.radius_sd_mm,

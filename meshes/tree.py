@@ -48,6 +48,26 @@ class VesselTree:
         return self.parent.size
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A stretch of vessel whose lumen the scan does not show.
+
+    Parameters
+    ----------
+    reason
+        Why, in words that follow "not analysable: ", such as "stent of 2.5 mm".
+    vessel
+        Name of the vessel.
+    from_mm, to_mm
+        Path length from the inlet of the tree.
+    """
+
+    reason: str
+    vessel: str
+    from_mm: float
+    to_mm: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CoronaryTree:
     """A vessel tree that knows its anatomy.
@@ -71,11 +91,14 @@ class CoronaryTree:
         SCCT segment number (1 to 18) of each point, 0 where none applies, shape (n,).
     contours
         Outline of the lumen at each point; None where all that is known is the radius.
+    unreadable
+        Stretches whose radius is a guess: nothing behind their beginning has an FFR.
 
     Raises
     ------
     GeometryError
-        An array does not fit the tree, a branch without a name.
+        An array does not fit the tree, a branch without a name, an unreadable stretch of a
+        vessel that is not there.
     """
 
     tree: VesselTree
@@ -86,6 +109,7 @@ class CoronaryTree:
     names: tuple[str, ...]
     segment: Ints
     contours: Contours | None = None
+    unreadable: tuple[Unreadable, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("radius_sd_mm", "reference_radius_mm"):
@@ -111,6 +135,13 @@ class CoronaryTree:
                 f"there are {len(self.names)} names"
             )
             raise GeometryError(message)
+        for stretch in self.unreadable:
+            if stretch.vessel not in self.names or not stretch.from_mm <= stretch.to_mm:
+                message = (
+                    f"unreadable stretch of the {stretch.vessel} from {stretch.from_mm:g} to "
+                    f"{stretch.to_mm:g} mm, the vessels are {', '.join(self.names)}"
+                )
+                raise GeometryError(message)
 
 
 def _check_tree(tree: VesselTree) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong in a solve."""
+"""What can go wrong in a solve, and what can be wrong with what is to be solved."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ class ConvergenceError(RuntimeError):
     def __init__(self, message: str, *points: int) -> None:
         super().__init__(message.format(*points) if points else message)
         self.message, self.points = message, points
+
+
+class NetworkError(ValueError):
+    """A lumped network that cannot be solved as it is described; one line, names the block."""
 
 
 @contextmanager

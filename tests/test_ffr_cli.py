@@ -359,7 +359,7 @@ def test_a_fault_of_ours_is_a_traceback_and_no_exit_code_2(out):
 
 STUCK = """
 import ctypes, sys, numpy, ffr.workflow, ffr.stages
-def segment(out, progress):
+def segment(out, *_):
     with ffr.stages.stage_files(out, "segment") as folder:
         (folder / "heart.nrrd").write_text("half")
         sys.stdout.write("at work" + chr(10))

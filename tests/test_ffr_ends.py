@@ -1,5 +1,6 @@
 """Trees that end too early, miss a vessel or break: each failure with its name and place."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +64,7 @@ def test_a_main_vessel_cut_short_is_a_stump_with_its_place(patient, side, name):
     end = c.tree.points_mm[of(c, name) & (path_length_mm(c.tree) <= at)][-1]
     assert flag.place.point_mm == pytest.approx(tuple(end))
     assert f"the {name} ends {flag.place.position_mm:.0f} mm from the {side}" in flag.message
+    assert not re.search("scan|image", flag.message)  # true of masks too
 
 
 @pytest.mark.parametrize("name", ["LAD", "LCx"])
@@ -70,6 +72,7 @@ def test_a_missing_main_vessel_is_told_where_it_should_begin(patient, name):
     found = check_trees((kept(patient.left, ~of(patient.left, name)),))
     (flag,) = [x for x in found if x.name == "vessel-missing"]
     assert flag.place.vessel == name
+    assert not re.search("scan|image", flag.message)  # true of masks too
     trunk = patient.left.tree.points_mm[of(patient.left, "LM")][-1]
     assert flag.place.point_mm == pytest.approx(tuple(trunk))
 

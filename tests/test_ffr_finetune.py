@@ -1,24 +1,31 @@
-"""Adapting to labelled scans: layouts, checks, what labels teach, resumption, the report."""
+"""Adapting to labelled scans: what labels teach, resumption, the report, the weights."""
 
 import hashlib
 import json
 import math
-import shutil
 
 import numpy as np
 import pytest
-import SimpleITK
 import torch
-from command_line import SECRET, ffr, refused
-from torch import nn
+from command_line import SECRET, refused
+from labelled import (
+    GRID,
+    HU,
+    LABEL,
+    N,
+    fake_heart,
+    image_cas,
+    save,
+    small,
+    touch,
+)
 
-from ffr.anatomy import Anatomy, Vessel
+from ffr.anatomy import Vessel
 from ffr.errors import ConfigError
-from ffr.labelled_scans import LabelMeaning, find_pairs, label_meaning, read_pair
-from ffr.own_weights import own_weights, warning
+from ffr.labelled_scans import LabelMeaning
+from ffr.own_weights import weights_flags
 from ffr.segmentation import finetune as training
 from ffr.segmentation import finetune_run, finetune_windows
-from ffr.segmentation import weights as weights_module
 from ffr.segmentation.finetune import FinetuneConfig, Fold, adapt, begin, folds
 from ffr.segmentation.finetune_measure import (
     CaseMeasure,
@@ -40,172 +47,11 @@ from ffr.segmentation.finetune_windows import (
     told_loss,
     window,
 )
-from ffr.segmentation.maps import HeartMap
-from ffr.segmentation.networks import UNet3d
 from ffr.segmentation.samples import HELD_OUT_SEEDS, Sample
-from ffr.segmentation.weights import load_network, save_weights, weights_path
+from ffr.segmentation.weights import load_network, weights_path
 from meshes.arrays import floats
-from meshes.resample import to_itk
 from meshes.tree import VesselTree
-from meshes.volume import Volume, axis_aligned_grid, ijk_to_points_mm
-
-N, MM = 48, 0.7
-GRID = axis_aligned_grid((N, N, N), MM, (-5.0, 3.0, 40.0))
-
-
-def tube(radius_mm=2.0):
-    """A vessel along the table through soft tissue, lung on one side, and its label."""
-    k, j, i = np.indices((N, N, N))
-    away = np.hypot(i - 24, j - 20 - 4 * np.sin(k / 12)) * MM
-    hu = np.where(i < 8, -850, 60)
-    hu[away <= radius_mm] = 400
-    hu = hu + np.random.default_rng(1).normal(0, 10, hu.shape)
-    return np.rint(hu).astype(np.int16), (away <= radius_mm).astype(np.uint8)
-
-
-def save(path, values, grid=GRID):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plain = path.with_name("written.nii.gz")  # ITK takes .img in a name for the Analyze format
-    SimpleITK.WriteImage(to_itk(Volume(grid, values)), str(plain))
-    plain.rename(path)
-
-
-def image_cas(folder, count=2):
-    hu, label = tube()
-    for n in range(1, count + 1):
-        save(folder / f"{n}.img.nii.gz", hu)
-        save(folder / f"{n}.label.nii.gz", label)
-    return folder
-
-
-def touch(folder, *names):
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-    return folder
-
-
-def names(pairs):
-    return [(p.number, p.image.name, p.label.name) for p in pairs]
-
-
-@pytest.mark.parametrize("above", ["", "Normal/", "ASOCA/Diseased/"])
-def test_asoca_pairs_lie_in_folders_beside_each_other(tmp_path, above):
-    touch(
-        tmp_path, f"{above}CTCA/Case_10.nrrd", f"{above}CTCA/Case_2.nrrd",
-        f"{above}Annotations/Case_2.nrrd", f"{above}Annotations/Case_10.nrrd",
-        f"{above}Testset_Normal/0.nrrd", f"{above}CTCA/Case_3.nrrd", f"{above}notes.txt",
-    )  # fmt: skip
-    found = find_pairs(tmp_path)
-    assert names(found) == [
-        (1, "Case_2.nrrd", "Case_2.nrrd"), (2, "Case_10.nrrd", "Case_10.nrrd")
-    ]  # fmt: skip
-    assert all(p.image.parent.name == "CTCA" for p in found)
-    assert all(p.label.parent.name == "Annotations" for p in found)
-
-
-def test_asoca_halves_count_on(tmp_path):
-    touch(
-        tmp_path, "Normal/CTCA/Normal_1.nrrd", "Normal/Annotations/Normal_1.nrrd",
-        "Diseased/CTCA/Diseased_1.nrrd", "Diseased/Annotations/Diseased_1.nrrd",
-    )  # fmt: skip
-    assert names(find_pairs(tmp_path)) == [
-        (1, "Diseased_1.nrrd", "Diseased_1.nrrd"), (2, "Normal_1.nrrd", "Normal_1.nrrd")
-    ]  # fmt: skip
-
-
-def test_imagecas_pairs_are_found_in_sub_folders_in_the_order_of_their_numbers(tmp_path):
-    touch(
-        tmp_path, "1-200/10.img.nii.gz", "1-200/10.label.nii.gz", "1-200/9.img.nii.gz",
-        "1-200/9.label.nii.gz", "201-400/201.img.nii.gz", "201-400/._201.label.nii.gz",
-    )  # fmt: skip
-    found = find_pairs(tmp_path)
-    assert [p.image.name for p in found] == ["9.img.nii.gz", "10.img.nii.gz"]
-    assert {p.layout for p in found} == {"ImageCAS"}
-
-
-def test_nnunet_pairs_are_the_first_channel_and_the_label_of_the_case(tmp_path):
-    touch(
-        tmp_path, "imagesTr/a_0000.nii.gz", "imagesTr/a_0001.nii.gz", "labelsTr/a.nii.gz",
-        "imagesTr/b_0000.nii.gz", "labelsTr/b.nii.gz", "imagesTs/c_0000.nii.gz",
-    )  # fmt: skip
-    assert names(find_pairs(tmp_path)) == [
-        (1, "a_0000.nii.gz", "a.nii.gz"), (2, "b_0000.nii.gz", "b.nii.gz")
-    ]  # fmt: skip
-
-
-def test_a_folder_without_two_pairs_is_refused_with_the_layouts_that_are_known(tmp_path):
-    touch(tmp_path, f"{SECRET}.nii.gz", "7.img.nii.gz")
-    with pytest.raises(ConfigError, match=r"no image has a label there.*ASOCA.*ImageCAS"):
-        find_pairs(tmp_path)
-    touch(tmp_path, "7.label.nii.gz")
-    with pytest.raises(ConfigError, match="two are needed"):
-        find_pairs(tmp_path)
-
-
-def second_pair(folder, hu=None, label=None, label_grid=GRID):
-    usual = tube()
-    image_cas(folder, 1)
-    save(folder / f"{SECRET}.img.nii.gz", usual[0] if hu is None else hu)
-    save(folder / f"{SECRET}.label.nii.gz", usual[1] if label is None else label, label_grid)
-    return find_pairs(folder)[1]
-
-
-def shifted(mm):
-    return axis_aligned_grid((N, N, N), MM, np.array((-5.0, 3.0, 40.0)) + (0, mm, 0))
-
-
-HU, LABEL = tube()
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"label_grid": shifted(5.0)}, "label and image lie up to 5.0 mm apart"),
-        (
-            {"label": LABEL[4:], "label_grid": axis_aligned_grid((N, N, N - 4), MM, (0, 0, 0))},
-            "the label has 48 x 48 x 44 voxels, the image 48 x 48 x 48",
-        ),
-        ({"label": 0 * LABEL}, "mask-empty"),
-        ({"label": LABEL * (np.indices(LABEL.shape)[0] < 3)}, "the label holds 0.0"),
-        ({"label": np.roll(LABEL, 12, axis=2)}, "under the label the image reads 60 HU"),
-        ({"hu": (HU * 0 + 40).astype(np.int16)}, "not-hu"),
-    ],
-)
-def test_a_pair_that_cannot_teach_is_named_by_its_number(tmp_path, changed, message):
-    pair = second_pair(tmp_path, **changed)
-    with pytest.raises(ConfigError, match=message) as error:
-        read_pair(pair, LabelMeaning())
-    assert str(error.value).startswith("pair 2: ")
-    assert SECRET not in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_rounded_origin_and_mirrored_axes_move_no_label(tmp_path):
-    pair = second_pair(tmp_path, label_grid=shifted(0.02))
-    assert np.array_equal(read_pair(pair, LabelMeaning()).told.values, LABEL)
-    mirrored = SimpleITK.DICOMOrient(to_itk(Volume(GRID, LABEL)), "RAS")
-    SimpleITK.WriteImage(mirrored, str(pair.label))
-    read = read_pair(pair, LabelMeaning())
-    assert np.array_equal(read.told.values, LABEL)
-    assert np.array_equal(read.scan.volume.values, HU)
-
-
-def test_labels_mean_what_was_said_of_them(tmp_path):
-    many = LABEL.copy()
-    many[:10] *= 7  # calcium
-    many[20:] *= 2  # a second lumen
-    pair = second_pair(tmp_path, label=many)
-    told = read_pair(pair, label_meaning(None, None, "7")).told.values
-    assert set(np.unique(told[:10])) == {Vessel.BACKGROUND, Vessel.CALCIUM}
-    assert np.array_equal(told[10:], LABEL[10:] * int(Vessel.LUMEN))
-    told = read_pair(pair, label_meaning("2", "1", None)).told.values
-    assert set(np.unique(told[10:20])) == {Vessel.BACKGROUND, Vessel.PLAQUE}
-    with pytest.raises(ConfigError, match="pair 2: no voxel is coronary lumen"):
-        read_pair(pair, label_meaning("5", None, None))
-    with pytest.raises(ConfigError, match="label 2 is given two meanings"):
-        label_meaning("1,2", None, "2")
+from meshes.volume import Volume, ijk_to_points_mm
 
 
 def test_few_cases_are_each_held_out_once_and_more_are_split_by_the_seed():
@@ -308,14 +154,6 @@ def test_windows_show_the_vessel_where_the_label_says_and_come_again_from_a_seed
 
 class KilledError(Exception):
     """Stands in for the end of a process."""
-
-
-SMALL = {"kind": "unet", "inputs": 2, "outputs": 5, "widths": [4, 8], "stem": True}
-
-
-def small():
-    torch.manual_seed(3)
-    return UNet3d(2, len(Vessel) + 1, (4, 8), stem=True)
 
 
 def test_a_killed_adaptation_goes_on_to_the_same_weights(tmp_path, monkeypatch):
@@ -485,12 +323,6 @@ def test_nothing_found_is_no_number_but_no_fault_either():
     assert "one more training, which saw all" in " ".join(page(lost).split())
 
 
-def fake_heart(volume, network):
-    labels = np.full((17, 17, 17), Anatomy.LV, np.uint8)
-    grid = axis_aligned_grid((17, 17, 17), 2.0, (-5.0, 3.0, 40.0))
-    return HeartMap(Volume(grid, labels), 100.0, 400.0)
-
-
 def test_from_a_folder_to_weights_that_a_run_can_use(tmp_path, monkeypatch):
     monkeypatch.setattr(finetune_windows, "map_heart", fake_heart)
     monkeypatch.setattr("ffr.segmentation.finetune_measure.VIRTUAL_WINDOWS", 1)
@@ -513,9 +345,9 @@ def test_from_a_folder_to_weights_that_a_run_can_use(tmp_path, monkeypatch):
     }  # fmt: skip
     data = json.loads((out / "report.json").read_text())
     assert data["recommended"] is good
-    assert (warning(out) is None) is good
+    assert (weights_flags(out) == ()) is good
     (out / "report.json").write_text(json.dumps(data | {"recommended": False}))
-    assert "not found better" in warning(out)
+    assert [flag.name for flag in weights_flags(out)] == ["weights-not-better"]
     assert data["why"] == why
     assert data["each_held_out_once"]
     assert [row["pair"] for row in data["cases"]] == [1, 2]
@@ -527,11 +359,9 @@ def test_from_a_folder_to_weights_that_a_run_can_use(tmp_path, monkeypatch):
         if path.is_file():
             assert SECRET.encode() not in path.read_bytes()
     usual = load_network("vessel", "cpu").sha256
-    with own_weights(out):
-        own = load_network("vessel", "cpu").sha256
-        assert load_network("anatomy", "cpu").model is not None  # the shipped one
-    assert own != usual
-    assert load_network("vessel", "cpu").sha256 == usual
+    assert load_network("vessel", "cpu", out).sha256 != usual
+    shipped_heart = hashlib.sha256(weights_path("anatomy").read_bytes()).hexdigest()
+    assert load_network("anatomy", "cpu", out).sha256 == shipped_heart
 
 
 def test_a_bad_pair_stops_everything_before_anything_is_written(tmp_path, monkeypatch):
@@ -544,42 +374,6 @@ def test_a_bad_pair_stops_everything_before_anything_is_written(tmp_path, monkey
             lambda title: lambda part: None, "cpu",
         )  # fmt: skip
     assert not (tmp_path / "own").exists()
-
-
-@pytest.mark.parametrize(
-    ("heart", "message"),
-    [
-        (lambda v, n: HeartMap(fake_heart(v, n).labels, 0, 90.0), "the aorta reads 90 HU"),
-        (
-            lambda v, n: HeartMap(
-                Volume(axis_aligned_grid((9, 9, 9), 2.0, (200.0, 0, 0)),
-                       np.full((9, 9, 9), Anatomy.LV, np.uint8)), 0, 400.0),
-            "0 % of the label is near the heart",
-        ),
-        (
-            lambda v, n: HeartMap(
-                Volume(fake_heart(v, n).labels.grid, np.zeros((17, 17, 17), np.uint8)), 0, 0),
-            "no heart was found",
-        ),
-    ],
-)  # fmt: skip
-def test_a_label_away_from_the_heart_is_refused(tmp_path, monkeypatch, heart, message):
-    monkeypatch.setattr(finetune_windows, "map_heart", heart)
-    pair = second_pair(tmp_path)
-    with pytest.raises(ConfigError, match=f"^pair 2: {message}"):
-        finetune_windows.heart_of(read_pair(pair, LabelMeaning()), None)
-
-
-def test_own_weights_of_another_network_or_none_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="--weights needs a folder"), own_weights(tmp_path):
-        pass
-    shutil.copy(weights_path("anatomy"), tmp_path / "vessel.safetensors")
-    with (
-        own_weights(tmp_path),
-        pytest.raises(ConfigError, match=r"weights of another network \(anatomy\)"),
-    ):
-        load_network("vessel", "cpu")
-    assert isinstance(load_network("vessel", "cpu").model, nn.Module)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_one_line(tmp_path, monkeypatch):
@@ -615,34 +409,3 @@ def test_words_that_make_no_sense_are_one_line(tmp_path, line, message):
     words = [word.format(place) for word in line.split()]
     assert refused(*words, folder=tmp_path).startswith(f"ffr: {message}")
     assert [p.name for p in tmp_path.iterdir()] == [SECRET]
-
-
-@pytest.mark.parametrize("verb", ["run", "segment"])
-def test_a_run_uses_the_weights_it_is_given_and_warns_of_worse_ones(tmp_path, verb):
-    own, study = tmp_path / "own", touch(tmp_path, "study/1.dcm") / "study"
-    own.mkdir()
-    save_weights("vessel", small(), SMALL, own / "vessel.safetensors")
-    (own / "report.json").write_text('{"recommended": false}')
-    before = (
-        "import ffr.workflow as w, ffr.segmentation.weights as f\n"
-        "w.read_scan = w.tree = w.solve = w.report = lambda *_: None\n"
-        "w.segment = lambda *_: print(f.load_network('vessel', 'cpu').sha256)\n"
-    )
-    given = (verb, study, "--out", tmp_path / "new", "--weights", own)
-    code, out, err = ffr(*given, before=before)
-    assert code == 0, err
-    assert hashlib.sha256((own / "vessel.safetensors").read_bytes()).hexdigest() in out
-    assert "warning: these weights were not found better" in out
-    code, out, _ = ffr(verb, study, "--out", tmp_path / "other", before=before)
-    assert hashlib.sha256(weights_path("vessel").read_bytes()).hexdigest() in out
-    assert "warning" not in out
-
-
-def test_own_weights_keep_the_header_that_rebuilds_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights_module, "FOLDER", tmp_path / "none")
-    header = SMALL | {"finetuned": {"seed": 3}}
-    save_weights("vessel", small(), header, tmp_path / "vessel.safetensors")
-    with own_weights(tmp_path):
-        assert isinstance(load_network("vessel", "cpu").model, UNet3d)
-    with pytest.raises(ConfigError, match="missing"):
-        load_network("vessel", "cpu")

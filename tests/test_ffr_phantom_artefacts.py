@@ -15,6 +15,7 @@ from ffr.phantom.artefacts import (
     grow_with_absorption,
     moved,
     shaped_noise,
+    uneven,
 )
 from ffr.phantom.imaging import imaged, random_imaging
 from ffr.phantom.study import clinical_imaging
@@ -146,6 +147,19 @@ def test_shoulders_streak_from_side_to_side_in_the_upper_slices_only():
     assert along < 0.35 * across
 
 
+@pytest.mark.parametrize("grain_mm", [2.0, 6.0])
+def test_unevenness_has_the_strength_and_the_size_that_are_asked_for(grain_mm):
+    grid, x, _, _ = lattice((90, 90, 60), (0.6, 0.6, 0.9))
+    tissue = np.full(x.shape, 40.0, dtype=np.float32)
+    imaging = replace(QUIET, texture_hu=20.0, texture_grain_mm=grain_mm)
+    uneven(tissue, grid, imaging, np.random.default_rng(2))
+    assert tissue.std() == pytest.approx(20.0, rel=0.15)
+    change = tissue - tissue.mean()
+    at = round(grain_mm / 0.6)  # a Gaussian of that SD: correlation exp(-1/4) one grain away
+    likeness = np.mean(change[:, :, at:] * change[:, :, :-at]) / change.var()
+    assert likeness == pytest.approx(np.exp(-0.25), abs=0.12)
+
+
 def test_faults_are_drawn_without_changing_the_rest_of_a_scan(monkeypatch):
     rng = np.random.default_rng(3)
     drawn = random_imaging(rng)
@@ -162,9 +176,13 @@ def test_random_scans_have_faults_at_the_chances_that_are_told():
     drawn = [random_imaging(np.random.default_rng([9, s])) for s in range(300)]
     shares = [
         np.mean([getattr(d, name) > 0 for d in drawn])
-        for name in ("motion_mm", "hardening_percent", "noise_peak_per_mm", "shoulder_hu")
-    ]
-    assert np.allclose(shares, [0.2, 0.6, 0.7, 0.15], atol=0.08)
+        for name in (
+            "motion_mm", "hardening_percent", "noise_peak_per_mm", "shoulder_hu", "texture_hu"
+        )
+    ]  # fmt: skip
+    assert np.allclose(shares, [0.2, 0.6, 0.7, 0.15, 0.6], atol=0.08)
+    bright = [dict(d.tissue_hu)["vein"] / d.contrast_hu > 0.8 for d in drawn]
+    assert 0.35 < np.mean(bright) < 0.6
     motion = [d.motion_mm for d in drawn if d.motion_mm > 0]
     assert 0.3 <= min(motion) < max(motion) <= 3.0
 
@@ -172,7 +190,7 @@ def test_random_scans_have_faults_at_the_chances_that_are_told():
 def test_a_clinical_scan_has_none_of_them():
     usual = clinical_imaging(7)
     for name in ("motion_mm", "hardening_percent", "starvation_percent", "noise_peak_per_mm",
-                 "noise_growth_percent", "shoulder_hu"):  # fmt: skip
+                 "noise_growth_percent", "shoulder_hu", "texture_hu"):  # fmt: skip
         assert getattr(usual, name) == 0.0
 
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from ffr.anatomy import Vessel
 from ffr.phantom.anatomy import aortic_distance_mm, walls_distance_mm
@@ -87,6 +88,60 @@ def test_common_chances_give_most_patients_something_and_few_an_anomaly():
     assert 1 <= sum(bool(f.bridges) for f in drawn) <= 9
     assert sum(bool(f.anomalies) for f in drawn) <= 2
     assert 1 <= sum(bool(f.stents or f.occlusions) for f in drawn) <= 8
+
+
+def test_crossing_veins_come_near_arteries_but_do_not_run_inside_them():
+    patient = only("crossing_veins_percent")
+    assert patient.features.veins
+    for vein in patient.features.veins:
+        gap = min(
+            float((cdist(vein.points_mm, a.axis_mm) - a.outer_mm).min())
+            for a in patient.arteries
+        )
+        assert gap < 3.0
+    inside = [
+        (cdist(v.points_mm, a.centre_mm) < a.lumen_mm).any(axis=1).mean()
+        for v in patient.features.veins
+        for a in patient.arteries
+    ]
+    assert np.mean(inside) < 0.05
+
+
+def test_a_sinus_widens_along_the_circumflex_towards_the_right_atrium():
+    patient = only("sinus_percent")
+    (sinus,) = patient.features.veins
+    assert sinus.radius_mm[-1] > 1.3 * sinus.radius_mm[0]
+    lcx = of(patient, "LCx").axis_mm
+    assert cdist(sinus.points_mm[:5], lcx).min(axis=1).max() < 12.0
+    atrium = patient.heart.right_atrium_mm
+    away = np.linalg.norm(sinus.points_mm - atrium, axis=1)
+    assert away[-1] < away[0]
+
+
+def test_veins_are_labelled_apart_and_arteries_stay_on_top_of_them():
+    patient = only("crossing_veins_percent", sinus_percent=100.0)
+    vein = patient.features.veins[0]
+    labels = scanned(patient, vein.points_mm, labels=True).values
+    plain = scanned(virtual_patient(SEEDS[0]), vein.points_mm, labels=True).values
+    assert (labels == Vessel.VEIN).sum() > 1.5 * (plain == Vessel.VEIN).sum()
+    assert np.array_equal(labels == Vessel.LUMEN, plain == Vessel.LUMEN)
+
+
+def test_appendages_are_as_bright_as_their_atria_and_leave_arteries_alone():
+    patient = only("appendages_percent")
+    left = next(t for t in patient.features.appendages if t.tissue == "la")
+    atrium = dict(clinical_imaging(SEEDS[0]).tissue_hu)["la"]
+    bright = [
+        np.sum(np.abs(scanned(p, left.points_mm).values - atrium) < 1.0)
+        for p in (patient, PLAIN[SEEDS[0]])
+    ]
+    assert bright[0] > bright[1] + 0.3 * (np.pi * left.radius_mm**2).mean() * 30.0 / 0.4**3
+    trees = (patient.left, patient.right)
+    plain = (PLAIN[SEEDS[0]].left, PLAIN[SEEDS[0]].right)
+    assert all(
+        np.array_equal(a.tree.radius_mm, b.tree.radius_mm)
+        for a, b in zip(trees, plain, strict=True)
+    )
 
 
 def test_without_a_left_main_there_are_three_ostia():

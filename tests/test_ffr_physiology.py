@@ -191,6 +191,13 @@ def test_one_tree_alone_gets_its_usual_share(tree, share):
     assert "usual share" in by_name(assumptions)["share of the coronary flow"].source
 
 
+def test_one_tree_alone_is_of_a_heart_of_the_most_frequent_dominance():
+    left_first = replace(Physiology(), dominance=(("left", 0.6), ("right", 0.4)))
+    (only,), _ = boundary_from_patient([LEFT], KNOWN, None, left_first)
+    total = resting_flow_ml_min(150.0)
+    assert only.resting_flow_ml_min.sum() == pytest.approx(0.82 * total, rel=1e-12)
+
+
 def test_a_heart_without_driving_pressure_or_mass_is_refused():
     settings = Physiology()
     high = replace(settings.venous_pressure_mmhg, typical=95.0)

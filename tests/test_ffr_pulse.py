@@ -15,7 +15,7 @@ from ffr import stage_data
 from ffr.centreline import SolveSettings, solve_centreline
 from ffr.errors import ConfigError
 from ffr.patient import Patient
-from ffr.physiology import Physiology
+from ffr.physiology import Known, Physiology
 from ffr.pulse.beat import Beat, beat_of
 from ffr.pulse.cases import PulseSettings, centreline_case
 from ffr.pulse.losses import losses_of, regained_mmhg
@@ -170,7 +170,12 @@ def test_the_aortic_wave_has_the_cuffs_diastolic_pressure_and_the_mean_of_its_ru
     assert 120.0 < beat.aortic_mmhg.max() < 140.0
     assert beat.ventricle_mmhg.max() == pytest.approx(beat.aortic_mmhg.max())
     assert [a.assumed for a in assumptions] == [False, False]
-    usual, assumptions = beat_of(NOBODY, Physiology(), 100.0)
+    slow = Known(60.0, 12.0, "normal", "a quiet heart")
+    usual, assumptions = beat_of(
+        NOBODY, dataclasses.replace(Physiology(), heart_rate_bpm=slow), 100.0
+    )
+    assert usual.period_s == pytest.approx(1.0)
+    assert assumptions[0].source == "a quiet heart"
     assert usual.mean_mmhg == pytest.approx(100.0)
     assert usual.aortic_mmhg.min() == pytest.approx(80.0 * 100.0 / (280.0 / 3.0), abs=0.01)
     assert [a.assumed for a in assumptions] == [True, True]

@@ -317,7 +317,7 @@ def test_a_long_list_of_lesions_fits_and_stays_small():
     for row, lesion in zip(rows, result.lesions, strict=True):
         short = lesion.distance_used_mm < 19
         assert row["Read atmm distal"].startswith(f"{lesion.distance_used_mm:.0f}")
-        assert ("modelled vessel ends" in row["Read atmm distal"]) == short
+        assert ("analysed vessel ends" in row["Read atmm distal"]) == short
     assert any(x.distance_used_mm < 19 for x in result.lesions)
     # left main lies on the way to the LAD; D1 and OM1 need panels of their own
     names = re.findall(r'<div class="line"><h3>([^<]*)</h3>', html)

@@ -6,16 +6,19 @@ import torch
 
 from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
+from ffr.phantom.features import COMMON, HEALTHY
 from ffr.phantom.imaging import scan, truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging, true_lv_mass_g
 from ffr.segmentation import infer, weights
+from ffr.segmentation import train as training
+from ffr.segmentation.lumen import evened
 from ffr.segmentation.maps import HeartMap
 from ffr.segmentation.networks import LumenNet, UNet3d
 from ffr.segmentation.recipes import RECIPES
 from ffr.segmentation.samples import HELD_OUT_SEEDS, anatomy_sample, vessel_samples
 from ffr.segmentation.train import PATCHES_PER_PATIENT, TrainConfig, train
-from ffr.segmentation.train_lumen import LumenConfig, area_radius, radius_of
+from ffr.segmentation.train_lumen import LumenConfig, area_radius, radius_of, spread_loss
 from meshes.resample import box_grid
 from meshes.volume import Volume, axis_aligned_grid
 
@@ -26,8 +29,14 @@ def patient():
 
 
 def test_weights_come_back_as_written_and_small(tmp_path, monkeypatch):
-    model = UNet3d(1, 3, (4, 8), stem=True)
-    header = {"kind": "unet", "inputs": 1, "outputs": 3, "widths": [4, 8], "stem": True}
+    model = UNet3d(1, len(Anatomy), (4, 8), stem=True)
+    header = {
+        "kind": "unet",
+        "inputs": 1,
+        "outputs": len(Anatomy),
+        "widths": [4, 8],
+        "stem": True,
+    }
     weights.save_weights("anatomy", model, header, tmp_path / "anatomy.safetensors")
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     loaded = weights.load_network("anatomy", "cpu")
@@ -57,6 +66,23 @@ def test_weights_of_another_architecture_are_refused(tmp_path, monkeypatch):
         weights.load_network("vessel")
 
 
+def test_weights_of_fewer_labels_are_told_as_an_older_version_s(tmp_path):
+    header = {"kind": "unet", "inputs": 2, "outputs": 5, "widths": [4, 8], "stem": True}
+    older = UNet3d(2, 5, (4, 8), stem=True)
+    weights.save_weights("vessel", older, header, tmp_path / "vessel.safetensors")
+    with pytest.raises(ConfigError, match="5 outputs, not 6: an older version's"):
+        weights.load_network("vessel", "cpu", tmp_path)
+
+
+@pytest.mark.parametrize("widths", [[], [4.5, 8], [4], ["a", "b"], 4])
+def test_a_header_of_rubbish_is_told_as_damaged_weights(tmp_path, widths):
+    header = {"kind": "unet", "inputs": 1, "outputs": 3, "widths": widths, "stem": True}
+    small = UNet3d(1, 3, (4, 8), stem=True)
+    weights.save_weights("vessel", small, header, tmp_path / "vessel.safetensors")
+    with pytest.raises(ConfigError, match=r"vessel network are damaged \(vessel.safetensors\)"):
+        weights.load_network("vessel", "cpu", tmp_path)
+
+
 def test_shipped_weights_fit_into_20_mb_and_name_their_training():
     total = sum(weights.weights_path(n).stat().st_size for n in weights.NETWORKS)
     assert total < 20e6
@@ -84,6 +110,30 @@ def test_a_killed_training_goes_on_where_it_stopped(tmp_path):
     assert all(torch.isfinite(v).all() for v in state["model"].values())
 
 
+def test_a_curriculum_shows_healthy_patients_for_its_share_of_the_steps(monkeypatch):
+    shown = []
+
+    def painted(seed, count, healthy):
+        shown.append(healthy)
+        return []
+
+    monkeypatch.setattr(training, "vessel_samples", painted)
+    config = TrainConfig("vessel", steps=60, batch=2, healthy_first_percent=40.0)
+    patients = training.Patients(config, first=1)
+    for number in range(1, 21):  # 60 steps of 2 samples, 6 of each patient
+        patients._samples(number)
+    assert shown == [True] * 8 + [False] * 12
+
+
+def test_a_healthy_patient_keeps_its_anatomy_and_has_no_narrowing():
+    ill = virtual_patient(31, 5.0, variation=COMMON)
+    well = virtual_patient(31, 0.0, variation=HEALTHY)
+    assert not well.features.stents
+    assert well.heart.root_radius_mm == ill.heart.root_radius_mm
+    assert all(np.allclose(a.lumen_mm, a.healthy_mm) for a in well.arteries)
+    assert not all(np.allclose(a.lumen_mm, a.healthy_mm) for a in ill.arteries)
+
+
 def test_samples_are_repeatable_and_labelled():
     one, two = anatomy_sample(3), anatomy_sample(3)
     assert np.array_equal(one.image, two.image)
@@ -101,6 +151,29 @@ def test_a_profile_that_is_inside_up_to_a_radius_reads_as_that_radius():
     logits[..., :13] = 50.0
     assert torch.allclose(radius_of(logits), torch.full((1, 4), 1.3))
     assert float(area_radius(torch.tensor([3.0, 4.0, 3.0, 4.0]))) == pytest.approx(12.5**0.5)
+
+
+def test_a_throat_keeps_its_depth_and_an_outlier_does_not():
+    s = np.arange(-20, 21) * 0.5
+    throat = 0.4 + 0.11 * s**2 / 2
+    sd = np.full(s.shape, 0.05)
+    assert np.allclose(evened(throat, sd)[4:-4], throat[4:-4], atol=1e-9)
+    spiked = np.array(throat)
+    spiked[19] += 0.9
+    assert abs(evened(spiked, sd)[19] - throat[19]) < 0.04
+    noisy = throat + np.random.default_rng(0).normal(0, 0.05, (400, s.size))
+    left = np.array([evened(x, sd) for x in noisy])[:, 10:-10] - throat[10:-10]
+    assert left.std() < 0.65 * 0.05
+    assert evened(throat[:3], sd[:3]).shape == (3,)
+
+
+def test_nine_tenths_of_errors_lie_within_the_spread_that_costs_least():
+    rng = np.random.default_rng(1)
+    error = torch.from_numpy(rng.standard_t(2, 4000) * 0.03)
+    log_sd = torch.linspace(-6, 0, 601)
+    cost = [float(spread_loss(error, x.expand(4000))) for x in log_sd]
+    best = float(log_sd[int(np.argmin(cost))].exp())
+    assert float((error.abs() < 1.645 * best).double().mean()) == pytest.approx(0.9, abs=0.01)
 
 
 def test_turning_a_stack_turns_its_contours():

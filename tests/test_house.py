@@ -31,7 +31,7 @@ PURE_NUMBERS = {
     "stent_probability",
     "face", "psi",  # of velocity profiles, normalised
     "resolved_ffr", "calibrated_ffr", "lumped_ffr", "found_ffr", "true_ffr",
-    "lumen_ffr", "edge_ffr", "mask_ffr", "tree_ffr", "full_ffr",
+    "lumen_ffr", "edge_ffr", "mask_ffr", "tree_ffr", "full_ffr", "invasive_ffr",
 }  # fmt: skip
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solvers.errors import ConvergenceError
+from solvers.errors import ConvergenceError, NetworkError
 from solvers.kernels.lumped import factored, filled, pivots, substituted
 from solvers.lumped.files import case, load_case, variable_table, vessel_table
-from solvers.lumped.network import Network, NetworkError, Settings, Signal
+from solvers.lumped.network import Network, Settings, Signal
 from solvers.lumped.simulate import simulated, steady_state
 
 SHARED = Path(__file__).parent.parent.parent / "shared"

@@ -7,7 +7,7 @@ from meshes.tree import VesselTree, outlets
 from solvers.blood import Blood
 from solvers.elastic import coronary as elastic
 from solvers.elastic.beds import Reflection, Resistance, Windkessel, coronary_beds
-from solvers.errors import ConvergenceError
+from solvers.errors import ConvergenceError, NetworkError
 from solvers.losses import borda_carnot, poiseuille
 from solvers.lumped.coronary import (
     lumped_network,
@@ -16,7 +16,7 @@ from solvers.lumped.coronary import (
     rms_corrected,
     solve_pulsatile,
 )
-from solvers.lumped.network import NetworkError, Signal
+from solvers.lumped.network import Signal
 from solvers.lumped.simulate import steady_state
 from solvers.ratios import mean_pressure_ratio, wave_free_ratio
 from solvers.steady import solve_steady
@@ -109,6 +109,26 @@ def test_shorter_lumps_and_steps_change_the_pressure_ratio_little(pulse):
     assert len(lumps_of(TREE, 5.0).points) > 2 * len(lumps_of(TREE).points)
     gap = mean_pressure_ratio(fine) - mean_pressure_ratio(pulse)
     assert np.abs(gap).max() < 1e-3
+
+
+@pytest.mark.parametrize("stenosis", [0.0, 0.5])
+def test_a_head_that_is_gained_at_the_inlet_does_not_feed_itself_in_short_steps(stenosis):
+    tree = fork(stenosis)
+    usual, short = (
+        solve_pulsatile(tree, BLOOD, TIME, AORTIC, beds(), steps=steps) for steps in (200, 3200)
+    )
+    assert short.pressure_mmhg.max() < 121.0
+    ratios = [mean_pressure_ratio(p)[ENDS] for p in (usual, short)]
+    assert ratios[0] == pytest.approx(ratios[1], abs=1e-4)
+
+
+def test_a_lesion_in_the_lump_that_gains_head_costs_what_it_costs_in_short_lumps():
+    long, short = (
+        solve_pulsatile(fork(0.7), BLOOD, TIME, AORTIC, beds(), longest_mm=mm)
+        for mm in (20.0, 2.0)
+    )
+    ratios = [mean_pressure_ratio(p)[ENDS] for p in (long, short)]
+    assert ratios[0] == pytest.approx(ratios[1], abs=1e-4)
 
 
 def test_flow_at_its_root_mean_square_explains_the_mean_drop(pulse):

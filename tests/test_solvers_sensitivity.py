@@ -1,5 +1,7 @@
 """The calibrated network: repeats, follows, and its adjoint against differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,17 @@ def test_lumens_that_are_wrong_by_a_third_make_no_pressure_out_of_nothing(networ
     ffr = sample_ffr(network, BEDS, solved.flow_ml_min, *sd, 4.0, draws)
     assert np.all((ffr > 0.0) & (ffr < 1.2))  # 1.45 if gains of head grew like losses
     assert ffr[:, ENDS[0]].min() < 0.3
+
+
+@pytest.mark.parametrize("times", [2.3, 4.0, 20.0])
+def test_a_jet_that_regains_more_than_there_is_still_leaves_a_steady_flow(
+    network, solved, times
+):
+    own = np.flatnonzero((TREE.points_mm[:, 1] > 0) & (network.quadratic < 0))
+    greedy = np.array(network.quadratic)
+    greedy[own] -= times * network.quadratic[network.quadratic > 0].sum() / own.size
+    ffr = sampled(replace(network, quadratic=greedy), solved, 0.05, (-1.0, 0.0, 1.0))
+    assert np.all((ffr > 0.0) & (ffr < 1.2))
 
 
 def test_each_outlet_has_its_own_bed(network, solved):

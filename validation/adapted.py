@@ -51,7 +51,7 @@ def write_pair(seed: int, folder: Path, number: int) -> None:
     hu, _ = paint(patient, grid, imaging)
     labels = paint(patient, grid, imaging, vessel_labels=True)[1]
     lumen = np.isin(labels, (Vessel.LUMEN, Vessel.CALCIUM))
-    label = (binary_dilation(lumen) & (labels != 0)) | lumen
+    label = (binary_dilation(lumen) & (labels == Vessel.PLAQUE)) | lumen
     values = {"img": imaged(hu, grid, imaging, seed), "label": label.astype(np.uint8)}
     for kind, array in values.items():
         plain = folder / f"{kind}-{number}.nii.gz"  # ITK takes ".img.nii.gz" for another kind

@@ -14,6 +14,7 @@ from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import StudyError
 from ffr.flags import Flag
 from ffr.patient import Patient
+from ffr.phantom.features import COMMON
 from ffr.phantom.imaging import Imaging, scan, truth_labels
 from ffr.phantom.patient import VirtualPatient, virtual_patient
 from ffr.phantom.study import clinical_imaging, scan_grid, true_lv_mass_g
@@ -39,6 +40,8 @@ from validation.segmentation_rivals import rival_radii_mm, with_rival_radii
 from validation.segmentation_transfer import of_side, partner, with_radii
 
 IMAGING = {"clinical": clinical_imaging, "random": imaging_of}
+# Stents and occlusions have no lumen to compare, and a third ostium no tree in `Case`.
+VARIED = replace(COMMON, stent_percent=0.0, occlusion_percent=0.0, separate_ostia_percent=0.0)
 MAIN = ("LAD", "LCx", "RCA")
 MAIN_MM = 20.0  # a main vessel is one that is wide enough for so long
 log = logging.getLogger(__name__)
@@ -71,7 +74,7 @@ def run_case(
     if seed < HELD_OUT_SEEDS:
         message = f"seed {seed} is not held out; use {HELD_OUT_SEEDS} and above"
         raise ValueError(message)
-    patient, seen = virtual_patient(seed), IMAGING[imaging](seed)
+    patient, seen = virtual_patient(seed, variation=VARIED), IMAGING[imaging](seed)
     scanned = scanned_patient(patient, seen, size, spacing_mm)
     case = Case(
         seed, imaging, round(seen.psf_mm, 3), round(seen.noise_hu, 2),

@@ -43,6 +43,17 @@ def _block(grid: Grid, plane_mm: float, along_mm: float) -> Ints:
     return ints(np.maximum(1, np.rint([along_mm / k, plane_mm / j, plane_mm / i])))
 
 
+def uneven(hu: AnyArray, grid: Grid, imaging: Imaging, rng: np.random.Generator) -> None:
+    """Make tissue uneven, in place: strands in fat, contrast not yet mixed, perfusion."""
+    block = _block(grid, PIXEL_MM, PIXEL_MM)
+    change = rng.standard_normal(blocks(array_shape(grid), block), dtype=np.float32)
+    sizes = block * np.asarray(grid.spacing_mm)[::-1]
+    for axis in range(3):
+        change = gaussian_filter1d(change, imaging.texture_grain_mm / sizes[axis], axis=axis)
+    change *= imaging.texture_hu / max(float(change.std()), 1e-6)
+    change_coarsely(hu, NO_MAP, change, block)
+
+
 def moved(
     hu: AnyArray, grid: Grid, imaging: Imaging, rng: np.random.Generator,
     place_mm: Floats | None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ffr.phantom.anatomy import Tube
 from ffr.phantom.coronaries import Artery
 from meshes.arrays import Floats
 
@@ -33,6 +34,8 @@ class Variation:
         One to three stents; a total occlusion.
     lead_percent, valve_calcium_percent
         Pacemaker leads; calcium at the mitral and aortic annulus.
+    crossing_veins_percent, sinus_percent, appendages_percent
+        Veins over, under and against the arteries; a coronary sinus; atrial appendages.
     """
 
     separate_ostia_percent: float = 0.0
@@ -51,6 +54,9 @@ class Variation:
     occlusion_percent: float = 0.0
     lead_percent: float = 0.0
     valve_calcium_percent: float = 0.0
+    crossing_veins_percent: float = 0.0
+    sinus_percent: float = 0.0
+    appendages_percent: float = 0.0
 
 
 # Anomalies about as often as published (Yi 2011; Arjmand Shabestari 2012: LM absent 0.4 %,
@@ -73,7 +79,16 @@ COMMON = Variation(
     occlusion_percent=6.0,
     lead_percent=4.0,
     valve_calcium_percent=15.0,
+    crossing_veins_percent=70.0,
+    sinus_percent=85.0,
+    appendages_percent=85.0,
 )
+
+HEALTHY = replace(
+    COMMON, diffuse_percent=0.0, ostial_percent=0.0, bifurcation_percent=0.0,
+    remodelling_percent=0.0, stent_percent=0.0, occlusion_percent=0.0, lead_percent=0.0,
+    valve_calcium_percent=0.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,3 +206,5 @@ class Features:
     narrowings: tuple[Narrowing, ...] = ()
     anomalies: tuple[str, ...] = ()
     dense: tuple[Dense, ...] = ()
+    veins: tuple[Tube, ...] = ()
+    appendages: tuple[Tube, ...] = ()

@@ -49,6 +49,8 @@ class Imaging:
         Frequency where the noise is strongest; 0: noise of grain `noise_grain_mm` alone.
     noise_growth_percent, shoulder_hu
         How far noise follows the rays' loss; streak noise from side to side at the top.
+    texture_hu, texture_grain_mm
+        Unevenness of all tissue but aorta and coronary arteries: standard deviation, size.
     """
 
     contrast_hu: float
@@ -68,6 +70,8 @@ class Imaging:
     noise_peak_per_mm: float = 0.0
     noise_growth_percent: float = 0.0
     shoulder_hu: float = 0.0
+    texture_hu: float = 0.0
+    texture_grain_mm: float = 3.0
 
 
 def random_imaging(rng: np.random.Generator, contrast: bool = True) -> Imaging:
@@ -96,6 +100,9 @@ def random_imaging(rng: np.random.Generator, contrast: bool = True) -> Imaging:
         "marrow": rng.uniform(120, 260),
         "bone": rng.uniform(350, 800),
     }
+    faults, surroundings = rng.spawn(2)  # streams of their own: the other draws stay
+    if contrast and surroundings.random() < 0.35:  # late scans: veins as bright as arteries
+        tissue["vein"] = float(blood * surroundings.uniform(0.8, 1.15))
     slabs = rng.random() < 0.2
     psf = float(np.exp(rng.uniform(np.log(0.45), np.log(1.3))))
     return Imaging(
@@ -110,7 +117,8 @@ def random_imaging(rng: np.random.Generator, contrast: bool = True) -> Imaging:
         slab_every_mm=float(rng.uniform(20, 40)) if slabs else 0.0,
         slab_shift_mm=float(rng.uniform(0, 1.5)) if slabs else 0.0,
         slab_step_hu=float(rng.uniform(0, 30)) if slabs else 0.0,
-        **_artefacts(rng.spawn(1)[0]),
+        **_artefacts(faults),
+        **_texture(surroundings),
     )
 
 
@@ -125,6 +133,14 @@ def _artefacts(rng: np.random.Generator) -> dict[str, float]:
         "noise_peak_per_mm": float(0.2 + 0.4 * drawn[3]) if shaped else 0.0,
         "noise_growth_percent": float(100.0 * drawn[4]) if shaped else 0.0,
         "shoulder_hu": float(3.0 + 20.0 * drawn[5]) if arms else 0.0,
+    }
+
+
+def _texture(rng: np.random.Generator) -> dict[str, float]:
+    present, strength, size = rng.uniform(size=3)
+    return {
+        "texture_hu": float(3.0 * 10.0**strength) if present < 0.6 else 0.0,
+        "texture_grain_mm": float(1.0 * 8.0**size),
     }
 
 

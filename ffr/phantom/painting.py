@@ -9,6 +9,7 @@ import numpy as np
 
 from ffr.anatomy import Anatomy, Vessel
 from ffr.phantom.anatomy import Solid, Tube
+from ffr.phantom.artefacts import uneven
 from ffr.phantom.coronaries import STEP_MM, Artery, Calcium
 from ffr.phantom.fine_kernels import (
     CALCIUM,
@@ -213,13 +214,16 @@ def paint(
     heart = patient.heart
     own = KEEP_LABEL if vessel_labels else OWN_LABEL
     canvas.paint(heart.behind, table, own)
-    canvas.paint(heart.chambers, table, own)
+    canvas.paint((*heart.chambers, *patient.features.appendages), table, own)
     beside = KEEP_LABEL if vessel_labels else Anatomy.BACKGROUND
     for cones, tissue in _surroundings(patient):
         canvas.bundle(chains((*c, table[tissue]) for c in cones), beside)
-    if patient.veins:
-        veins = ((v.points_mm, v.radius_mm, table["vein"]) for v in patient.veins)
-        canvas.bundle(chains(veins), beside)
+    veins = (*patient.veins, *patient.features.veins)
+    if veins:
+        bright = chains((v.points_mm, v.radius_mm, table["vein"]) for v in veins)
+        canvas.bundle(bright, int(Vessel.VEIN) if vessel_labels else beside)
+    if imaging.texture_hu > 0:
+        uneven(canvas.hu, grid, imaging, np.random.default_rng([patient.seed, 61]))
     canvas.paint(heart.front, table, IN_AORTA if vessel_labels else OWN_LABEL)
     in_aorta = canvas.label == IN_AORTA if vessel_labels else None
     _paint_vessels(canvas, patient, imaging, vessel_labels)

@@ -16,6 +16,8 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
+from ffr.phantom.artefacts import shaped_noise
+from ffr.phantom.devices import METAL_HU
 from ffr.phantom.imaging import FWHM_PER_SD, with_noise
 from ffr.phantom.piece_kernels import calcium_on_rays, contour_on_rays, paint_piece
 from meshes.arrays import AnyArray, Floats, floats, ints
@@ -87,6 +89,8 @@ class Optics:
         Voxels.
     noise_hu, grain_mm
         Noise and its correlation length.
+    noise_peak_per_mm
+        Frequency in the slices where the noise is strongest; 0: of its grain alone.
     """
 
     psf_mm: float
@@ -96,6 +100,7 @@ class Optics:
     voxel_z_mm: float
     noise_hu: float
     grain_mm: float
+    noise_peak_per_mm: float = 0.0
 
 
 def random_optics(rng: np.random.Generator) -> Optics:
@@ -109,17 +114,18 @@ def random_optics(rng: np.random.Generator) -> Optics:
         voxel_z_mm=float(rng.uniform(0.3, 0.8)),
         noise_hu=float(np.exp(rng.uniform(np.log(5), np.log(60)))),
         grain_mm=float(rng.uniform(0.15, 0.5)),
+        noise_peak_per_mm=float(rng.uniform(0.2, 0.6)) if rng.random() < 0.6 else 0.0,
     )
 
 
 def random_piece(rng: np.random.Generator) -> Piece:
-    """Draw a piece: 30 % healthy, the rest soft, mixed or calcified plaque, stents in 12 %."""
+    """Draw a piece: 22 % healthy, the rest soft, mixed or calcified plaque, stents in 12 %."""
     blood = float(np.clip(rng.normal(430, 110), 200, 750))
     calibre = float(np.exp(rng.uniform(np.log(0.55), np.log(2.7))))
     n = len(S_MM)
     healthy = calibre + rng.uniform(-0.006, 0.004) * S_MM
     healthy = healthy * (1 + 0.03 * _along(rng, 6.0))
-    kind = rng.choice(["healthy", "soft", "mixed", "calcified"], p=[0.3, 0.25, 0.25, 0.2])
+    kind = rng.choice(["healthy", "soft", "mixed", "calcified"], p=[0.22, 0.31, 0.29, 0.18])
     wall = rng.uniform(0.2, 0.6)
     outer = healthy + np.minimum(wall, 0.6 * healthy)
     size, shift = np.array(healthy), np.zeros(n)
@@ -127,7 +133,7 @@ def random_piece(rng: np.random.Generator) -> Piece:
     if kind != "healthy":
         for _ in range(1 + (rng.random() < 0.25)):
             one = _bell(rng)
-            grade = np.clip(rng.normal(0.5, 0.22), 0.05, 0.92)
+            grade = np.clip(rng.normal(0.52, 0.24), 0.05, 0.92)
             size = np.minimum(size, np.maximum(healthy * (1 - grade * one), 0.15))
             outer = np.maximum(outer, (healthy + 0.35) * (1 + rng.uniform(-0.1, 0.4) * one))
             bell = np.maximum(bell, one)
@@ -195,7 +201,7 @@ def _oval(rng: np.random.Generator, bell: Floats) -> Floats:
 
 def _plaque(rng: np.random.Generator, bell: Floats, kind: str) -> Floats:
     """Attenuation of wall and plaque: wall 20-90 HU, lipid to fibrous in lesions."""
-    wall, core = rng.uniform(20, 90), rng.uniform(-20, 130)
+    wall, core = rng.uniform(20, 90), rng.uniform(-20, 150)
     patchy = 25 * _around(rng) * (kind != "healthy")
     return floats(wall + bell[:, None] * (core - wall + patchy))
 
@@ -246,7 +252,7 @@ def _stent(rng: np.random.Generator, lumen: Floats, blood: float) -> tuple[Float
     thick, width, metal = (
         rng.uniform(0.06, 0.15),
         rng.uniform(0.06, 0.14),
-        rng.uniform(3e3, 12e3),
+        rng.uniform(*METAL_HU),
     )
     strut = np.array([radius, thick, width, metal, connectors])
     return floats(rings), floats(strut)
@@ -289,7 +295,7 @@ def _tubes(rng: np.random.Generator, blood: float, calibre: float, outer: float)
         off = outer + r + rng.uniform(0.1, 2.5)
         middle = np.array([0.0, off * np.cos(side), off * np.sin(side)])
         way = np.array([8.0, *rng.normal(0, 1.5, 2)])
-        value = blood * rng.uniform(0.15, 1.0)
+        value = blood * rng.uniform(0.15, 1.15)
         tubes.append([*(middle - way), *(middle + way), r, r, value, 0.0, 0.0])
     return floats(np.array(tubes).reshape(-1, 11))
 
@@ -327,7 +333,11 @@ def imaged_piece(
         softer = gaussian_filter(blurred, 1.2 * sd, truncate=3.0)
         blurred += optics.overshoot_percent / 50 * (blurred - softer)
     seen = np.ascontiguousarray(blurred[:: parts[2], :: parts[1], :: parts[0]])
-    seen = with_noise(rng, seen, voxel[::-1], optics.noise_hu, optics.grain_mm)
+    if optics.noise_peak_per_mm > 0:
+        peak, grain = optics.noise_peak_per_mm, optics.grain_mm
+        seen += optics.noise_hu * shaped_noise(rng, seen.shape, voxel[::-1], peak, grain)
+    else:
+        seen = with_noise(rng, seen, voxel[::-1], optics.noise_hu, optics.grain_mm)
     grid = Grid(ints(count), floats(voxel), floats(first), floats(np.eye(3)))
     return Volume(grid, np.clip(np.rint(seen), -1024, 3071).astype(np.int16)), floats(turn.T)
 

@@ -57,7 +57,7 @@ def clinical_imaging(seed: int) -> Imaging:
         "overshoot_percent": 3.0, "slab_every_mm": 0.0, "distal_fall_percent": 8.0,
         "motion_mm": 0.0,
         "hardening_percent": 0.0, "starvation_percent": 0.0, "noise_peak_per_mm": 0.0,
-        "noise_growth_percent": 0.0, "shoulder_hu": 0.0,
+        "noise_growth_percent": 0.0, "shoulder_hu": 0.0, "texture_hu": 0.0,
     }  # fmt: skip
     blood = drawn.contrast_hu
     scale = 430.0 / blood

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ffr.phantom.anatomy import Heart
+from ffr.phantom.anatomy import Heart, Tube
 from ffr.phantom.anomalies import Vessels, with_anomaly
 from ffr.phantom.branches import (
     bridged,
@@ -20,6 +20,7 @@ from ffr.phantom.coronaries import Artery, Calcium
 from ffr.phantom.devices import annulus, leads, stented
 from ffr.phantom.disease import bifurcation, diffuse, occluded, ostial, remodelled
 from ffr.phantom.features import Dense, Features, Variation
+from ffr.phantom.neighbours import appendages, coronary_sinus, crossing_veins
 from meshes.arrays import floats
 
 STREAM = 53
@@ -74,13 +75,21 @@ def varied(
     ):  # fmt: skip
         if (stream := drawn(percent)) is not None:
             dense.extend(make(stream, heart))
+    final = tuple(vessels.values())
+    veins: list[Tube] = []
+    if (stream := drawn(variation.crossing_veins_percent)) is not None:
+        veins.extend(crossing_veins(stream, heart, final))
+    if (stream := drawn(variation.sinus_percent)) is not None:
+        veins.extend(coronary_sinus(stream, heart, final))
+    stream = drawn(variation.appendages_percent)
+    lobes = () if stream is None else appendages(stream, heart)
     if anomalies or found["bridges"]:
         calcium = _on_vessels(vessels, calcium)
     features = Features(
         tuple(found["stents"]), tuple(found["occlusions"]), tuple(found["bridges"]),
-        tuple(found["narrowings"]), anomalies, tuple(dense),
+        tuple(found["narrowings"]), anomalies, tuple(dense), tuple(veins), lobes,
     )  # fmt: skip
-    return tuple(vessels.values()), calcium, features
+    return final, calcium, features
 
 
 def _on_vessels(vessels: Vessels, calcium: tuple[Calcium, ...]) -> tuple[Calcium, ...]:

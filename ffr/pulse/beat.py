@@ -8,13 +8,10 @@ import numpy as np
 
 from ffr.estimates import mean_aortic_pressure_mmhg, personal
 from ffr.patient import Patient
-from ffr.physiology import Assumption, Known, Physiology
+from ffr.physiology import Assumption, Physiology
 from meshes.arrays import Floats, floats
 from solvers.waveforms import DIASTOLE_FROM, aortic_wave_mmhg, ventricular_wave_mmhg
 
-HEART_RATE = Known(  # beats per minute
-    72.0, 12.0, "normal", "mean of adults at rest, NHANES (Ostchega 2011)"
-)
 S_PER_MIN = 60.0
 
 
@@ -65,7 +62,8 @@ def beat_of(
     wave is scaled to it.
     """
     settings = personal(settings, patient)
-    rate = HEART_RATE.typical if patient.heart_rate_bpm is None else patient.heart_rate_bpm
+    usual = settings.heart_rate_bpm
+    rate = usual.typical if patient.heart_rate_bpm is None else patient.heart_rate_bpm
     period = S_PER_MIN / rate
     cuff = patient.model_copy(update={"mean_aortic_pressure_mmhg": None})
     cuff_mean, _ = mean_aortic_pressure_mmhg(cuff, settings)
@@ -79,7 +77,7 @@ def beat_of(
     known = patient.heart_rate_bpm is not None
     return Beat(time, aortic, ventricle, DIASTOLE_FROM * period), (
         Assumption(
-            "heart rate", f"{rate:g} per minute", "given" if known else HEART_RATE.source,
+            "heart rate", f"{rate:g} per minute", "given" if known else usual.source,
             not known,
         ),
         Assumption(

@@ -24,6 +24,7 @@ from meshes.io import read_centreline
 from meshes.rooting import rooted
 from meshes.tree import CoronaryTree, VesselTree, outlets
 from solvers.methods import DEFAULT, METHODS
+from solvers.unreadable import presumed_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def run_case(out: Path, settings: PulseSettings, patient: Patient) -> PulseCase:
     for t, (c, bed, steady) in enumerate(
         zip(trees, flow.boundaries, flow.solutions, strict=True)
     ):
-        fed = Fed(c.tree, c.side, flow.blood, bed, "resolved", steady)
+        fed = Fed(presumed_open(c).tree, c.side, flow.blood, bed, "resolved", steady)
         shown = np.asarray(findings.analysed[t], dtype=bool)
         lesions = zip(numbers[t], findings.lesions[t], findings.distal[t], strict=True)
         places = _places_of_run(c, shown, sorted(lesions, key=lambda x: x[0]))

@@ -16,8 +16,8 @@ from meshes.errors import GeometryError
 from solvers.elastic.beds import CoronaryBed
 from solvers.elastic.pulse import run_to_periodicity
 from solvers.elastic.svoned import FLOW_CGS, MMHG_PER_BARYE, Deck, parse_svoned
+from solvers.errors import NetworkError
 from solvers.lumped.files import case, variable_table, vessel_table
-from solvers.lumped.network import NetworkError
 from solvers.lumped.simulate import simulated
 
 SUFFIXES = (".json", ".in")

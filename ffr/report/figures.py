@@ -24,6 +24,7 @@ _STEP_MM = 0.2
 _HALF_WIDTH_MM = 6.0
 _CONTOUR = "#ffd23f"
 _BAND = "#3b5f86"
+_UNREADABLE = "#ff7ad9"
 _LEFT_IN, _RIGHT_IN = 0.85, 0.35
 
 
@@ -275,6 +276,9 @@ def _marks(axes: Axes, path: VesselPath, *, over_image: bool) -> None:
         if at is not None:
             colour = PAPER if over_image else STATE_COLOUR[lesion.state]
             axes.axvline(at, color=colour, lw=1.0, ls=(0, (1, 2)), zorder=2)
+    for stretch in path.unreadable if over_image else ():
+        for border in (stretch.from_mm, stretch.to_mm):
+            axes.axvline(border, color=_UNREADABLE, lw=1.4)
 
 
 def _missing(axes: Axes, path: VesselPath) -> None:
@@ -286,8 +290,11 @@ def _missing(axes: Axes, path: VesselPath) -> None:
     end = float(path.s_mm[-1])
     axes.axvspan(start, end, fc="#f1f2f4", ec="#c4c9d0", hatch="////", lw=0, zorder=1.5)
     if axes.get_ylabel() == "FFR" and end - start > axes.get_xlim()[1] / 25:
+        words = "not\nanalysed"
+        if path.unreadable:
+            words = f"not analysable:\n{path.unreadable[0].reason}"
         axes.text(
-            (start + end) / 2, 0.5, "not\nanalysed", transform=axes.get_xaxis_transform(),
+            (start + end) / 2, 0.5, words, transform=axes.get_xaxis_transform(),
             ha="center", va="center", fontsize=9, style="italic", color=PALE_INK,
             bbox={"boxstyle": "square,pad=0.2", "fc": PAPER, "ec": "none", "alpha": 0.9},
         )  # fmt: skip

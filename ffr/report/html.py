@@ -143,6 +143,18 @@ def _lesions_before(
 
 def _headline(result: Result) -> dict[str, Any]:
     """Say the most important thing in one line, with the state that belongs to it."""
+    found = _headline_of_lesions(result)
+    if result.unreadable:
+        places = ", ".join(
+            f"{x.vessel} from {x.from_mm:.0f} mm on ({x.reason})" for x in result.unreadable
+        )
+        found["text"] += f" Not analysable: {places}."
+        if found["state"] == "above 0.80":  # nobody knows
+            found["state"] = "not analysed"
+    return found
+
+
+def _headline_of_lesions(result: Result) -> dict[str, Any]:
     values = [x.ffr_distal for x in result.lesions if x.ffr_distal is not None]
     if not any(x.analysed for x in result.segments):
         return {"state": "not analysed", "text": "No vessel could be analysed."}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +12,9 @@ from ffr.findings import SEGMENT_NAMES
 from ffr.result import LesionResult, Result
 from ffr.uncertainty import Confidence, Uncertainty
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
-from meshes.tree import CoronaryTree, path_length_mm, path_to
+from meshes.tree import CoronaryTree, Unreadable, path_length_mm, path_to
 from solvers.solution import FlowSolution
+from solvers.unreadable import within
 
 _Sure = tuple[Uncertainty, Floats]
 MAIN_VESSELS = ("LAD", "LCx", "RCA")
@@ -46,6 +47,8 @@ class VesselPath:
         Name and path length in mm of each side branch.
     lesions
         Those whose minimal lumen area lies on this way.
+    unreadable
+        Stretches of this way that are not analysable.
     """
 
     name: str
@@ -63,6 +66,7 @@ class VesselPath:
     stretches: tuple[tuple[str, float, float], ...]
     takeoffs: tuple[tuple[str, float], ...]
     lesions: tuple[LesionResult, ...]
+    unreadable: tuple[Unreadable, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", ints(self.points))
@@ -138,7 +142,13 @@ def _path(
         stretches=tuple(_stretches(coronary, points, s_mm)),
         takeoffs=tuple(_takeoffs(coronary, points, s_mm)),
         lesions=lesions,
+        unreadable=tuple(x for x in coronary.unreadable if _passes(coronary, points, x)),
     )
+
+
+def _passes(coronary: CoronaryTree, points: Ints, stretch: Unreadable) -> bool:
+    """Tell whether a way leads through a stretch."""
+    return bool(within(replace(coronary, unreadable=(stretch,)))[points].any())
 
 
 def _decided(

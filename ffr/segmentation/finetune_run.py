@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ffr.labelled_scans import LabelledScan, LabelMeaning, Pair, find_pairs, read_pair
-from ffr.own_weights import file_name, own_weights
+from ffr.own_weights import file_name
 from ffr.scan import volume_sha256
 from ffr.segmentation.finetune import FinetuneConfig, Fold, adapt, begin, folds
 from ffr.segmentation.finetune_measure import measured_case, measured_virtual
@@ -54,27 +54,26 @@ def finetune(
     """
     device = device or best_device()
     pairs = find_pairs(folder)
-    with own_weights(None):  # always from the shipped weights
-        cases, data = _cases(pairs, meaning, device, opened("reading labelled scans"))
-        settings = _settings(config, meaning, pairs, data, load_network("vessel", device))
-        begin(out, settings)
-        splits = folds([pair.number for pair in pairs], config)
-        compared: list[Compared] = []
+    cases, data = _cases(pairs, meaning, device, opened("reading labelled scans"))
+    settings = _settings(config, meaning, pairs, data, load_network("vessel", device))
+    begin(out, settings)
+    splits = folds([pair.number for pair in pairs], config)
+    compared: list[Compared] = []
+    tuned = load_network("vessel", device)
+    for fold in splits:
+        title = f"training {fold.number + 1} of {len(splits)}"
         tuned = load_network("vessel", device)
-        for fold in splits:
-            title = f"training {fold.number + 1} of {len(splits)}"
-            tuned = load_network("vessel", device)
-            adapt(
-                tuned.model, cases, config, fold, meaning, out / "training", device,
-                opened(title),
-            )  # fmt: skip
-            asked = [pair for pair in pairs if pair.number in fold.held_out]
-            compared += _compared(asked, meaning, tuned, device, opened)
-        outcome = Outcome(
-            tuple(compared), measured_virtual(load_network("vessel", device), config.edge),
-            measured_virtual(tuned, config.edge), settings | {"commit": commit()},
-            each_out=not splits[-1].held_out,
+        adapt(
+            tuned.model, cases, config, fold, meaning, out / "training", device,
+            opened(title),
         )  # fmt: skip
+        asked = [pair for pair in pairs if pair.number in fold.held_out]
+        compared += _compared(asked, meaning, tuned, device, opened)
+    outcome = Outcome(
+        tuple(compared), measured_virtual(load_network("vessel", device), config.edge),
+        measured_virtual(tuned, config.edge), settings | {"commit": commit()},
+        each_out=not splits[-1].held_out,
+    )  # fmt: skip
     _keep(out, tuned, outcome, splits[-1])
     return verdict(outcome)
 

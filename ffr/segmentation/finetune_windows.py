@@ -170,14 +170,16 @@ def says(told: AnyArray) -> AnyArray:
 
 
 def allowed_classes(meaning: LabelMeaning) -> Tensor:
-    """Return which classes each code leaves open, bool, shape (5, 4).
+    """Return which classes each code leaves open, bool, shape (5, 5).
 
     A label of lumen alone says of a voxel outside only that it is no lumen: it may be
-    background, wall or calcium. Inside, calcium may have been painted over.
+    background, vein, wall or calcium. Inside, calcium may have been painted over.
     """
     b, lumen, wall, calcium = Vessel.BACKGROUND, Vessel.LUMEN, Vessel.PLAQUE, Vessel.CALCIUM
     open_to = {
-        OUTSIDE: [b] + [wall] * (not meaning.wall) + [calcium] * (not meaning.calcium),
+        OUTSIDE: [b, Vessel.VEIN]
+        + [wall] * (not meaning.wall)
+        + [calcium] * (not meaning.calcium),
         RIM: [lumen, wall] + [calcium] * (not meaning.calcium),
         CORE: [lumen] + [calcium] * (not meaning.calcium),
         WALL: [wall] + [calcium] * (not meaning.calcium),

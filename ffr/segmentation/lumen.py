@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.signal import savgol_filter
 
 from ffr.blood_level import local_blood_hu
 from ffr.segmentation.stacks import ANGLES, STEP_MM, TRAINED_SECTIONS, Stack, stack
@@ -19,7 +20,9 @@ from meshes.tree import VesselTree, sections
 from meshes.volume import Volume
 
 CENTRE_SMOOTHING_POINTS = 2.0  # 1 mm: what the neighbouring sections overlap anyway
-RADIUS_SMOOTHING_POINTS = 1.0
+EVENED_POINTS = 7  # of local parabolas: a third of the variance of single errors stays
+OUTLIER_SD = 3.0
+SHAPE_SMOOTHING_POINTS = 1.0
 LOG_SD_OFFSET = -2.3  # the network's raw spread is centred on about 0.1 mm
 SMALLEST_MM = 0.15
 WINDOW_STEP = TRAINED_SECTIONS // 2 + 1  # sections from window to window: they overlap by half
@@ -121,10 +124,7 @@ def measure_lumen(
                 )
                 points[own] += shift
             else:
-                smooth = median_filter(
-                    area_radius_mm(found.lumen_mm[last]), size=3, mode="nearest"
-                )
-                radius[own] = gaussian_filter1d(smooth, RADIUS_SMOOTHING_POINTS, mode="nearest")
+                radius[own] = evened(area_radius_mm(found.lumen_mm[last]), found.sd_mm[last])
                 spread[own], arc[own] = found.sd_mm[last], found.calcium_arc_deg[last]
                 stent[own] = found.stent_probability[last]
                 shape[own] = _even_shape(found.lumen_mm)[last]
@@ -136,6 +136,21 @@ def measure_lumen(
     return MeasuredLumen(
         final, floats(spread), floats(arc), floats(stent), scaled_to(contours, final.radius_mm)
     )
+
+
+def evened(radius_mm: Floats, sd_mm: Floats) -> Floats:
+    """Take outliers and noise out of radii along a vessel, and leave throats their depth.
+
+    A radius further from the median of its five neighbours than three standard deviations
+    gives way to it. Then local parabolas (Savitzky and Golay 1964): a running mean or median
+    would fill a throat, whose radius is a parabola, by up to 0.05 mm.
+    """
+    median = median_filter(radius_mm, size=5, mode="nearest")
+    kept = np.where(np.abs(radius_mm - median) > OUTLIER_SD * sd_mm, median, radius_mm)
+    window = min(EVENED_POINTS, len(kept) - (len(kept) + 1) % 2)
+    if window < 5:
+        return floats(kept)
+    return floats(savgol_filter(kept, window, 2, mode="nearest"))
 
 
 def read_stack(made: Stack, network: Network) -> Sections:
@@ -186,9 +201,9 @@ def _centroid(contour: Floats, spokes: Floats) -> Floats:
 
 
 def _even_shape(contour_mm: Floats) -> Floats:
-    """Return contours (n, angles) over their radii, evened out as far as the radii are."""
+    """Return contours (n, angles) over their radii, evened out along and around."""
     shape = contour_mm / np.maximum(area_radius_mm(contour_mm), SMALLEST_MM)[:, None]
-    shape = gaussian_filter1d(shape, RADIUS_SMOOTHING_POINTS, axis=0, mode="nearest")
+    shape = gaussian_filter1d(shape, SHAPE_SMOOTHING_POINTS, axis=0, mode="nearest")
     shape = gaussian_filter1d(shape, SHAPE_SMOOTHING_RAYS, axis=1, mode="wrap")
     return np.asarray(np.clip(shape, *SHAPES))
 

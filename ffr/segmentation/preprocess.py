@@ -21,6 +21,6 @@ def vessel_input(hu: AnyArray, blood_hu: float) -> AnyArray:
     One channel holds soft tissue at a fixed window, the other is relative to the
     attenuation of the blood in the aorta, so that contrast timing drops out.
     """
-    fixed = (np.clip(hu, -300, 900).astype(np.float32) - 150.0) / 250.0
+    fixed = (np.clip(hu, -300, 1300).astype(np.float32) - 150.0) / 250.0
     relative = np.clip(hu.astype(np.float32) / np.float32(blood_hu), -0.5, 2.5)
     return np.stack([fixed, relative])

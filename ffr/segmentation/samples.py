@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ffr.phantom.features import COMMON, HEALTHY
 from ffr.phantom.imaging import Imaging, imaged, paint, random_imaging
 from ffr.phantom.kernels import tube_distance
 from ffr.phantom.patient import VirtualPatient, centre_of_heart_mm, virtual_patient
@@ -51,7 +52,7 @@ def _tilted_grid(
 def anatomy_sample(seed: int, size: tuple[int, int, int] = (96, 96, 64)) -> Sample:
     """A whole scan at 2 mm; the field of view cuts the heart off now and then."""
     rng = np.random.default_rng([seed, 21])
-    patient = virtual_patient(seed)
+    patient = virtual_patient(seed, variation=COMMON)
     imaging = random_imaging(rng, contrast=rng.random() > 0.08)
     spread = 35.0 if rng.random() < 0.3 else 12.0
     centre = centre_of_heart_mm(patient) + rng.normal(0, spread, 3)
@@ -69,10 +70,17 @@ def anatomy_sample(seed: int, size: tuple[int, int, int] = (96, 96, 64)) -> Samp
     return Sample(image, label, np.zeros(0, np.float32))
 
 
-def vessel_samples(seed: int, count: int, edge: int = 80) -> list[Sample]:
-    """Patches at 0.5 mm from one patient, most of them on or beside a vessel."""
+def vessel_samples(
+    seed: int, count: int, edge: int = 80, healthy: bool = False
+) -> list[Sample]:
+    """Patches at 0.5 mm from one patient, most of them on or beside a vessel.
+
+    `healthy`: the patient of the seed without narrowings and devices; spots of calcium stay.
+    """
     rng = np.random.default_rng([seed, 22])
-    patient = virtual_patient(seed, burden=float(rng.choice([0.0, 2.0, 5.0])))
+    burden = float(rng.choice([0.0, 2.0, 5.0]))
+    variation = HEALTHY if healthy else COMMON
+    patient = virtual_patient(seed, 0.0 if healthy else burden, variation=variation)
     return [_vessel_sample(rng, patient, edge, 100 * seed + i) for i in range(count)]
 
 
@@ -102,7 +110,12 @@ def _interesting_point(rng: np.random.Generator, patient: VirtualPatient) -> Flo
     kind = rng.random()
     if kind < 0.12:  # the ostia
         point = tree.points_mm[0]
-    elif kind < 0.22:  # anywhere about the heart
+    elif kind < 0.27:  # where a vein comes closest to being taken for an artery
+        veins = (*patient.veins, *patient.features.veins)
+        if veins:
+            vein = veins[rng.integers(len(veins))].points_mm
+            point = vein[rng.integers(len(vein))]
+    elif kind < 0.37:  # anywhere about the heart
         point = centre_of_heart_mm(patient) + rng.uniform(-45, 45, 3)
     return np.asarray(point + rng.uniform(-14, 14, 3))
 

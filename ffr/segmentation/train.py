@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from ffr.anatomy import Anatomy, Vessel
 from ffr.segmentation.networks import UNet3d
 from ffr.segmentation.samples import DISTANCE_CAP_MM, Sample, anatomy_sample, vessel_samples
+from ffr.segmentation.weights import load_network
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,10 @@ class TrainConfig:
         First patient seed; patient n has seed `seed + n`.
     learning_rate
         Peak rate of AdamW.
+    healthy_first_percent
+        Share of the steps, at the beginning, that see healthy patients only.
+    from_shipped
+        Begin with the shipped weights instead of random ones.
     threads, workers
         CPU threads of the optimiser; processes that paint samples.
     """
@@ -53,6 +58,8 @@ class TrainConfig:
     batch: int = 2
     seed: int = 1
     learning_rate: float = 2e-3
+    healthy_first_percent: float = 0.0
+    from_shipped: bool = False
     threads: int = 1
     workers: int = 1
 
@@ -78,7 +85,7 @@ class Patients(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         number, count = (info.id, info.num_workers) if info else (0, 1)
         patient = self.first + number
         while True:
-            for sample in self._samples(self.config.seed + patient):
+            for sample in self._samples(patient):
                 yield (
                     torch.from_numpy(np.array(sample.image)),
                     torch.from_numpy(sample.label.astype(np.int64)),
@@ -86,10 +93,13 @@ class Patients(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
                 )
             patient += count
 
-    def _samples(self, seed: int) -> list[Sample]:
-        if self.config.network == "anatomy":
-            return [anatomy_sample(seed)]
-        return vessel_samples(seed, PATCHES_PER_PATIENT)
+    def _samples(self, patient: int) -> list[Sample]:
+        config = self.config
+        if config.network == "anatomy":
+            return [anatomy_sample(config.seed + patient)]
+        seen = (patient - 1) * PATCHES_PER_PATIENT / (config.steps * config.batch)
+        healthy = 100.0 * seen < config.healthy_first_percent
+        return vessel_samples(config.seed + patient, PATCHES_PER_PATIENT, healthy=healthy)
 
 
 def loss_of(network: str, output: Tensor, label: Tensor, distance: Tensor) -> Tensor:
@@ -99,6 +109,7 @@ def loss_of(network: str, output: Tensor, label: Tensor, distance: Tensor) -> Te
     weight = torch.ones(classes)
     if network == "vessel":
         weight[1:] = 3.0  # a patch is 99 % background
+        weight[Vessel.CALCIUM] = 12.0  # and a deposit is a few voxels of it
     loss = nn.functional.cross_entropy(logits, label, weight.to(logits.device))
     probability = logits.softmax(dim=1)
     truth = nn.functional.one_hot(label, classes).movedim(-1, 1).float()
@@ -133,6 +144,8 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     model = build(config.network).to(device)
+    if config.from_shipped:
+        model.load_state_dict(load_network(config.network, device).model.state_dict())
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=1e-3
     )
@@ -154,6 +167,8 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
     loader = DataLoader(
         data, batch_size=config.batch, num_workers=config.workers,
         prefetch_factor=3 if config.workers else None, worker_init_fn=one_thread,
+        # a fork would inherit threads of numba that do not run in it
+        multiprocessing_context="spawn" if config.workers else None,
     )  # fmt: skip
     low = torch.bfloat16
     half = device == "cuda" or torch.cpu._is_avx512_bf16_supported()

@@ -15,12 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
 from ffr.own_weights import NETWORKS as NETWORKS
 from ffr.own_weights import file_name, own_path
 from ffr.segmentation.networks import LumenNet, UNet3d
 
 FOLDER = Path(__file__).parent / "weights"
+OUTPUTS = {"anatomy": len(Anatomy), "vessel": len(Vessel) + 1}  # labels; the last: a distance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,15 +65,25 @@ def save_weights(
     os.replace(temporary, path)
 
 
-def load_network(name: str, device: str | None = None) -> Network:
-    """Load a network: within `ffr.own_weights` from that folder, else as shipped.
+def load_network(name: str, device: str | None = None, folder: Path | None = None) -> Network:
+    """Load a network: from a folder of own weights that has it, else as shipped.
+
+    Parameters
+    ----------
+    name
+        One of `NETWORKS`.
+    device
+        "cpu" or "cuda"; the best there is by default.
+    folder
+        Own weights, as `ffr train --finetune` leaves them.
 
     Raises
     ------
     ConfigError
-        The weights are missing, damaged or of another network.
+        The weights are missing, damaged or of another network; a folder without any.
     """
-    path = own_path(name) or weights_path(name)
+    own = None if folder is None else own_path(name, folder)
+    path = own or weights_path(name)
     device = device or best_device()
     if not path.exists():
         message = (
@@ -80,22 +92,33 @@ def load_network(name: str, device: str | None = None) -> Network:
         )
         raise ConfigError(message)
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            header = file.metadata()
-            if header["network"] != name:
-                message = f"{path.name} holds weights of another network ({header['network']})"
-                raise ConfigError(message)
-            architecture = json.loads(header["architecture"])
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        model = rebuilt(architecture)
-        model.load_state_dict(state)
-    except (SafetensorError, KeyError, json.JSONDecodeError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        held, model = _read(path)
+    except (SafetensorError, LookupError, ValueError, TypeError, RuntimeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         message = f"weights of the {name} network are damaged ({path.name}): {reason}"
         raise ConfigError(message) from error
+    if held != name:
+        raise ConfigError(f"{path.name} holds weights of another network ({held})")
     model.eval()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Network(model.to(device), device, digest)
+
+
+def _read(path: Path) -> tuple[str, nn.Module]:
+    """Return which network a file holds, and that network."""
+    with safe_open(path, framework="pt", device="cpu") as file:
+        header = file.metadata()
+        state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    architecture = json.loads(header["architecture"])
+    model = rebuilt(architecture)
+    model.load_state_dict(state)
+    name = str(header["network"])
+    if architecture.get("outputs", OUTPUTS.get(name)) != OUTPUTS.get(name):
+        message = (
+            f"{architecture['outputs']} outputs, not {OUTPUTS.get(name)}: an older version's"
+        )
+        raise ValueError(message)
+    return name, model
 
 
 def rebuilt(architecture: Mapping[str, Any]) -> nn.Module:

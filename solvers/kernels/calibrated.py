@@ -13,6 +13,7 @@ from meshes.compiled import kernel, parallel_kernel
 EXPANSION = 1.5  # of Borda-Carnot; least deviation over virtual trees, validation calibrated
 
 PLAIN = 15  # Newton steps before they are halved
+MOST_HEAD = 1.2  # of the head at the inlet: more is no flow of blood
 MOST_MORE = 0.25  # regain of head that a narrower lumen can add
 SHORT = 1e-3  # of the correlation length: below it, series instead of differences
 
@@ -156,6 +157,15 @@ def _steady(
     return False
 
 
+@kernel
+def _sound(total: Floats, flow: Floats) -> bool:
+    """Whether blood flows outwards everywhere, and no head is made out of nothing."""
+    for i in range(flow.size):  # noqa: SIM110  a generator does not compile
+        if flow[i] < 0.0 or total[i] > MOST_HEAD * total[0]:
+            return False
+    return True
+
+
 @parallel_kernel
 def sampled(
     parent: Ints, outlet: Ints, s: Floats, radius: Floats,
@@ -190,8 +200,17 @@ def sampled(
             parent, radius, new, viscous, quadratic, flow, thickness[k], density,
             a, b, h, work,
         )  # fmt: skip
-        settled[k] = _steady(
-            parent, outlet, a, b, h, ends, inlet[k], venous[k], 1e-6, 100, q, total, work
-        )
+        for regained in (1.0, 0.5, 0.0):
+            # a jet that regains more the more flows can leave no steady flow; without it
+            # losses only grow with flow, and there is always one
+            for i in range(n):
+                q[i] = flow[i]
+                if regained < 1.0 and b[i] < 0.0:
+                    b[i] *= regained
+            settled[k] = _steady(
+                parent, outlet, a, b, h, ends, inlet[k], venous[k], 1e-6, 100, q, total, work
+            )
+            if settled[k] and _sound(total, q):
+                break
         for i in range(n):
             ffr[k, i] = (total[i] - h[i] * q[i] * abs(q[i])) / inlet[k]

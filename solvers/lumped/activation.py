@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from meshes.arrays import Floats
-from solvers.lumped.network import NetworkError
+from solvers.errors import NetworkError
 
 # what each curve needs; svZeroDSolver documentation (Stanford, BSD-3), ActivationFunction
 CURVES = {

@@ -8,10 +8,11 @@ from operator import attrgetter
 import numpy as np
 
 from meshes.arrays import AnyArray, Floats, Ints, ints
+from solvers.errors import NetworkError
 from solvers.kernels.lumped import System
 from solvers.kernels.pattern import grouped
 from solvers.lumped.elements import ANY, KINDS
-from solvers.lumped.network import VESSEL_KINDS, Block, Network, NetworkError, Signal
+from solvers.lumped.network import VESSEL_KINDS, Block, Network, Signal
 from solvers.lumped.stamps import Clock, Group, Like, Sheet, joined
 
 HEART_KIND = "ClosedLoopHeartAndPulmonary"

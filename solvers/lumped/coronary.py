@@ -14,16 +14,17 @@ from meshes.tree import VesselTree, outlets, path_length_mm, sections, segment_l
 from solvers.blood import Blood
 from solvers.elastic.beds import Bed, CoronaryBed, Resistance, Windkessel
 from solvers.elastic.walls import olufsen_stiffness_mmhg
-from solvers.errors import ConvergenceError
+from solvers.errors import ConvergenceError, NetworkError
 from solvers.losses import Closure, borda_carnot
-from solvers.lumped.network import Block, Network, NetworkError, Settings, Signal, Value
+from solvers.lumped.network import Block, Network, Settings, Signal, Value
 from solvers.lumped.simulate import Beats
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
 
 LUMP_MM = 20.0  # a hundredth of the wave length of the 5th harmonic at 10 m/s
 S_PER_MIN = 60.0
 M3_PER_ML = 1e-6
-TOLERANCE = 1e-8  # mmHg or mL/s
+GAINING = "BloodVesselCRL"  # of a lump that costs the less the more flows
+TOLERANCE = 1e-8  # mmHg or mL/s: a million times the rounding of 100 mmHg
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +109,9 @@ def lumped_network(
     Each lump has the viscous and quadratic losses of its segments (from the closure), the
     compliance 2 A/k of Olufsen's wall (stiffness k) and the inertance rho/A, summed along
     it. The kinetic head is taken off where a bed begins and put on at the inlet, so that
-    for steady flow this is what `solvers.steady` solves.
+    for steady flow this is what `solvers.steady` solves. Compliance lies behind the losses,
+    but before them in a lump that gains head: there the flow that fills it would feed itself
+    once 2 |S| q > R, and run away with a time constant of C (2 |S| q - R), some 0.03 ms.
 
     Parameters
     ----------
@@ -150,7 +153,8 @@ def lumped_network(
             "R_poiseuille": float(a[own].sum()), "C": float(c[own].sum()),
             "L": float(ind[own].sum()), "stenosis_coefficient": float(loss),
         }  # fmt: skip
-        blocks.append(Block(f"lump {points[0]} to {end}", "BloodVessel", values))
+        kind = "BloodVessel" if loss >= 0 else GAINING
+        blocks.append(Block(f"lump {points[0]} to {end}", kind, values))
     for k in range(count):
         if not children[k]:
             end = int(lumps.points[k][-1])
@@ -313,8 +317,8 @@ def _at_points(
 ) -> tuple[Floats, Floats, Floats]:
     """Return static and total pressure [mmHg] and flow [mL/min] at each point, (t, n).
 
-    Along a lump the head falls as its element has it: losses at the flow that enters,
-    inertia of the flow that leaves; flow is linear in length.
+    Along a lump the head falls as its element has it: losses at the flow that enters (that
+    leaves, where head is gained), inertia of the flow that leaves; flow is linear in length.
     """
     a, b, _, ind = _coefficients(tree, blood, closure)
     h = _head(tree, blood)
@@ -325,6 +329,7 @@ def _at_points(
     for k, points in enumerate(lumps.points):
         (into,), (out,) = np.flatnonzero(down == k + 1), np.flatnonzero(up == k + 1)
         enters, leaves = values[:, 2 * into], values[:, 2 * out]
+        passes = leaves if network.blocks[k + 1].kind == GAINING else enters
         own = points[1:]
         share = (s[own] - s[points[0]]) / (s[points[-1]] - s[points[0]])
         flow[:, own] = enters[:, None] + (leaves - enters)[:, None] * share
@@ -335,9 +340,9 @@ def _at_points(
         else:
             top = total[:, points[0]]
         if points[0] == 0 and np.count_nonzero(lumps.after == -1) == 1:
-            top = top + h[0] * enters * np.abs(enters)
-        fall = np.cumsum(a[own]) * enters[:, None]
-        fall += np.cumsum(b[own]) * (enters * np.abs(enters))[:, None]
+            top = top + h[0] * passes * np.abs(passes)
+        fall = np.cumsum(a[own]) * passes[:, None]
+        fall += np.cumsum(b[own]) * (passes * np.abs(passes))[:, None]
         fall += np.cumsum(ind[own]) * rates[:, 2 * out][:, None]
         total[:, own] = top[:, None] - fall
     kinetic = h * flow * np.abs(flow)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solvers.errors import NetworkError
 from solvers.kernels.lumped import (
     EXPONENTIAL,
     GATED,
@@ -24,7 +25,6 @@ from solvers.kernels.lumped import (
     TANH_VALVE,
 )
 from solvers.lumped.activation import double_tanh, elastance, wrapping_cosine
-from solvers.lumped.network import NetworkError
 from solvers.lumped.stamps import Group
 
 ANY = -1

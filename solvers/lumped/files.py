@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from meshes.arrays import AnyArray, Ints
+from solvers.errors import NetworkError
 from solvers.lumped.activation import CURVES
 from solvers.lumped.elements import ANY, KINDS
 from solvers.lumped.network import (
@@ -24,7 +25,6 @@ from solvers.lumped.network import (
     Block,
     LumpedSolution,
     Network,
-    NetworkError,
     Settings,
     Signal,
     Value,

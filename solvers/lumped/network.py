@@ -15,13 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
+from solvers.errors import NetworkError
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
 VESSEL_KINDS = ("BloodVessel", "BloodVesselCRL", "BloodVesselRC", "ChamberSphere")
-
-
-class NetworkError(ValueError):
-    """A network that cannot be solved as it is described; one line, names the block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from meshes.arrays import Floats, floats
-from solvers.errors import ConvergenceError
+from solvers.errors import ConvergenceError, NetworkError
 from solvers.kernels.lumped import DONE, SINGULAR, System, march, rest_state
 from solvers.lumped.assemble import (
     Layout,
@@ -22,7 +22,7 @@ from solvers.lumped.assemble import (
     laid_out,
     variable_names,
 )
-from solvers.lumped.network import LumpedSolution, Network, NetworkError, Settings
+from solvers.lumped.network import LumpedSolution, Network, Settings
 from solvers.lumped.stamps import Clock
 
 log = logging.getLogger(__name__)

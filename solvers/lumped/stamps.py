@@ -10,10 +10,11 @@ from operator import itemgetter
 import numpy as np
 
 from meshes.arrays import AnyArray, Floats, Ints, floats
+from solvers.errors import NetworkError
 from solvers.kernels.lumped import IN_C, IN_E, IN_F, IN_P, System
 from solvers.kernels.pattern import FREE, gathered
 from solvers.lumped.activation import activation
-from solvers.lumped.network import Block, NetworkError, Signal
+from solvers.lumped.network import Block, Signal
 
 NUMBERS, SLOTS, PLACES = 9, 6, 7  # per nonlinear term
 

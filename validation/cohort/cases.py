@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -24,6 +25,11 @@ from validation.cohort.table import Line
 
 TIMEOUT_S = 3600.0
 MOST_LETTERS = 80  # of a reason
+# of ffr batch: reasons that are no refusal of the study
+BATCH_FAULTS = (
+    "study-missing", "refused", "time-limit", "memory-limit", "out-of-memory", "killed",
+    "fault", "crashed",
+)  # fmt: skip
 FLAGS = {
     "systolic_mmhg": "--systolic-mmhg", "diastolic_mmhg": "--diastolic-mmhg",
     "haematocrit": "--haematocrit", "sex": "--sex", "hr_bpm": "--heart-rate-bpm",
@@ -159,6 +165,9 @@ def outcomes(
 
 def _one(row: Row, table: Path, out: Path, results: Path | None, runner: Runner) -> Outcome:
     case, own = row.case_id, out / "cases" / row.case_id
+    told = None if results is None else verdict(results / case)
+    if told is not None:
+        return told
     if results is not None and (results / case / "result.json").is_file():
         if _loaded(results / case) is None:
             return Outcome("failed", "result of another version")
@@ -181,10 +190,16 @@ def _one(row: Row, table: Path, out: Path, results: Path | None, runner: Runner)
     return runner(job)
 
 
-def has_result(case: str, out: Path, results: Path | None) -> bool:
-    """Tell whether a finished run of a case is there."""
-    places = [out / "cases" / case, *([] if results is None else [results / case])]
-    return any((place / "result.json").is_file() for place in places)
+def verdict(folder: Path) -> Outcome | None:
+    """Return how a case of `ffr batch` failed; None where there is no such verdict."""
+    try:
+        found = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+        state, reason = str(found["state"]), str(found["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if state != "failed":
+        return None
+    return Outcome("failed" if reason in BATCH_FAULTS else "rejected", reason)
 
 
 def _same_study(own: Path, study: Path | None) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ffr.result import RESEARCH_USE_ONLY
+from validation.cohort import DRAWS
 from validation.cohort.agreement import bland_altman
 from validation.cohort.calibration import calibration
 from validation.cohort.ceiling import ceiling
@@ -16,7 +17,6 @@ from validation.cohort.diagnosis import bands, grey_zone, unit
 from validation.cohort.flow import flow, intention_to_diagnose
 from validation.cohort.metrics import Metrics, Proportion, Provenance, SampleSize
 from validation.cohort.reading import Reading, patient_pairs, vessel_pairs
-from validation.cohort.resampling import DRAWS
 from validation.cohort.subgroups import MOST_GROUPS, places, subgroups, too_many
 
 RULE = (

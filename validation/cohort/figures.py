@@ -154,8 +154,8 @@ def agreement_figure(metrics: Metrics, vessels: Pairs) -> Figure:
     """Draw computed against invasive FFR, and their difference against their mean."""
     figure, (left, right) = new_figure(5.0)
     x, y = vessels.invasive_ffr, vessels.ffr
-    low = min(0.5, *(float(v.min()) - 0.03 for v in (x, y) if v.size))
-    high = max(1.02, *(float(v.max()) + 0.02 for v in (x, y) if v.size))
+    low = min([0.5, *(float(v.min()) - 0.03 for v in (x, y) if v.size)])
+    high = max([1.02, *(float(v.max()) + 0.02 for v in (x, y) if v.size)])
     left.axhspan(0.755, 0.805, color=ORANGE, alpha=0.15, lw=0)
     left.plot([low, high], [low, high], color=PALE_INK, lw=1)
     left.axvline(0.805, color=INK, lw=0.9, ls=(0, (5, 3)))
@@ -212,7 +212,9 @@ def agreement_figure(metrics: Metrics, vessels: Pairs) -> Figure:
 
 def _limits(axes: Axes, metrics: Metrics) -> None:
     a = metrics.agreement
-    half = max(0.15, *(abs(e.value) * 1.35 for e in (a.lower, a.upper) if e.value is not None))
+    half = max(
+        [0.15, *(abs(e.value) * 1.35 for e in (a.lower, a.upper) if e.value is not None)]
+    )
     reach = max([half, *(abs(t) for t in axes.get_ylim())])
     axes.set_ylim(-reach, reach)
     axes.axhline(0, color=LINE, lw=1)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ffr.report.colours import BLUE, BROWN, INK, ORANGE, PALE_INK, PAPER
 from validation.cohort.ceiling import expected
 from validation.cohort.figures import new_figure, say_nothing
-from validation.cohort.metrics import Metrics, Proportion
+from validation.cohort.metrics import Interval, Metrics, Proportion
 
 _MOST_ROWS = 40  # of the forest of subgroups
 
@@ -20,13 +20,13 @@ _MOST_ROWS = 40  # of the forest of subgroups
 def bands_figure(metrics: Metrics) -> Figure:
     """Draw agreement by band of computed FFR, and where the vessels are."""
     figure, (left, right) = new_figure(3.9)
-    rows = [b for b in metrics.bands if b.by == "computed"]
+    rows = [b for b in metrics.bands if b.by == "computed" and b.name != "0.70-0.80"]
     names = [b.name for b in rows]
     at = np.arange(len(rows))
     grey = [b.name == "0.76-0.80" for b in rows]
     colours = [ORANGE if g else BLUE for g in grey]
     _shares(left, at, [b.accuracy for b in rows], colours)
-    left.set(title="agreement at 0.80 by computed FFR", ylim=(0, 1.02))
+    left.set(title="agreement at 0.80 by computed FFR", ylim=(-0.04, 1.04))
     left.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for k, b in enumerate(rows):
         sick = b.positive.count
@@ -45,6 +45,7 @@ def bands_figure(metrics: Metrics) -> Figure:
         right.text(k, b.n, f"{b.n}", ha="center", va="bottom", fontsize=8)
     right.set(title="vessels", ylim=(0, 1.15 * max(1, *(b.n for b in rows))))
     right.legend(fontsize=8, frameon=False)
+    right.yaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (left, right):
         axes.set_xticks(at, names, fontsize=7.5)
         axes.set_xlabel("computed FFR")
@@ -58,7 +59,7 @@ def _shares(
         if share.value is None or share.wilson is None:
             axes.text(x, 0.03, "none", ha="center", fontsize=8, style="italic", color=PALE_INK)
             continue
-        ends = [[share.value - share.wilson.low], [share.wilson.high - share.value]]
+        ends = _ends(share.value, share.wilson)
         axes.errorbar(x, share.value, ends, fmt="o", ms=7, color=colour, capsize=4, lw=1.6)
         axes.annotate(
             f"{100 * share.value:.0f} %",
@@ -112,14 +113,18 @@ def calibration_figure(metrics: Metrics) -> Figure:
     return figure
 
 
+def _ends(value: float, interval: Interval | None) -> list[list[float]] | None:
+    """Return the lengths of both whiskers; never below 0, as rounding may have it."""
+    if interval is None:
+        return None
+    return [[max(value - interval.low, 0)], [max(interval.high - value, 0)]]
+
+
 def _whisker(
     axes: Axes, x: float, share: Proportion, mark: str, colour: str, label: str | None
 ) -> None:
     if share.value is not None and share.wilson is not None:
-        ends = [
-            [max(share.value - share.wilson.low, 0)],
-            [max(share.wilson.high - share.value, 0)],
-        ]
+        ends = _ends(share.value, share.wilson)
         axes.errorbar(
             x, share.value, ends, fmt=mark, ms=6, color=colour, capsize=3, lw=1.3, label=label
         )
@@ -141,7 +146,7 @@ def subgroup_figure(metrics: Metrics) -> Figure | None:
     for at, g in zip(places, groups, strict=True):
         a = g.accuracy
         if a.value is not None and a.wilson is not None:
-            ends = [[max(a.value - a.wilson.low, 0)], [max(a.wilson.high - a.value, 0)]]
+            ends = _ends(a.value, a.wilson)
             left.errorbar(
                 a.value, at, xerr=ends, fmt="o", ms=5, color=BLUE, capsize=2.5, lw=1.3
             )
@@ -181,14 +186,7 @@ def ceiling_figure(metrics: Metrics) -> Figure:
         axes.plot(sds, values, color=PALE_INK, lw=1.6, label="expected, unbiased model")
         interval = found.wilson if isinstance(found, Proportion) else found.interval
         if found.value is not None:
-            ends = (
-                None
-                if interval is None
-                else [
-                    [max(found.value - interval.low, 0)],
-                    [max(interval.high - found.value, 0)],
-                ]
-            )
+            ends = _ends(found.value, interval)
             axes.errorbar(
                 c.own_model_sd,
                 found.value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import jinja2
+from matplotlib.figure import Figure
 
 from ffr.report.svg import data_uri
 from validation.cohort.document import Document
@@ -19,5 +20,12 @@ def page(document: Document) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"kind": lambda block: type(block).__name__, "address": data_uri}
+    environment.filters |= {"kind": lambda block: type(block).__name__, "address": _address}
     return environment.get_template("template.html.j2").render(document=document)
+
+
+def _address(figure: Figure) -> str:
+    """Return a figure as a data address; its layout stays as it is, and is not found twice."""
+    address = data_uri(figure)
+    figure.set_layout_engine("none")
+    return address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from ffr.result import Model
@@ -490,3 +491,12 @@ class Metrics(Model):
 
 
 Step.model_rebuild()
+
+
+def metrics_schema_text() -> str:
+    """Return the JSON Schema of metrics.json: docs/cohort-metrics.schema.json."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Metrics.model_json_schema(),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

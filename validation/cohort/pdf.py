@@ -112,8 +112,8 @@ def _size(paper: FPDF, block: Picture) -> tuple[float, float]:
 
 
 def _table(paper: FPDF, block: Table) -> None:
+    _room(paper, (12 if block.title else 6) + 5 * min(len(block.rows), 8))
     if block.title:
-        _room(paper, min(12 + 5 * len(block.rows), 60))
         paper.ln(1.5)
         _words(paper, block.title, 9.5, "B")
     size = 7.5 if len(block.head) < 9 else 6.6

@@ -12,6 +12,7 @@ from ffr import stages
 from ffr.report.svg import style
 from ffr.result import ffr_rounded
 from meshes.writing import write_text
+from validation.cohort import FILES
 from validation.cohort.document import Section
 from validation.cohort.html import page
 from validation.cohort.metrics import Metrics
@@ -19,7 +20,6 @@ from validation.cohort.pdf import pdf_bytes
 from validation.cohort.reading import THRESHOLD, Reading
 from validation.cohort.sections import document
 
-FILES = ("metrics.json", "cases.csv", "report.html", "report.pdf")
 _COLUMNS = (
     "case_id", "patient_id", "vessel", "status", "reason", "invasive_ffr", "computed_ffr",
     "computed_low", "computed_high", "probability_below_0_80", "agree_at_0_80", "place",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from meshes.arrays import Floats, Ints
+from validation.cohort import DRAWS
 from validation.cohort.metrics import Interval
 
-DRAWS = 2000
 SEED = 20_150_101
 LEAST_KNOWN = 0.95  # share of draws in which the statistic must exist
 _CHUNK = 200  # draws at once: a wide cohort must not need gigabytes

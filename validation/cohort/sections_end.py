@@ -154,9 +154,7 @@ def _ceiling_row(name: str, r: CeilingRow) -> tuple[str, ...]:
 def _found_row(m: Metrics) -> tuple[str, ...]:
     t, a = m.vessel.at_080, m.agreement
     half = None if a.sd is None else 1.96 * a.sd
-    by_band = {(b.by, b.name): b.accuracy for b in m.bands}
-    parts = [by_band["computed", n] for n in ("0.76-0.80", "0.71-0.75")]
-    of, count = (sum(getattr(p, k) for p in parts) for k in ("of", "count"))
+    by_band = {(b.by, b.name): b.accuracy.value for b in m.bands}
     values = (
         t.accuracy.value,
         t.sensitivity.value,
@@ -164,12 +162,11 @@ def _found_row(m: Metrics) -> tuple[str, ...]:
         m.vessel.roc.auc.value,
         m.correlation.pearson.value,
         half,
-        parts[0].value,
-        count / of if of else None,
-        by_band["invasive", "0.75-0.85"].value,
+        by_band["computed", "0.76-0.80"],
+        by_band["computed", "0.70-0.80"],
+        by_band["invasive", "0.75-0.85"],
     )
     cells = [number(v) if v is not None else DASH for v in values]
-    cells[7] += " (from 0.71)" if of else ""
     return ("this cohort: found", *cells)
 
 

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ffr.errors import ConfigError
 from ffr.partial import claimed
-from ffr.result import RESEARCH_USE_ONLY, Result
-from ffr.result_file import load_result
-from validation.cohort.cases import (
-    Outcome,
-    Runner,
-    fits,
-    has_result,
-    outcomes,
-    patient_of,
-    readings,
-    run_case,
-)
-from validation.cohort.compute import compute
-from validation.cohort.metrics import Metrics, Provenance
-from validation.cohort.report import FILES, write_report
-from validation.cohort.resampling import DRAWS, SEED
-from validation.cohort.table import MOST_SHOWN, Line, TableError, check_sources, read_table
-from validation.setting import memory_gb, processor
+from ffr.plugged import plugged
+from ffr.result import RESEARCH_USE_ONLY
+from validation.cohort import DRAWS, FILES
+from validation.cohort.table import MOST_SHOWN, TableError, check_sources, read_table
+
+if TYPE_CHECKING:
+    from validation.cohort.cases import Runner
+    from validation.cohort.metrics import Metrics
 
 TITLE = "Computed against invasive FFR"
-LIBRARIES = ("scikit-learn", "statsmodels", "pingouin", "scipy", "numpy")
 
 
 def validate(
-    table: Path, out: Path, results: Path | None, runner: Runner = run_case, draws: int = DRAWS
+    table: Path,
+    out: Path,
+    results: Path | None,
+    runner: Runner | None = None,
+    draws: int = DRAWS,
 ) -> Metrics:
     """Check the table, run or reuse every case, and write the report.
 
@@ -48,7 +38,7 @@ def validate(
     results
         Folder of finished runs called after the cases; None: there is none.
     runner
-        What runs a case.
+        What runs a case; None: `ffr run`.
     draws
         Of the bootstrap of patients.
 
@@ -60,7 +50,7 @@ def validate(
     try:
         lines = read_table(table)
         _check_folders(out, results)
-        check_sources(lines, table.parent, lambda case: has_result(case, out, results))
+        check_sources(lines, table.parent, lambda case: _has_result(case, out, results))
     except TableError as error:
         for problem in error.problems[:MOST_SHOWN]:
             print(f"ffr: {problem}", file=sys.stderr)
@@ -68,17 +58,34 @@ def validate(
         if more > 0:
             print(f"ffr: and {more} more problems", file=sys.stderr)
         raise
+    # heavy: after the checks
+    work = {
+        name: plugged(f"validation.cohort.{name}", "validation")
+        for name in ("cases", "compute", "provenance", "report")
+    }
     (out / "stages").mkdir(parents=True, exist_ok=True, mode=0o700)
     with claimed(out):
-        ended = outcomes(lines, table.parent, out, results, runner, print)
-        rows = readings(lines, ended)
-        metrics = compute(
-            rows, TITLE, _provenance(table, ended, draws), _remarks(lines, ended), draws
+        run = runner or work["cases"].run_case
+        ended = work["cases"].outcomes(lines, table.parent, out, results, run, print)
+        rows = work["cases"].readings(lines, ended)
+        metrics: Metrics = work["compute"].compute(
+            rows,
+            TITLE,
+            work["provenance"].provenance(table, ended, draws),
+            work["provenance"].remarks(lines, ended),
+            draws,
         )
-        write_report(out, metrics, rows)
+        work["report"].write_report(out, metrics, rows)
     (out / "stages").rmdir()
     print("\n".join(summary(metrics)))
     return metrics
+
+
+def _has_result(case: str, out: Path, results: Path | None) -> bool:
+    places = [out / "cases" / case, *([] if results is None else [results / case])]
+    if results is not None and (results / case / "case.json").is_file():
+        return True  # a batch has tried
+    return any((place / "result.json").is_file() for place in places)
 
 
 def _check_folders(out: Path, results: Path | None) -> None:
@@ -93,58 +100,6 @@ def _check_folders(out: Path, results: Path | None) -> None:
             "empty one with --out"
         )
         raise ConfigError(message)
-
-
-def _results(ended: Mapping[str, Outcome]) -> list[Result]:
-    folders = [x.folder for x in ended.values() if x.folder is not None]
-    return [load_result(folder / "result.json") for folder in folders]
-
-
-def _provenance(table: Path, ended: Mapping[str, Outcome], draws: int) -> Provenance:
-    results = _results(ended)
-    code = {f"{r.code_version} ({r.git_commit or 'no commit'})" for r in results}
-    models = {f"{m.name} {m.sha256[:12]}" for r in results for m in r.models}
-    # what is set for all cases alike: a patient's own values are no setting
-    settings = {
-        _sha(json.dumps({k: v for k, v in r.settings.items() if k == "spread"}, sort_keys=True))
-        for r in results
-    }
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return Provenance(
-        source="cohort of patients with invasive FFR",
-        table_sha256=hashlib.sha256(table.read_bytes()).hexdigest(),
-        code=tuple(sorted(code)),
-        models=tuple(sorted(models)),
-        settings=tuple(sorted(s[:12] for s in settings)),
-        statistics=f"{libraries}; {draws} draws of patients, seed {SEED}",
-        command="ffr validate",
-        hardware=f"{processor()}, {memory_gb():.0f} GB",
-    )
-
-
-def _sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _remarks(lines: Sequence[Line], ended: Mapping[str, Outcome]) -> list[str]:
-    results = _results(ended)
-    told = []
-    if len({r.code_version for r in results}) > 1:
-        told.append("The results come from several versions of ct-ffr.")
-    if len({tuple(m.sha256 for m in r.models) for r in results}) > 1:
-        told.append("The results come from different network weights.")
-    rows = {x.row.case_id: x.row for x in lines}
-    other = sum(
-        not fits(load_result(x.folder / "result.json"), patient_of(rows[case]))
-        for case, x in ended.items()
-        if x.folder is not None
-    )
-    if other:
-        told.append(
-            f"{other} of {len(results)} results were made with other patient values (cuff "
-            "pressure, haematocrit, sex) than the cohort table's."
-        )
-    return told
 
 
 def summary(m: Metrics) -> list[str]:

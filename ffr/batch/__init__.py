@@ -1,0 +1,1 @@
+"""Many studies: one folder per case, whatever is interrupted; dask computes, the disk knows."""

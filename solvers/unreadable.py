@@ -1,0 +1,66 @@
+"""Which part of a tree lies in or behind a stretch whose lumen the scan does not show?
+
+Its pressure is not known: a stent under 3 mm may be open or nearly closed, and CT does not
+tell. So there is no FFR in it, behind it, and in what branches off there. The rest of the tree
+needs a flow through it all the same: it is presumed open, as wide as a healthy lumen there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from meshes.arrays import AnyArray, Ints, floats
+from meshes.tree import CoronaryTree, Unreadable, path_length_mm, path_to
+
+EDGE_MM = 1e-6  # rounding of a path length that was written to a file
+
+
+def within(coronary: CoronaryTree) -> AnyArray:
+    """Return True inside unreadable stretches, shape (n,)."""
+    inside = np.zeros(len(coronary.tree), dtype=bool)
+    for stretch in coronary.unreadable:
+        inside |= _points(coronary, stretch)
+    return inside
+
+
+def unreadable(coronary: CoronaryTree) -> AnyArray:
+    """Return True inside and behind unreadable stretches, shape (n,)."""
+    hidden = within(coronary)
+    for i in range(1, len(coronary.tree)):
+        hidden[i] |= hidden[coronary.tree.parent[i]]
+    return hidden
+
+
+def cause(coronary: CoronaryTree, points: Sequence[int] | Ints) -> str | None:
+    """Return why some of the points cannot be judged, in words; None: they all can."""
+    hidden = unreadable(coronary)
+    for point in points:
+        if not hidden[point]:
+            continue
+        way = path_to(coronary.tree, int(point))
+        first = int(way[np.argmax(hidden[way])])
+        stretch = next(x for x in coronary.unreadable if _points(coronary, x)[first])
+        if _points(coronary, stretch)[point]:
+            return f"not analysable: {stretch.reason}"
+        return f"not analysable: behind a {stretch.reason} in the {stretch.vessel}"
+    return None
+
+
+def presumed_open(coronary: CoronaryTree) -> CoronaryTree:
+    """Return the tree with the healthy width in unreadable stretches, to solve the flow."""
+    if not coronary.unreadable:
+        return coronary
+    inside = within(coronary)
+    radius = np.where(inside, coronary.reference_radius_mm, coronary.tree.radius_mm)
+    tree = dataclasses.replace(coronary.tree, radius_mm=floats(radius))
+    return dataclasses.replace(coronary, tree=tree)
+
+
+def _points(coronary: CoronaryTree, stretch: Unreadable) -> AnyArray:
+    s_mm = path_length_mm(coronary.tree)
+    own = coronary.branch == coronary.names.index(stretch.vessel)
+    near = (s_mm >= stretch.from_mm - EDGE_MM) & (s_mm <= stretch.to_mm + EDGE_MM)
+    return np.asarray(own & near)
