@@ -12,7 +12,7 @@ from ffr.phantom.patient import virtual_patient
 from ffr.physiology import InputSpread
 from meshes.tree import outlets, path_length_mm
 from solvers.split import sampled_shares
-from validation import calibrated, coverage
+from validation import calibrated, coverage, true_heart
 
 USUAL = InputSpread(0.2, 0.25, 0.1, 7.0, 2.0, 0.2, 0.28)
 
@@ -54,10 +54,10 @@ def test_measured_radii_are_as_wrong_as_they_should_be(hearts):
 def test_true_flows_are_the_usual_ones_when_nothing_varies(hearts, flow):
     usual = [b.resting_flow_ml_min for b in flow.boundaries]
     rng = np.random.default_rng(0)
-    same = coverage.true_flows(hearts, usual, coverage.NOTHING, 7 / 3, rng)
+    same = true_heart.true_flows(hearts, usual, coverage.NOTHING, 7 / 3, rng)
     for q, u in zip(same, usual, strict=True):
         assert q == pytest.approx(u, rel=1e-9)
-    drawn = coverage.true_flows(hearts, usual, USUAL, 7 / 3, rng)
+    drawn = true_heart.true_flows(hearts, usual, USUAL, 7 / 3, rng)
     assert sum(q.sum() for q in drawn) != pytest.approx(sum(u.sum() for u in usual), rel=0.01)
 
 
@@ -66,10 +66,10 @@ def test_two_codes_split_the_flow_alike(hearts, flow):
     usual = [b.resting_flow_ml_min for b in flow.boundaries]
     x = replace(coverage.NOTHING, exponent=0.2, bifurcation=0.28)
     rng = np.random.default_rng(1)
-    drawn = [coverage.true_flows(hearts, usual, x, 7 / 3, rng)[0] for _ in range(400)]
+    drawn = [true_heart.true_flows(hearts, usual, x, 7 / 3, rng)[0] for _ in range(400)]
     inside = np.stack(drawn) / np.sum(drawn, axis=1, keepdims=True)
     c = hearts[0]
-    noise = rng.normal(size=(400, len(coverage.sections(c.tree)))) * 0.28 / 2**0.5
+    noise = rng.normal(size=(400, len(true_heart.sections(c.tree)))) * 0.28 / 2**0.5
     exponent = 7 / 3 + 0.2 * rng.normal(size=400)
     shares = sampled_shares(c.tree, c.reference_radius_mm, exponent, noise)
     spread = np.log(inside).std(axis=0)

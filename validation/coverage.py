@@ -26,11 +26,10 @@ from ffr.phantom.patient import virtual_patient
 from ffr.physiology import InputSpread
 from ffr.uncertainty import THRESHOLD, propagate
 from meshes.arrays import Floats, Ints, floats
-from meshes.tree import CoronaryTree, VesselTree, outlets, path_length_mm, sections
-from solvers.blood import Blood
+from meshes.tree import CoronaryTree, VesselTree, path_length_mm
 from solvers.errors import ConvergenceError
-from solvers.resolved import solve_resolved
 from validation.setting import setting
+from validation.true_heart import drawn_heart
 
 FIRST_SEED = 1_000_500  # held out
 BURDEN = 3.0
@@ -96,45 +95,6 @@ def measured(c: CoronaryTree, rng: np.random.Generator, lumen: LumenError) -> Co
     return replace(c, tree=VesselTree(c.tree.points_mm, radius, c.tree.parent))
 
 
-def true_flows(
-    trees: Sequence[CoronaryTree], usual: Sequence[Floats], x: InputSpread, p: float,
-    rng: np.random.Generator,
-) -> list[Floats]:  # fmt: skip
-    """Return each outlet's hyperaemic flow, with nothing narrowed, as this heart has it.
-
-    `usual` are the flows by the usual rules; `p` is the usual exponent.
-    """
-    total = sum(float(q.sum()) for q in usual)
-    total *= np.exp(x.flow * rng.normal() + x.response * rng.normal())
-    exponent = x.exponent * rng.normal()  # more than usual
-    weights = []
-    for c, flow in zip(trees, usual, strict=True):
-        runs = sections(c.tree)
-        first = c.reference_radius_mm[: 1 + int(np.argmax(path_length_mm(c.tree) > 10.0))]
-        start = np.median(first) ** exponent * np.exp(x.bifurcation * rng.normal() / 2**0.5)
-        below = _below(c.tree, flow)
-        # from mother to daughters: the usual ratio, bent by exponent and chance
-        drawn = {int(r[1]): np.exp(x.bifurcation * rng.normal() / 2**0.5) for r in runs}
-        share = np.ones(len(c.tree))
-        for run in runs:
-            siblings = [r for r in runs if r[0] == run[0]]
-            bent = [below[r[1]] ** (1.0 + exponent / p) * drawn[int(r[1])] for r in siblings]
-            me = [int(r[1]) for r in siblings].index(int(run[1]))
-            own = bent[me] / sum(bent) if len(siblings) > 1 else 1.0
-            share[run[1:]] = share[run[0]] * own
-        weights.append((float(flow.sum()) * start, share[outlets(c.tree)]))
-    heart = sum(w for w, _ in weights)
-    return [floats(total * w / heart * share) for w, share in weights]
-
-
-def _below(tree: VesselTree, outlet_flow: Floats) -> Floats:
-    flow = np.zeros(len(tree))
-    flow[outlets(tree)] = outlet_flow
-    for i in range(len(tree) - 1, 0, -1):
-        flow[tree.parent[i]] += flow[i]
-    return flow
-
-
 def one_heart(
     seed: int, rng: np.random.Generator, base: int, group: str | None = None
 ) -> Readings | None:
@@ -166,7 +126,7 @@ def one_heart(
             x = replace(NOTHING, **{name: getattr(x, name) for name in ALONE[group]})
         findings = pipeline.find(trees, flow.solutions)
         places = [_places(ffr, d) for ffr, d in zip(findings.ffr, findings.distal, strict=True)]
-        true = _solved(truth, flow, x, rng)
+        true = drawn_heart(truth, flow, x, rng).ffr(truth)
         sure = propagate(
             trees, flow.solutions, flow.boundaries, flow.blood, x, flow.physiology, places,
             lumen, base,
@@ -183,26 +143,6 @@ def one_heart(
 def _places(ffr: Floats, distal: Sequence[tuple[int, float]]) -> Ints:
     """Where lesions are read and the lowest point, each once."""
     return np.unique([p for p, _ in distal] + [int(np.nanargmin(ffr))])
-
-
-def _solved(
-    truth: Sequence[CoronaryTree], flow: pipeline.Flow,
-    x: InputSpread, rng: np.random.Generator,
-) -> list[Floats]:  # fmt: skip
-    """Return the true FFR at all points of each tree."""
-    bed = flow.boundaries[0]
-    aortic = bed.inlet_pressure_mmhg + x.pressure_mmhg * rng.normal()
-    venous = max(0.0, bed.venous_pressure_mmhg + x.venous_mmhg * rng.normal())
-    viscosity = flow.blood.viscosity_pa_s * np.exp(x.viscosity * rng.normal())
-    response = flow.physiology.response.typical
-    usual = [floats(b.resting_flow_ml_min * response) for b in flow.boundaries]
-    flows = true_flows(truth, usual, x, flow.physiology.split_exponent.typical, rng)
-    blood = Blood(viscosity, flow.blood.density_kg_m3)
-    return [
-        solve_resolved(c.tree, aortic, (aortic - venous) / q, venous, blood).pressure_mmhg
-        / aortic
-        for c, q in zip(truth, flows, strict=True)
-    ]
 
 
 def table(rows: Sequence[tuple[str, Readings, int]]) -> list[str]:

@@ -154,10 +154,10 @@ class Case:
 _JSON = TypeAdapter(Case)
 
 
-def state(grid: Sequence[float]) -> str:
+def state(grid: Sequence[float], measuring: Sequence[str] = MEASURING) -> str:
     """Return a short hash of all that decides what a case says: code, weights, grid."""
     digest = hashlib.sha256(repr([float(x) for x in grid]).encode())
-    own = [ROOT / "validation" / f"{name}.py" for name in MEASURING]
+    own = [ROOT / "validation" / f"{name}.py" for name in measuring]
     floors = [p for f in ("meshes", "solvers", "ffr") for p in (ROOT / f).rglob("*")]
     for path in sorted([*own, *floors]):
         if path.suffix in (".py", ".safetensors"):
