@@ -647,7 +647,7 @@ def validate(
         Path | None, typer.Option(help="Folder of finished runs, called after their cases.")
     ] = None,
 ) -> None:
-    """Compare computed with invasive FFR on a cohort: report, PDF, numbers."""
+    """Compare computed with invasive FFR on a cohort."""
 
     def work() -> None:
         plugged("validation.cohort.verb", "validation").validate(cohort, out, results)

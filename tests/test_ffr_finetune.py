@@ -80,9 +80,9 @@ def test_the_rim_of_a_label_is_not_sure_but_a_thin_vessel_has_a_core_too():
 
 def output_for(probability):
     """Network output in which every voxel has these class probabilities."""
-    logits = torch.log(torch.tensor([*probability]))
+    logits = torch.log(torch.tensor([*probability, 1e-9]))  # hardly a vein
     flat = torch.cat([logits, torch.zeros(1)])
-    return flat[None, :, None, None, None].expand(1, 5, 4, 4, 4).clone()
+    return flat[None, :, None, None, None].expand(1, 6, 4, 4, 4).clone()
 
 
 @pytest.mark.parametrize(
@@ -117,17 +117,17 @@ def test_what_a_label_of_calcium_and_wall_tells_does_change_the_loss():
     )
     assert free[0] == pytest.approx(free[1], abs=1e-5)
     assert bound[1] > bound[0] + 1.0
-    assert told.sum(dim=1).tolist() == [1, 2, 1, 1, 1]
+    assert told.sum(dim=1).tolist() == [2, 2, 1, 1, 1]  # outside: tissue or vein
 
 
 def test_the_distance_and_unsaid_classes_get_no_gradient():
     torch.manual_seed(0)
-    output = torch.randn(1, 5, 4, 4, 4, requires_grad=True)
+    output = torch.randn(1, 6, 4, 4, 4, requires_grad=True)
     codes = torch.full((1, 4, 4, 4), CORE)
     codes[0, 0] = OUTSIDE
     told_loss(output, codes, allowed_classes(LabelMeaning())).backward()
-    assert output.grad[:, 4].abs().max() == 0
-    assert output.grad[:, :4].abs().min() > 0  # through the softmax, but not apart:
+    assert output.grad[:, 5].abs().max() == 0
+    assert output.grad[:, :5].abs().min() > 0  # through the softmax, but not apart:
     ratio = output.grad[0, Vessel.PLAQUE, 0] / output.grad[0, Vessel.CALCIUM, 0]
     share = output.detach().softmax(1)
     assert torch.allclose(ratio, share[0, Vessel.PLAQUE, 0] / share[0, Vessel.CALCIUM, 0])
@@ -395,7 +395,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_one_line(tmp_path, monk
         ("train vessel --labels 1", "--labels has an effect with --finetune only"),
         ("train --finetune {0}", "--finetune needs a folder for the weights"),
         ("train lumen --finetune {0} --out new", "only the vessel network is adapted"),
-        ("train --finetune {0} --out new --ship", "--runs and --ship have no effect"),
+        ("train --finetune {0} --out new --ship", "--runs, --ship and --anew have no effect"),
         ("train --finetune {0} --out new", "no image has a label there"),
         ("train --finetune {0}/none --out new", "--finetune needs a folder of scans"),
         ("train --finetune {0} --out new --labels x", "--labels must be whole numbers"),

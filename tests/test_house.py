@@ -31,6 +31,7 @@ PURE_NUMBERS = {
     "stent_probability",
     "face", "psi",  # of velocity profiles, normalised
     "resolved_ffr", "calibrated_ffr", "lumped_ffr", "found_ffr", "true_ffr",
+    "own_tree_ffr", "own_flow_ffr", "own_lumen_ffr",
     "lumen_ffr", "edge_ffr", "mask_ffr", "tree_ffr", "full_ffr", "invasive_ffr",
 }  # fmt: skip
 

@@ -154,10 +154,13 @@ class Case:
 _JSON = TypeAdapter(Case)
 
 
-def state(grid: Sequence[float], measuring: Sequence[str] = MEASURING) -> str:
-    """Return a short hash of all that decides what a case says: code, weights, grid."""
+def state(grid: Sequence[float], measuring: Sequence[str] | None = None) -> str:
+    """Return a short hash of all that decides what a case says: code, weights, grid.
+
+    `measuring` are the scripts that make the case; those of the segmentation table by default.
+    """
     digest = hashlib.sha256(repr([float(x) for x in grid]).encode())
-    own = [ROOT / "validation" / f"{name}.py" for name in measuring]
+    own = [ROOT / "validation" / f"{name}.py" for name in measuring or MEASURING]
     floors = [p for f in ("meshes", "solvers", "ffr") for p in (ROOT / f).rglob("*")]
     for path in sorted([*own, *floors]):
         if path.suffix in (".py", ".safetensors"):

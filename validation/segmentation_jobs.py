@@ -19,7 +19,8 @@ ONE_THREAD = (
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 )  # fmt: skip
 Job = tuple[int, str]  # seed and kind of imaging
-J, R = TypeVar("J"), TypeVar("R")
+J = TypeVar("J")
+R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +58,9 @@ def side_by_side(
         made = {pool.submit(work, job): job for job in jobs}
         for number, done in enumerate(as_completed(made), 1):
             if error := done.exception():
-                log.error("%s could not be compared: %r", made[done], error)
+                job = made[done]
+                named = " ".join(map(str, job)) if isinstance(job, tuple) else str(job)
+                log.error("%s could not be compared: %r", named, error)
                 continue
             keep(made[done], done.result())
             log.info("%d of %d", number, len(jobs))

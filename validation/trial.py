@@ -36,8 +36,8 @@ from validation.trial_report import budget, readings, sections
 
 TITLE = "Virtual trial: computed FFR against a virtual pressure wire"
 MEASURING = (
-    "segmentation_calcium", "segmentation_transfer", "trial_case", "trial_patients",
-    "true_heart",
+    "agreement", "segmentation_calcium", "segmentation_transfer", "trial_case",
+    "trial_patients", "true_heart",
 )  # fmt: skip
 _JSON = TypeAdapter(TrialCase)
 log = logging.getLogger(__name__)
