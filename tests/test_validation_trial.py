@@ -1,5 +1,6 @@
 """A virtual trial: who is enrolled, what is true, and where the errors of an answer are put."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,11 @@ def test_the_same_seed_is_the_same_patient_with_the_same_truth():
     assert one.imaging == two.imaging
     truths = [true_heart_of(x, np.random.default_rng([FIRST_SEED, 72])) for x in (one, two)]
     assert np.array_equal(truths[0].ffr[0], truths[1].ffr[0])
+
+
+def test_another_process_finds_what_it_is_to_run():
+    assert trial_case.run_seed.__module__ == "validation.trial_case"  # not __main__
+    assert pickle.loads(pickle.dumps(trial_case.run_seed)) is trial_case.run_seed
 
 
 def test_a_seed_that_may_have_been_trained_on_is_not_enrolled():

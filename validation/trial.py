@@ -27,10 +27,11 @@ from validation.cohort.compute import compute
 from validation.cohort.metrics import Provenance
 from validation.cohort.report import write_report
 from validation.cohort.resampling import DRAWS, SEED
+from validation.cohort.verb import summary
 from validation.segmentation_case import state
 from validation.segmentation_jobs import side_by_side
 from validation.setting import commit, memory_gb, processor, setting
-from validation.trial_case import SIZE, SPACING_MM, TrialCase, run_case, true_heart_of
+from validation.trial_case import SIZE, SPACING_MM, TrialCase, run_seed, true_heart_of
 from validation.trial_patients import FIRST_SEED, enrolled
 from validation.trial_report import budget, readings, sections
 
@@ -41,11 +42,6 @@ MEASURING = (
 )  # fmt: skip
 _JSON = TypeAdapter(TrialCase)
 log = logging.getLogger(__name__)
-
-
-def case_of(seed: int) -> TrialCase:
-    """Run the patient of a seed."""
-    return run_case(enrolled(seed))
 
 
 def keep(folder: Path, key: str, seed: int, case: TrialCase) -> None:
@@ -105,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--population", action="store_true", help="what they are like; no scan")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # of the PDF: every letter
     if given.population:
         print(setting("python -m validation trial", arguments, "cpu"))
         print(population(given.patients))
@@ -116,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given.only_report:
         left = [s for s in seeds if s not in kept(folder, key)]
         log.info("%d of %d patients are there", given.patients - len(left), given.patients)
-        side_by_side(case_of, left, given.jobs, partial(keep, folder, key))
+        side_by_side(run_seed, left, given.jobs, partial(keep, folder, key))
     cases = [c for s, c in kept(folder, key).items() if s in seeds]
     print(setting("python -m validation trial", arguments, best_device()))
     report(cases, given.out, given.patients)
@@ -139,8 +136,6 @@ def report(cases: Sequence[TrialCase], out: Path, patients: int) -> None:
     )  # fmt: skip
     metrics = compute(rows, TITLE, where, told)
     write_report(out, metrics, rows, sections(cases))
-    from validation.cohort.verb import summary
-
     print("\n".join([*told, *summary(metrics)]))
     for name, error, _ in budget(cases):
         if len(error) > 1:

@@ -32,7 +32,7 @@ from meshes.tree import CoronaryTree, path_to
 from solvers.errors import ConvergenceError
 from validation.segmentation_calcium import calcium_arc_deg
 from validation.segmentation_transfer import Partner, of_side, partner, with_radii
-from validation.trial_patients import Enrolled
+from validation.trial_patients import Enrolled, enrolled
 from validation.true_heart import TrueHeart, drawn_heart
 
 WIRE_SD = 0.023  # one invasive reading about the truth; see `WIRE_SOURCE`
@@ -169,6 +169,11 @@ def _sensors(
             if key not in worst or percent > worst[key][1].diameter_stenosis_percent:
                 worst[key] = (t, lesion, point)
     return tuple(worst.values())
+
+
+def run_seed(seed: int) -> TrialCase:
+    """Run the patient of a seed, in whatever process this is."""
+    return run_case(enrolled(seed))
 
 
 def run_case(who: Enrolled) -> TrialCase:
