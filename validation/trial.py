@@ -136,6 +136,7 @@ def report(cases: Sequence[TrialCase], out: Path, patients: int) -> None:
     )  # fmt: skip
     metrics = compute(rows, TITLE, where, told)
     write_report(out, metrics, rows, sections(cases))
+    (out / "stages").rmdir()
     print("\n".join([*told, *summary(metrics)]))
     for name, error, _ in budget(cases):
         if len(error) > 1:
