@@ -194,8 +194,9 @@ def adapt(
             raise ConfigError(message)
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(run.model.parameters(), 5.0)
-        run.optimiser.step()
+        norm = nn.utils.clip_grad_norm_(run.model.parameters(), 5.0)
+        if torch.isfinite(norm):  # one bad step would leave no number in any weight
+            run.optimiser.step()
         run.schedule.step()
         losses.append([float(loss.detach()), *_each(parts, int(batch[4]), config.batch)])
         if step % ROW_EVERY == 0 or step == config.steps:
