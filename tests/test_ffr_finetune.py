@@ -328,7 +328,7 @@ def test_from_a_folder_to_weights_that_a_run_can_use(tmp_path, monkeypatch):
     monkeypatch.setattr("ffr.segmentation.finetune_measure.VIRTUAL_WINDOWS", 1)
     folder = image_cas(tmp_path / SECRET, 2)
     shipped = weights_path("vessel").read_bytes()
-    config = FinetuneConfig(steps=1, edge=32, batch=1, virtual_percent=0, workers=0)
+    config = FinetuneConfig(steps=1, edge=48, batch=1, virtual_percent=0, workers=0)
     out, titles = tmp_path / "own", []
 
     def opened(title):
@@ -374,6 +374,16 @@ def test_a_bad_pair_stops_everything_before_anything_is_written(tmp_path, monkey
             lambda title: lambda part: None, "cpu",
         )  # fmt: skip
     assert not (tmp_path / "own").exists()
+
+
+def test_windows_too_small_for_the_network_are_refused(tmp_path):
+    config = FinetuneConfig(steps=1, edge=8, batch=1, virtual_percent=0, workers=0)
+    with pytest.raises(ConfigError, match="windows of 8 voxels are too small; use 12 or more"):
+        adapt(
+            small(), [case()], config, Fold(0, ()), LabelMeaning(), tmp_path, "cpu",
+            lambda _: None,
+        )  # fmt: skip
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_one_line(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from ffr.errors import ConfigError
 from ffr.labelled_scans import LabelMeaning
 from ffr.segmentation.finetune_windows import Case, allowed_classes, told_loss, window
+from ffr.segmentation.networks import UNet3d
 from ffr.segmentation.samples import vessel_samples
 from ffr.segmentation.train import loss_of, one_thread
 
@@ -31,6 +32,8 @@ VIRTUAL_PATIENTS = 200_000
 ALL_OUT_BELOW = 5  # with fewer cases each is held out once
 SAVE_EVERY = 50
 ROW_EVERY = 10
+LEAST_MAP = 3  # voxels along the coarsest map: torch's half-precision gradient of a
+# convolution over a map of 2 voxels reads memory that nothing wrote (torch 2.13 on a CPU)
 COLUMNS = ("step", "loss", "labelled", "virtual", "seconds")
 
 
@@ -158,7 +161,7 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
 
 
 def adapt(
-    base: nn.Module, cases: Sequence[Case], config: FinetuneConfig, fold: Fold,
+    base: UNet3d, cases: Sequence[Case], config: FinetuneConfig, fold: Fold,
     meaning: LabelMeaning, folder: Path, device: str, progress: Callable[[float], None],
 ) -> nn.Module:  # fmt: skip
     """Train one fold, or go on, and return the network in evaluation mode.
@@ -169,8 +172,12 @@ def adapt(
     Raises
     ------
     ConfigError
-        The loss is no longer a number.
+        The loss is no longer a number; windows too small for the network.
     """
+    least = LEAST_MAP * base.divisor
+    if config.edge < least:
+        message = f"windows of {config.edge} voxels are too small; use {least} or more"
+        raise ConfigError(message)
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     run = _resumed(base.to(device).train(), config, folder / f"fold-{fold.number}.pt", device)
@@ -194,9 +201,8 @@ def adapt(
             raise ConfigError(message)
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(run.model.parameters(), 5.0)
-        if torch.isfinite(norm):  # one bad step would leave no number in any weight
-            run.optimiser.step()
+        nn.utils.clip_grad_norm_(run.model.parameters(), 5.0)
+        run.optimiser.step()
         run.schedule.step()
         losses.append([float(loss.detach()), *_each(parts, int(batch[4]), config.batch)])
         if step % ROW_EVERY == 0 or step == config.steps:

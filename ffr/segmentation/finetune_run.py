@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ffr.labelled_scans import LabelledScan, LabelMeaning, Pair, find_pairs, read_pair
 from ffr.own_weights import file_name
@@ -16,6 +16,7 @@ from ffr.segmentation.finetune_measure import measured_case, measured_virtual
 from ffr.segmentation.finetune_report import Compared, Outcome, as_json, verdict, write
 from ffr.segmentation.finetune_windows import Case, case_of, heart_of
 from ffr.segmentation.maps import HeartMap
+from ffr.segmentation.networks import UNet3d
 from ffr.segmentation.recipes import architecture, commit
 from ffr.segmentation.weights import Network, best_device, load_network, save_weights
 
@@ -64,7 +65,7 @@ def finetune(
         title = f"training {fold.number + 1} of {len(splits)}"
         tuned = load_network("vessel", device)
         adapt(
-            tuned.model, cases, config, fold, meaning, out / "training", device,
+            cast(UNet3d, tuned.model), cases, config, fold, meaning, out / "training", device,
             opened(title),
         )  # fmt: skip
         asked = [pair for pair in pairs if pair.number in fold.held_out]
