@@ -13,6 +13,7 @@ from ffr.ends import check_trees
 from ffr.errors import StudyError
 from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag
+from ffr.gaps import possible_occlusions
 from ffr.naming import heart_frame, named_tree
 from ffr.own_weights import weights_flags
 from ffr.patient import Patient
@@ -165,7 +166,7 @@ def extract_trees(
         named = named_tree(lumen.tree, side, frame, lumen.radius_sd_mm)
         arc, stent = lumen.calcium_arc_deg, lumen.stent_probability
         stents = find_stents(scan.volume, named, arc, stent, seen, heart.blood_hu)
-        unread = unreadable_stents(stents)
+        unread = (*unreadable_stents(stents), *possible_occlusions(named, traced.flags))
         trees.append(replace(named, contours=lumen.contours, unreadable=unread))
         walls += wall_flags(trees[-1], arc, stents)
         progress(0.4 + 0.6 * (number + 1) / len(found))

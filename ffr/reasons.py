@@ -11,7 +11,7 @@ from meshes.arrays import AnyArray, Ints
 from meshes.stenosis import analysed
 from meshes.tree import CoronaryTree
 from solvers.occlusion import occluded
-from solvers.unreadable import cause, within
+from solvers.unreadable import cause, unmeasured
 
 TOO_SMALL = "lumen below the modelled size"
 OCCLUDED = "occluded: nothing is known to flow behind a closed lumen"
@@ -44,8 +44,8 @@ def gradable(coronary: CoronaryTree) -> set[str]:
 
 
 def readable_throat(coronary: CoronaryTree, point: int) -> bool:
-    """Tell whether a narrowing there can be graded: the scan shows the lumen."""
-    return not bool(within(coronary)[point])
+    """Tell whether a narrowing there can be graded: its lumen was measured."""
+    return not bool(unmeasured(coronary)[point])
 
 
 def of_vessel(coronary: CoronaryTree, own: Ints, shown: AnyArray) -> str | None:

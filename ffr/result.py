@@ -358,10 +358,11 @@ class CadRads(Model):
 
 class UnreadableStretch(Model):
     """A stretch whose lumen the scan does not show. It, what lies behind it and what branches
-    off there have no FFR; for the flow in the rest of the tree it is presumed open."""
+    off there have no FFR. For the flow in the rest of the tree a stent is presumed open, and a
+    possible occlusion as narrow as it was measured."""
 
     reason: str
-    """Why, such as "stent of 2.5 mm"."""
+    """Why, such as "stent of 2.5 mm" or "possible occlusion"."""
     side: Side
     """Coronary tree: "left" or "right"."""
     vessel: str

@@ -60,12 +60,16 @@ class Unreadable:
         Name of the vessel.
     from_mm, to_mm
         Path length from the inlet of the tree.
+    measured
+        Whether flow and grade take its lumen as measured, as of a possible occlusion. Else
+        the radius there means nothing, and for the flow it is presumed healthy.
     """
 
     reason: str
     vessel: str
     from_mm: float
     to_mm: float
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

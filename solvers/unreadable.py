@@ -2,7 +2,8 @@
 
 Its pressure is not known: a stent under 3 mm may be open or nearly closed, and CT does not
 tell. So there is no FFR in it, behind it, and in what branches off there. The rest of the tree
-needs a flow through it all the same: it is presumed open, as wide as a healthy lumen there.
+needs a flow through it all the same: it is presumed open, as wide as a healthy lumen there. A
+possible occlusion is as narrow as it was measured.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ EDGE_MM = 1e-6  # rounding of a path length that was written to a file
 
 def within(coronary: CoronaryTree) -> AnyArray:
     """Return True inside unreadable stretches, shape (n,)."""
-    inside = np.zeros(len(coronary.tree), dtype=bool)
-    for stretch in coronary.unreadable:
-        inside |= _points(coronary, stretch)
-    return inside
+    return _inside(coronary, coronary.unreadable)
+
+
+def unmeasured(coronary: CoronaryTree) -> AnyArray:
+    """Return True inside stretches whose radius means nothing, shape (n,)."""
+    return _inside(coronary, [x for x in coronary.unreadable if not x.measured])
 
 
 def unreadable(coronary: CoronaryTree) -> AnyArray:
@@ -50,13 +53,20 @@ def cause(coronary: CoronaryTree, points: Sequence[int] | Ints) -> str | None:
 
 
 def presumed_open(coronary: CoronaryTree) -> CoronaryTree:
-    """Return the tree with the healthy width in unreadable stretches, to solve the flow."""
-    if not coronary.unreadable:
+    """Return the tree with the healthy width where the radius means nothing, for the flow."""
+    inside = unmeasured(coronary)
+    if not inside.any():
         return coronary
-    inside = within(coronary)
     radius = np.where(inside, coronary.reference_radius_mm, coronary.tree.radius_mm)
     tree = dataclasses.replace(coronary.tree, radius_mm=floats(radius))
     return dataclasses.replace(coronary, tree=tree)
+
+
+def _inside(coronary: CoronaryTree, stretches: Sequence[Unreadable]) -> AnyArray:
+    inside = np.zeros(len(coronary.tree), dtype=bool)
+    for stretch in stretches:
+        inside |= _points(coronary, stretch)
+    return inside
 
 
 def _points(coronary: CoronaryTree, stretch: Unreadable) -> AnyArray:

@@ -8,7 +8,7 @@ from test_solvers_occlusion import fork
 
 from meshes.errors import GeometryError
 from meshes.tree import CoronaryTree, Unreadable
-from solvers.unreadable import cause, presumed_open, unreadable, within
+from solvers.unreadable import cause, presumed_open, unmeasured, unreadable, within
 
 STENT = Unreadable("stent of 2.5 mm", "LAD", 28.0, 33.0)
 
@@ -60,3 +60,10 @@ def test_a_stretch_of_no_vessel_is_refused():
         tree(Unreadable("stent of 2.5 mm", "RCA", 3.0, 5.0))
     with pytest.raises(GeometryError, match="from 5 to 3 mm"):
         tree(Unreadable("stent of 2.5 mm", "LAD", 5.0, 3.0))
+
+
+def test_a_measured_stretch_keeps_its_width_for_the_flow_and_has_no_pressure_behind_it():
+    c = tree(dataclasses.replace(STENT, reason="possible occlusion", measured=True))
+    np.testing.assert_array_equal(presumed_open(c).tree.radius_mm, c.tree.radius_mm)
+    assert unreadable(c)[28:41].all()
+    assert not unmeasured(c).any()
