@@ -580,7 +580,7 @@ def train(
         if finetune is not None:
             _adapt(finetune, (network, runs, ship or anew), steps, threads, asked)
         else:
-            _train(network, runs or Path("runs"), steps, threads, (ship, anew), asked)
+            _train(network, runs or Path("runs"), steps, threads, ship, anew, asked)
 
     code = reported(work)
     if code == INTERRUPTED:
@@ -590,7 +590,7 @@ def train(
 
 def _train(
     network: str | None, runs: Path, steps: int | None, threads: int,
-    ship_anew: tuple[bool, bool], asked: dict[str, Any],
+    ship: bool, anew: bool, asked: dict[str, Any],
 ) -> None:  # fmt: skip
     for name, value in asked.items():
         if value is not None:
@@ -601,7 +601,7 @@ def _train(
         raise ConfigError("--runs is a file; give a folder")
     from ffr.segmentation.recipes import train_network  # heavy: after the check
 
-    path = train_network(network, runs, steps, threads, *ship_anew)
+    path = train_network(network, runs, steps, threads, ship, anew)
     print(f"{network}: {path.name}")
 
 

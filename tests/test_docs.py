@@ -12,10 +12,9 @@ import typer
 
 from ffr.cli import STAGES, app
 from ffr.patient import PLAUSIBLE, Patient, patient_from
-from ffr.segmentation.networks import LumenNet
+from ffr.segmentation.networks import LumenNet, build
 from ffr.segmentation.recipes import RECIPES
 from ffr.segmentation.stacks import CHANNELS
-from ffr.segmentation.train import build
 from ffr.segmentation.weights import NETWORKS, weights_path
 from validation.__main__ import scripts
 

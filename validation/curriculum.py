@@ -20,9 +20,10 @@ import torch
 from torch import nn
 
 from ffr.anatomy import Vessel
+from ffr.segmentation.networks import build
 from ffr.segmentation.recipes import RECIPES
 from ffr.segmentation.samples import HELD_OUT_SEEDS, Sample, vessel_samples
-from ffr.segmentation.train import TrainConfig, build, train
+from ffr.segmentation.train import TrainConfig, train
 from ffr.segmentation.weights import best_device
 from validation.setting import setting
 

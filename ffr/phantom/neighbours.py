@@ -10,7 +10,6 @@ from ffr.phantom.coronaries import STEP_MM, Artery
 from meshes.arrays import Floats, floats
 
 # Where the great, the middle and the posterior cardiac vein and the anterior ones are met
-# (von Luedinghausen 2003, "The venous drainage of the human myocardium").
 CROSSED = ("LAD", "D1", "D2", "LCx", "OM1", "OM2", "RCA", "R-PDA", "L-PDA", "R-PLB")
 KNOT_MM = 2.0  # between the points of a vein
 
@@ -77,7 +76,8 @@ def coronary_sinus(
 ) -> tuple[Tube, ...]:
     """The great vein in the left groove: beside the circumflex, widening, to the right atrium.
 
-    3 to 6 mm of radius at its mouth (sinus diameter 6-12 mm in CT: Genc 2013).
+    3 to 6 mm of radius at its mouth: the ostium measures 9.0 +- 2.0 by 11.7 +- 2.1 mm in CT of
+    102 patients ("Assessment of the coronary venous system using 256-slice CT").
     """
     found = {a.name: a for a in arteries}
     if "LCx" not in found:

@@ -5,6 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ffr.anatomy import Anatomy, Vessel
+
+# Of the two U-Nets. Channels in: HU, and for vessels HU over the blood's; out: labels, and for
+# vessels the distance to the centreline; widths per level.
+INPUTS = {"anatomy": 1, "vessel": 2}
+OUTPUTS = {"anatomy": len(Anatomy), "vessel": len(Vessel) + 1}
+WIDTHS = {"anatomy": (20, 40, 80, 128), "vessel": (24, 48, 96, 160)}
+
+
+def build(name: str) -> UNet3d:
+    """Return the untrained "anatomy" or "vessel" network."""
+    return UNet3d(INPUTS[name], OUTPUTS[name], WIDTHS[name], stem=True)
+
 
 def _convs(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """Two 3D convolutions, each normalised per instance (batches are small)."""

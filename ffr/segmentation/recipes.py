@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 
-from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
-from ffr.segmentation.networks import LumenNet
+from ffr.segmentation.networks import INPUTS, OUTPUTS, WIDTHS, LumenNet, build
 from ffr.segmentation.stacks import CHANNELS
-from ffr.segmentation.train import WIDTHS, TrainConfig, build, train
+from ffr.segmentation.train import TrainConfig, train
 from ffr.segmentation.train_lumen import LumenConfig, train_lumen
 from ffr.segmentation.weights import NETWORKS, best_device, save_weights, weights_path
 
@@ -72,8 +71,7 @@ def architecture(name: str) -> dict[str, Any]:
     if name == "lumen":
         return {"kind": "lumen", "inputs": CHANNELS}
     return {
-        "kind": "unet", "inputs": 1 if name == "anatomy" else 2, "stem": True,
-        "outputs": len(Anatomy) if name == "anatomy" else len(Vessel) + 1,
+        "kind": "unet", "inputs": INPUTS[name], "stem": True, "outputs": OUTPUTS[name],
         "widths": list(WIDTHS[name]),
     }  # fmt: skip
 

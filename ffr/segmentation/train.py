@@ -19,13 +19,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ffr.anatomy import Anatomy, Vessel
-from ffr.segmentation.networks import UNet3d
+from ffr.segmentation.networks import build
 from ffr.segmentation.samples import DISTANCE_CAP_MM, Sample, anatomy_sample, vessel_samples
 from ffr.segmentation.weights import load_network
 
 log = logging.getLogger(__name__)
 
-WIDTHS = {"anatomy": (20, 40, 80, 128), "vessel": (24, 48, 96, 160)}
 PATCHES_PER_PATIENT = 6
 
 
@@ -62,13 +61,6 @@ class TrainConfig:
     from_shipped: bool = False
     threads: int = 1
     workers: int = 1
-
-
-def build(network: str) -> UNet3d:
-    """Return an untrained network by name."""
-    if network == "anatomy":
-        return UNet3d(1, len(Anatomy), WIDTHS["anatomy"], stem=True)
-    return UNet3d(2, len(Vessel) + 1, WIDTHS["vessel"], stem=True)
 
 
 class Patients(IterableDataset[tuple[Tensor, Tensor, Tensor]]):

@@ -15,14 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ffr.anatomy import Anatomy, Vessel
 from ffr.errors import ConfigError
 from ffr.own_weights import NETWORKS as NETWORKS
 from ffr.own_weights import file_name, own_path
-from ffr.segmentation.networks import LumenNet, UNet3d
+from ffr.segmentation.networks import OUTPUTS, LumenNet, UNet3d
 
 FOLDER = Path(__file__).parent / "weights"
-OUTPUTS = {"anatomy": len(Anatomy), "vessel": len(Vessel) + 1}  # labels; the last: a distance
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,9 @@ from meshes.compiled import kernel, parallel_kernel
 EXPANSION = 1.5  # of Borda-Carnot; least deviation over virtual trees, validation calibrated
 
 PLAIN = 15  # Newton steps before they are halved
-MOST_HEAD = 1.2  # of the head at the inlet: more is no flow of blood
+# Of the head at the inlet: more is no flow of blood. Head is only lost along a tree; the fifth
+# leaves room for what the fitted closures hand back behind a throat.
+MOST_HEAD = 1.2
 MOST_MORE = 0.25  # regain of head that a narrower lumen can add
 SHORT = 1e-3  # of the correlation length: below it, series instead of differences
 
