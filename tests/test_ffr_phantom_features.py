@@ -10,11 +10,13 @@ from scipy.spatial.distance import cdist
 from ffr.anatomy import Vessel
 from ffr.phantom.anatomy import aortic_distance_mm, walls_distance_mm
 from ffr.phantom.anomalies import angle_of
+from ffr.phantom.coronaries import with_mouths
 from ffr.phantom.disease import MEDINA
 from ffr.phantom.features import COMMON, Variation
 from ffr.phantom.imaging import paint
 from ffr.phantom.patient import virtual_patient
 from ffr.phantom.study import clinical_imaging, write_truth
+from meshes.arrays import floats
 from meshes.straighten import sampled
 from meshes.volume import Volume, axis_aligned_grid
 
@@ -270,3 +272,32 @@ def test_the_truth_file_tells_every_feature(tmp_path):
     for row in rows:
         if "from_mm" in row:
             assert row["to_mm"] >= row["from_mm"] >= 0
+
+
+def test_no_branch_is_wider_than_the_lumen_that_it_leaves():
+    bitten = 0
+    for seed in range(1_000_700, 1_000_712):
+        patient = virtual_patient(seed, variation=dataclasses.replace(COMMON, stent_percent=0))
+        mothers = {a.name: a for a in patient.arteries}
+        for a in patient.arteries:
+            if a.parent:
+                mouth = mothers[a.parent].lumen_mm[a.take_off]
+                assert a.lumen_mm[0] <= mouth + 1e-12
+                assert np.diff(a.lumen_mm).max() < 0.8
+                bitten += a.lumen_mm[0] == mouth
+    assert bitten >= 3
+
+
+def test_a_mouth_opens_by_half_a_millimetre_a_millimetre_and_leaves_wide_mothers_alone():
+    one = virtual_patient(SEEDS[0]).arteries
+    lad, d1 = (next(a for a in one if a.name == n) for n in ("LAD", "D1"))
+    tight = np.array(lad.lumen_mm)
+    tight[d1.take_off] = 0.3
+    alone = dataclasses.replace(lad, parent="", lumen_mm=floats(tight))
+    _, narrow = with_mouths((alone, d1))
+    np.testing.assert_allclose(
+        narrow.lumen_mm[:3], np.minimum(d1.lumen_mm[:3], [0.3, 0.55, 0.8]), rtol=0, atol=1e-12
+    )
+    np.testing.assert_array_equal(narrow.lumen_mm[8:], d1.lumen_mm[8:])
+    wide = dataclasses.replace(lad, parent="")
+    np.testing.assert_array_equal(with_mouths((wide, d1))[1].lumen_mm, d1.lumen_mm)

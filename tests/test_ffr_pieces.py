@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import ffr.phantom.pieces as pieces_module
 from ffr.phantom.pieces import (
     ANGLES,
     S_MM,
@@ -142,6 +143,45 @@ def test_drawn_pieces_are_sound():
             piece.inner_calcium_mm[thick > 0.03] >= piece.lumen_mm[thick > 0.03] - 1e-9
         ).all()
         assert 0.45 <= optics.psf_mm <= 1.5
+
+
+def test_a_branch_leaves_from_the_lumen_and_is_no_wider_there():
+    seen = narrow = 0
+    for seed in range(200):
+        piece = random_piece(np.random.default_rng([seed, 41]))
+        for tube in piece.tubes[:1]:
+            if tube[8] != piece.blood_hu or tube[9] == 0:
+                continue
+            s = np.arange(-7.0, 7.0, 0.05)
+            line = lumen_axis_mm(piece, floats(s))
+            away = np.linalg.norm(line - tube[:3], axis=1)
+            here = np.interp(s[away.argmin()], S_MM, (piece.lumen_mm**2).mean(axis=1)) ** 0.5
+            assert away.min() < 0.05
+            assert tube[6] <= here + 0.02
+            seen += 1
+            narrow += tube[6] < tube[7] - 0.05
+    assert seen > 50
+    assert narrow > 10
+
+
+def test_a_branch_at_a_stenosis_does_not_hide_its_throat():
+    rng = np.random.default_rng(2)
+    size = 1.5 - 1.0 * np.exp(-((S_MM / 1.5) ** 2))
+    table = np.repeat(size[:, None], ANGLES, axis=1)
+    narrow = plain(lumen_mm=floats(table), outer_mm=floats(table + 1.2))
+    branch = pieces_module._branch(rng, narrow, 0.0)
+    forked = dataclasses.replace(narrow, tubes=floats(branch))
+    assert branch[0][6] == pytest.approx(0.5, abs=0.02)
+    assert branch[0][7] > 0.52
+    away = -np.array([branch[0][c + 3] - branch[0][c] for c in range(3)])
+    away[0] = 0.0
+    away /= np.linalg.norm(away)  # opposite to the branch
+    hu = []
+    for piece in (narrow, forked):
+        volume, turn = imaged_piece(np.random.default_rng(0), piece, SHARP)
+        line = np.array([[x, 0.0, 0.0] for x in (-0.8, 0.0, 0.8)]) + 1.0 * away
+        hu.append(sampled(volume, line @ turn))
+    assert hu[1] == pytest.approx(hu[0], abs=25)
 
 
 def test_a_stack_tells_the_blur_along_each_ray():

@@ -15,6 +15,7 @@ from ffr.phantom.coronaries import (
     inlets,
     plan_lesions,
     random_coronaries,
+    with_mouths,
 )
 from ffr.phantom.features import Features, Variation
 from ffr.phantom.variation import varied
@@ -87,6 +88,7 @@ def virtual_patient(
     features = NO_FEATURES
     if variation is not None:
         arteries, calcium, features = varied(seed, heart, arteries, calcium, variation)
+    arteries = with_mouths(arteries)
     return VirtualPatient(
         seed,
         heart,

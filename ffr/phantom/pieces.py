@@ -9,7 +9,7 @@ scanner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from ffr.phantom.artefacts import shaped_noise
+from ffr.phantom.coronaries import OPENING
 from ffr.phantom.devices import METAL_HU
 from ffr.phantom.imaging import FWHM_PER_SD, with_noise
 from ffr.phantom.piece_kernels import calcium_on_rays, contour_on_rays, paint_piece
@@ -120,11 +121,23 @@ def random_optics(rng: np.random.Generator) -> Optics:
 
 def random_piece(rng: np.random.Generator) -> Piece:
     """Draw a piece: 22 % healthy, the rest soft, mixed or calcified plaque, stents in 12 %."""
+    fork = float(rng.uniform(-6, 6)) if rng.random() < 0.4 else None
+    alone = _vessel(rng, fork)
+    branch = [] if fork is None else _branch(rng, alone, fork)
+    vein = [_vein(rng, alone)] if rng.random() < 0.33 else []
+    return replace(alone, tubes=floats(np.array([*branch, *vein]).reshape(-1, 11)))
+
+
+def _vessel(rng: np.random.Generator, fork_mm: float | None) -> Piece:
+    """A vessel without neighbours; behind a fork it may be narrower, as by the 7/3 law."""
     blood = float(np.clip(rng.normal(430, 110), 200, 750))
     calibre = float(np.exp(rng.uniform(np.log(0.55), np.log(2.7))))
     n = len(S_MM)
     healthy = calibre + rng.uniform(-0.006, 0.004) * S_MM
     healthy = healthy * (1 + 0.03 * _along(rng, 6.0))
+    if fork_mm is not None and rng.random() < 0.5:
+        behind = 0.5 * (1 + np.tanh(rng.choice([-1.0, 1.0]) * (S_MM - fork_mm) / 0.7))
+        healthy = healthy * (1 - rng.uniform(0.05, 0.4) * behind)
     kind = rng.choice(["healthy", "soft", "mixed", "calcified"], p=[0.22, 0.31, 0.29, 0.18])
     wall = rng.uniform(0.2, 0.6)
     outer = healthy + np.minimum(wall, 0.6 * healthy)
@@ -154,7 +167,7 @@ def random_piece(rng: np.random.Generator) -> Piece:
         *_calcium(rng, kind, bell, angle + np.pi, tables),
         *(_stent(rng, lumen, blood) if stent else (NOTHING, np.zeros(5))),
         _planes(rng, blood, float(outer_wall.max())),
-        _tubes(rng, blood, calibre, float(outer_wall.max())),
+        NOTHING,
         float(rng.uniform(-120, -60)),
         blood,
     )  # fmt: skip
@@ -278,26 +291,30 @@ def _planes(rng: np.random.Generator, blood: float, outer: float) -> Floats:
     return floats(np.array(planes).reshape(-1, 5))
 
 
-def _tubes(rng: np.random.Generator, blood: float, calibre: float, outer: float) -> Floats:
-    """A side branch in a quarter of the pieces, a vein beside it in a third."""
-    tubes = []
-    if rng.random() < 0.25:
-        way = np.array([rng.choice([-1.0, 1.0]) * rng.uniform(0.2, 1.2), *rng.normal(size=2)])
-        way[1:] /= max(float(np.linalg.norm(way[1:])), 1e-3)
-        way /= np.linalg.norm(way)
-        start = np.array([rng.uniform(-5, 5), 0, 0])
-        r = calibre * rng.uniform(0.35, 1.1)
-        wall = rng.uniform(0.2, 0.5)
-        tubes.append([*start, *(start + 12 * way), r, r * 0.9, blood, wall, 60.0])
-    if rng.random() < 0.33:
-        r = rng.uniform(0.6, 2.4)
-        side = rng.uniform(0, 2 * np.pi)
-        off = outer + r + rng.uniform(0.1, 2.5)
-        middle = np.array([0.0, off * np.cos(side), off * np.sin(side)])
-        way = np.array([8.0, *rng.normal(0, 1.5, 2)])
-        value = blood * rng.uniform(0.15, 1.15)
-        tubes.append([*(middle - way), *(middle + way), r, r, value, 0.0, 0.0])
-    return floats(np.array(tubes).reshape(-1, 11))
+def _branch(rng: np.random.Generator, piece: Piece, at: float) -> list[list[float]]:
+    """A branch from the lumen's middle; its mouth is no wider than the lumen there.
+
+    So a branch at a stenosis does not hide the throat (as `coronaries.with_mouths`).
+    """
+    start = lumen_axis_mm(piece, floats([at]))[0]
+    own = float(np.quantile(piece.lumen_mm.mean(axis=1), 0.9)) * rng.uniform(0.35, 1.0)
+    mouth = min(own, float(np.sqrt(np.interp(at, S_MM, (piece.lumen_mm**2).mean(axis=1)))))
+    way = np.array([rng.choice([-1.0, 1.0]) * rng.uniform(0.2, 1.2), *rng.normal(size=2)])
+    way[1:] /= max(float(np.linalg.norm(way[1:])), 1e-3)
+    way = Rotation.from_rotvec([0, 0, piece.curvature_1_mm * at]).apply(way)
+    way /= np.linalg.norm(way)
+    wide, far = start + max((own - mouth) / OPENING, 0.1) * way, start + 14.0 * way
+    look = [piece.blood_hu, float(rng.uniform(0.2, 0.5)), 60.0]
+    return [[*start, *wide, mouth, own, *look], [*wide, *far, own, 0.9 * own, *look]]
+
+
+def _vein(rng: np.random.Generator, piece: Piece) -> list[float]:
+    r, side = rng.uniform(0.6, 2.4), rng.uniform(0, 2 * np.pi)
+    off = float(piece.outer_mm.max()) + r + rng.uniform(0.1, 2.5)
+    middle = np.array([0.0, off * np.cos(side), off * np.sin(side)])
+    way = np.array([8.0, *rng.normal(0, 1.5, 2)])
+    value = piece.blood_hu * rng.uniform(0.15, 1.15)
+    return [*(middle - way), *(middle + way), r, r, value, 0.0, 0.0]
 
 
 def imaged_piece(
