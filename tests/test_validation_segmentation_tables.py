@@ -172,12 +172,16 @@ def test_errors_within_the_reported_interval_are_counted():
     assert held.value == pytest.approx(0.90, abs=0.02)
 
 
-def test_strata_are_by_blur_and_noise_of_random_scans():
-    drawn = [case(imaging="random", blur_mm=b, noise_hu=n) for b, n in ((0.5, 40), (1.1, 10))]
+def test_strata_are_by_blur_noise_and_veins_of_random_scans():
+    kinds = ((0.5, 40, 1_000_200), (1.1, 10, 1_000_201))  # veins at 0.26 and 0.82 of the blood
+    drawn = [case(seed=s, imaging="random", blur_mm=b, noise_hu=n) for b, n, s in kinds]
     strata = by_scanner([case(), *drawn])
-    assert list(strata) == ["blur under 0.7 mm", "blur over 1 mm", "noise under 15 HU",
-                            "noise over 30 HU"]  # fmt: skip
+    assert list(strata) == [
+        "blur under 0.7 mm", "blur over 1 mm", "noise under 15 HU", "noise over 30 HU",
+        "veins under 0.8 of the blood", "veins brighter",
+    ]  # fmt: skip
     assert strata["noise over 30 HU"] == drawn[:1]
+    assert strata["veins brighter"] == drawn[1:]
 
 
 def test_tables_by_width_and_calcium_and_beside_the_rivals():

@@ -88,7 +88,7 @@ def report(cases: Sequence[Case]) -> Iterable[str]:
     yield from target_table(imaging, lines)
     scanners = by_scanner(cases)
     if scanners:
-        yield from ("\n## Random imaging, by blur and noise", "")
+        yield from ("\n## Random imaging, by blur, noise and veins", "")
         yield from target_table(scanners, lines)
     for name, own in imaging.items():
         yield from (f"\n## {name}", "", *diameter_table(own), "", *stenosis_table(own), "")

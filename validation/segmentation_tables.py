@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ffr.segmentation.samples import imaging_of
 from meshes.arrays import AnyArray, Floats, floats
 from validation.segmentation_case import Case, Points, Stenosis
 from validation.segmentation_lines import (
@@ -35,6 +36,7 @@ from validation.segmentation_targets import (
 )
 
 BLURS_MM = ((0.0, 0.7), (0.7, 1.0), (1.0, 9.0))
+BRIGHT_VEIN = 0.8  # of the aorta's HU: beyond, a vein looks like an artery
 NOISES_HU = ((0.0, 15.0), (15.0, 30.0), (30.0, 999.0))
 WHO = (
     ("ours", "error_mm", "found_percent", "lumen_ffr"),
@@ -51,7 +53,7 @@ def by_imaging(cases: Sequence[Case]) -> Strata:
 
 
 def by_scanner(cases: Sequence[Case]) -> Strata:
-    """Return the cases of random imaging by blur and by noise; empty ones left out."""
+    """Return the cases of random imaging by blur, noise and veins; empty ones left out."""
     drawn = [c for c in cases if c.imaging == "random"]
     found: Strata = {}
     for (low, high), name, unit in (
@@ -62,7 +64,16 @@ def by_scanner(cases: Sequence[Case]) -> Strata:
         limit = f"over {low:g}" if high in (9.0, 999.0) else limit
         if here:
             found[f"{name.partition('_')[0]} {limit} {unit}"] = here
-    return found
+    bright = [c for c in drawn if _vein_part(c) >= BRIGHT_VEIN]
+    dark = [c for c in drawn if _vein_part(c) < BRIGHT_VEIN]
+    veins = {f"veins under {BRIGHT_VEIN:g} of the blood": dark, "veins brighter": bright}
+    return found | {name: cases for name, cases in veins.items() if cases}
+
+
+def _vein_part(case: Case) -> float:
+    """Contrast of the cardiac veins over that of the aorta, HU over HU."""
+    seen = imaging_of(case.seed)
+    return dict(seen.tissue_hu)["vein"] / seen.contrast_hu
 
 
 def target_table(strata: Strata, lines: Sequence[Line]) -> list[str]:
