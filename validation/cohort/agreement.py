@@ -58,7 +58,7 @@ def _limit(gap: Floats, patient: Ints, z: float, draws: int) -> Estimate:
     value, half = limit_of_agreement(gap, z)
 
     def statistic(weights: Floats) -> Floats:
-        mean, variance = _moments(weights, gap)
+        mean, variance = moments(weights, gap)
         return mean + z * np.sqrt(variance)
 
     return Estimate(
@@ -74,7 +74,7 @@ def limit_of_agreement(gap: Floats, z: float) -> tuple[float, float]:
     return float(gap.mean() + z * sd), float(half)
 
 
-def _moments(weights: Floats, values: Floats) -> tuple[Floats, Floats]:
+def moments(weights: Floats, values: Floats) -> tuple[Floats, Floats]:
     """Return mean and variance of each draw, shapes (draws,)."""
     n = weights.sum(axis=1)
     mean = weights @ values / n
