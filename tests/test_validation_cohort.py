@@ -20,11 +20,10 @@ from meshes.tree import path_length_mm
 from validation.cohort import FILES, cases, report
 from validation.cohort.cases import Outcome, ended
 from validation.cohort.compute import compute
-from validation.cohort.html import page
 from validation.cohort.metrics import Metrics, Provenance, metrics_schema_text
 from validation.cohort.place import DISTAL, ENDS, SENSOR, UNNARROWED, NotReadError, measured
 from validation.cohort.reading import Reading
-from validation.cohort.report import write_report
+from validation.cohort.report import page, write_report
 from validation.cohort.schema import Row
 from validation.cohort.sections import document
 from validation.cohort.verb import validate

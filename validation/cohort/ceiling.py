@@ -32,10 +32,8 @@ def ceiling(pairs: Pairs) -> Ceiling:
     if not why_not and variance < _LEAST_SD**2:
         why_not = FEW
     if why_not:
-        return Ceiling(
-            invasive_sd=INVASIVE_SD, true_mean=None, true_sd=None, prevalence=None,
-            own_model_sd=None, rows=(), own=None, why_not=why_not,
-        )  # fmt: skip
+        blank = dict.fromkeys(("true_mean", "true_sd", "prevalence", "own_model_sd", "own"))
+        return Ceiling(invasive_sd=INVASIVE_SD, rows=(), why_not=why_not, **blank)
     sd = float(np.sqrt(variance))
     found = float(at_most(pairs.invasive_ffr, THRESHOLD).mean())
     mean = true_mean(sd, found, float(pairs.invasive_ffr.mean()))
@@ -84,8 +82,7 @@ def expected(mean: float, sd: float, model_sd: float) -> CeilingRow:
 
     def accuracy(of: Floats, low: float, high: float) -> float:
         inside = (of >= low - 1e-9) & (of <= high + 1e-9)
-        whole = float((joint * inside).sum())
-        return float((agree * inside).sum()) / whole
+        return float((agree * inside).sum()) / float((joint * inside).sum())
 
     mx, my = float((joint * x).sum()), float((joint * y).sum())
     vx, vy = float((joint * x**2).sum()) - mx**2, float((joint * y**2).sum()) - my**2
