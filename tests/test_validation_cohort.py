@@ -402,8 +402,17 @@ def vessel(number, invasive, ffr, patient=None, **more):
         ([vessel(k, 0.7, None) for k in range(3)], "nothing can be compared"),
         ([], "No vessel was read"),
         ([vessel(k, 0.75 + 0.01 * k, 0.8) for k in range(12)], "differing FFR"),
+        ([vessel(k, 0.7 + 0.02 * k, 0.7 + 0.02 * k) for k in range(12)], "do not vary"),
     ],
-    ids=["all negative", "one vessel", "one patient", "all failed", "empty", "constant"],
+    ids=[
+        "all negative",
+        "one vessel",
+        "one patient",
+        "all failed",
+        "empty",
+        "constant",
+        "equal",
+    ],
 )
 def test_a_cohort_that_shows_little_still_ends_in_a_report_that_says_why(readings, says):
     m = compute(readings, "Little", PROVENANCE, draws=DRAWS)

@@ -38,7 +38,7 @@ from validation.segmentation_lesions import Links, largest_arc_deg, links, numbe
 from validation.trial_patients import Enrolled, enrolled
 from validation.true_heart import TrueHeart, drawn_heart
 
-MEASURED_PERCENT = (30.0, 90.0)  # of diameter: the stenoses a wire is sent to, as in NXT
+MEASURED_PERCENT = (30.0, 90.0)  # of diameter: the stenoses a wire is sent to
 LEAST_DIAMETER_MM = 2.0  # of the healthy vessel at the throat
 SIZE, SPACING_MM = (400, 400, 240), (0.5, 0.5, 0.5)
 Sensor = tuple[int, Lesion, int]  # tree, the lesion behind which it lies, point

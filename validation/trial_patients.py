@@ -1,9 +1,9 @@
 """Who comes to a virtual trial? A chest-pain clinic's patients, scanners and cuffs, by seed.
 
-What is drawn here and in `ffr.phantom` stands for the population of NXT (Norgaard 2014):
-vessels with a stenosis of 30 to 90 %, FFR of 0.80 or below in a fifth of the vessels and a
-third of the patients. Ranges are narrower than those networks are trained on: a trial enrols
-patients who can be scanned.
+What is drawn here and in `ffr.phantom` stands for the vessels of NXT (Norgaard 2014): a
+stenosis of 30 to 90 %, FFR of 0.80 or below in about a fifth (21 %: quoted from memory, not
+checked against the paper). Scans and pressures are our own choice, and narrower than what the
+networks are trained on: a trial enrols patients who can be scanned.
 """
 
 from __future__ import annotations
