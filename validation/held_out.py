@@ -25,14 +25,7 @@ from meshes.errors import GeometryError
 from meshes.tree import CoronaryTree, segment_length_mm
 from meshes.volume import Volume
 from solvers.errors import ConvergenceError
-from validation.agreement import (
-    LEAST_RADIUS_MM,
-    beside_fork,
-    compare,
-    cut,
-    dice,
-    nearest,
-)
+from validation.agreement import LEAST_RADIUS_MM, beside_fork, compare, cut, dice, nearest
 from validation.segmentation_calcium import calcium_arc_deg
 from validation.segmentation_case import Case, Points
 from validation.segmentation_lesions import Truth, Ways, false_lesions, links, stenoses
@@ -58,10 +51,7 @@ class Analysed:
 
 
 def run_case(
-    seed: int,
-    imaging: str,
-    size: tuple[int, int, int],
-    spacing_mm: tuple[float, float, float],
+    seed: int, imaging: str, size: tuple[int, int, int], spacing_mm: tuple[float, float, float]
 ) -> Case:
     """Make the patient of a seed, scan it, run the pipeline in memory and compare.
 

@@ -4,9 +4,9 @@
     python -m validation trial --patients 200 --out FOLDER --only-report
     python -m validation trial --patients 400 --population
 
-Patients are drawn until so many have a vessel to measure. One patient is one small file in
-FOLDER/cases: a killed run goes on where it was, and patients of other code or weights are not
-mixed in. The report is that of `ffr validate`, with a budget of errors.
+So many patients are drawn; those without a vessel to measure are not enrolled. One patient is
+one small file in FOLDER/cases: a killed run goes on where it was, and patients of other code or
+weights are not mixed in. The report is that of `ffr validate`, with a budget of errors.
 """
 
 from __future__ import annotations
