@@ -19,9 +19,9 @@ Budget = Sequence[tuple[str, Floats, Ints]]
 
 CALCIUM_DEG = (0.0, 180.0)
 UNCHECKED = "*"  # behind what is quoted from memory
-# Koo, J Am Coll Cardiol 2011;58:1989; Min, JAMA 2012;308:1237; Norgaard, J Am Coll Cardiol
-# 2014;63:1145; Driessen, J Am Coll Cardiol 2019;73:161; Coenen, Circ Cardiovasc Imaging
-# 2018;11:e007217. Abstracts were read; what they do not say is unchecked.
+# Koo, J Am Coll Cardiol 2011;58:1989; Min, JAMA 2012; Norgaard, J Am Coll Cardiol 2014;63:1145;
+# Driessen, J Am Coll Cardiol 2019; Coenen, Circ Cardiovasc Imaging 2018: their abstracts were
+# read, and what those do not say is unchecked
 PUBLISHED = (
     ("DISCOVER-FLOW 2011", "103 / 159", "88", "82", "84", "0.90", "+0.022 ± 0.116*"),
     ("DeFACTO 2012, per patient", "252 / 407", "90", "54", "73", "0.81", "+0.058*"),
