@@ -195,7 +195,7 @@ def _panel(result: Result, path: VesselPath, picture: str) -> dict[str, Any]:
 
 
 def environment_of(folder: Path) -> jinja2.Environment:
-    """Return how the templates of a folder are filled in: nothing unescaped, nothing missing."""
+    """Return how templates of a folder are filled in: all escaped, and nothing may lack."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
