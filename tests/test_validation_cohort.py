@@ -20,11 +20,10 @@ from meshes.tree import path_length_mm
 from validation.cohort import FILES, cases, report
 from validation.cohort.cases import Outcome, ended
 from validation.cohort.compute import compute
-from validation.cohort.html import page
 from validation.cohort.metrics import Metrics, Provenance, metrics_schema_text
 from validation.cohort.place import DISTAL, ENDS, SENSOR, UNNARROWED, NotReadError, measured
 from validation.cohort.reading import Reading
-from validation.cohort.report import write_report
+from validation.cohort.report import page, write_report
 from validation.cohort.schema import Row
 from validation.cohort.sections import document
 from validation.cohort.verb import validate
@@ -403,8 +402,17 @@ def vessel(number, invasive, ffr, patient=None, **more):
         ([vessel(k, 0.7, None) for k in range(3)], "nothing can be compared"),
         ([], "No vessel was read"),
         ([vessel(k, 0.75 + 0.01 * k, 0.8) for k in range(12)], "differing FFR"),
+        ([vessel(k, 0.7 + 0.02 * k, 0.7 + 0.02 * k) for k in range(12)], "do not vary"),
     ],
-    ids=["all negative", "one vessel", "one patient", "all failed", "empty", "constant"],
+    ids=[
+        "all negative",
+        "one vessel",
+        "one patient",
+        "all failed",
+        "empty",
+        "constant",
+        "equal",
+    ],
 )
 def test_a_cohort_that_shows_little_still_ends_in_a_report_that_says_why(readings, says):
     m = compute(readings, "Little", PROVENANCE, draws=DRAWS)

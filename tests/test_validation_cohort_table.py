@@ -155,7 +155,7 @@ def test_a_mistyped_or_missing_column_is_named(tmp_path):
     ("changes", "problem"),
     [
         ({"exclude": "yes"}, "column exclude_reason: is empty"),
-        ({"adenosine": "none"}, "column adenosine: is 'none'"),
+        ({"adenosine": "none"}, "column adenosine: is 'none': that is no FFR; name the hyper"),
         ({"systolic_mmhg": 120}, "column systolic_mmhg: goes with diastolic_mmhg"),
         ({"systolic_mmhg": 80, "diastolic_mmhg": 90}, "column diastolic_mmhg: is not below"),
         ({"age_band": "63"}, "column age_band, value '63': give a range"),

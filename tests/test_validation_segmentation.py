@@ -26,6 +26,7 @@ from validation.segmentation_lesions import (
     Truth,
     Ways,
     false_lesions,
+    links,
     read_percent,
     reported_percent,
     stenoses,
@@ -266,7 +267,7 @@ def findings(tree, ffr_beyond):
 def truth_of(true, found, arc=None):
     arc = np.zeros(len(true.tree)) if arc is None else arc
     exact = findings(true, 0.75)
-    return Truth((true,), exact, (arc,), (0,), (partner(found, true),))
+    return Truth((true,), exact, (arc,), links([found], [true]))
 
 
 def row(found, found_ffr=0.85):

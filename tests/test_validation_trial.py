@@ -11,7 +11,8 @@ from ffr.lumen_error import LumenError
 from meshes.tree import VesselTree
 from validation import trial_case
 from validation.coverage import measured
-from validation.trial import keep, kept, report
+from validation.segmentation_case import ROOT, kept
+from validation.trial import MEASURING, keep_patient, report
 from validation.trial_case import TrialCase, Wired, compared, run_case, true_heart_of
 from validation.trial_patients import FIRST_SEED, enrolled
 from validation.trial_report import budget, readings
@@ -119,10 +120,19 @@ def test_a_vessel_that_was_not_found_is_not_read_and_counts_in_no_budget(monkeyp
 
 def test_patients_are_kept_and_read_back_and_damaged_ones_are_run_again(tmp_path, trial):
     for case in trial[:2]:
-        keep(tmp_path, "abc", case.seed, case)
+        keep_patient(tmp_path, "abc", case.seed, case)
     (tmp_path / f"{SEEDS[1]}-abc.json").write_text("{")
-    assert kept(tmp_path, "abc") == {SEEDS[0]: trial[0]}
-    assert kept(tmp_path, "other") == {}
+    assert kept(TrialCase, tmp_path, "abc") == [trial[0]]
+    assert kept(TrialCase, tmp_path, "other") == []
+
+
+def test_all_that_decides_what_a_patient_shows_is_part_of_the_state():
+    for name in MEASURING:
+        used = {line.split()[1].removeprefix("validation.").replace(".", "/")
+                for line in (ROOT / "validation" / f"{name}.py").read_text().splitlines()
+                if line.startswith("from validation.")}  # fmt: skip
+        words_only = {"cohort/metrics", "cohort/reading", "setting", "projection_lessons"}
+        assert used - words_only <= set(MEASURING), name
 
 
 def test_the_report_is_the_cohort_s_with_a_budget_and_its_limits(tmp_path, trial, capsys):

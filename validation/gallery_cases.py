@@ -86,14 +86,16 @@ def _planned(seed: int, *plans: LesionPlan) -> VirtualPatient:
     return virtual_patient(seed, 0.0, plans=plans)
 
 
-def _stented(seed: int, vessel: str, start_mm: float, diameter_mm: float, *plans: LesionPlan
-             ) -> VirtualPatient:  # fmt: skip
-    patient = _planned(seed, *plans)
-    rng = np.random.default_rng([seed, 77])
+def _stented(
+    seed: int, plan: LesionPlan, start_mm: float, diameter_mm: float, strut_mm: float = 0.09
+) -> Made:
+    """A stenosis and a stent of 18 mm in one vessel."""
+    patient = _planned(seed, plan)
     artery, stent = with_stent(
-        rng, _of(patient, vessel), start_mm, 18.0, 8.0, diameter_mm=diameter_mm, strut_mm=0.09
-    )
-    return with_artery(patient, artery, Features(stents=(stent,)))
+        np.random.default_rng([seed, 77]), _of(patient, plan.vessel), start_mm, 18.0, 8.0,
+        diameter_mm=diameter_mm, strut_mm=strut_mm,
+    )  # fmt: skip
+    return with_artery(patient, artery, Features(stents=(stent,))), clinical_imaging(seed)
 
 
 def occlusion() -> Made:
@@ -104,27 +106,17 @@ def occlusion() -> Made:
 
 def stent_narrow() -> Made:
     """A stenosis before a stent of 2.5 mm in the mid LAD."""
-    before = LesionPlan("LAD", 12.0, 10.0, 55.0, False)
-    patient = _stented(1_000_946, "LAD", 34.0, 2.5, before)
-    return patient, clinical_imaging(1_000_946)
+    return _stented(1_000_946, LesionPlan("LAD", 12.0, 10.0, 55.0, False), 34.0, 2.5)
 
 
 def stent_clear() -> Made:
     """The same with struts of 0.14 mm, as stents once had."""
-    patient = _planned(1_000_946, LesionPlan("LAD", 12.0, 10.0, 55.0, False))
-    artery, stent = with_stent(
-        np.random.default_rng([1_000_946, 77]), _of(patient, "LAD"), 34.0, 18.0, 8.0,
-        diameter_mm=2.5, strut_mm=0.14,
-    )  # fmt: skip
-    stented = with_artery(patient, artery, Features(stents=(stent,)))
-    return stented, clinical_imaging(1_000_946)
+    return _stented(1_000_946, LesionPlan("LAD", 12.0, 10.0, 55.0, False), 34.0, 2.5, 0.14)
 
 
 def stent_wide() -> Made:
     """A stent of 3.5 mm in the RCA, a stenosis behind it."""
-    behind = LesionPlan("RCA", 62.0, 14.0, 60.0, False)
-    patient = _stented(1_000_949, "RCA", 22.0, 3.5, behind)
-    return patient, clinical_imaging(1_000_949)
+    return _stented(1_000_949, LesionPlan("RCA", 62.0, 14.0, 60.0, False), 22.0, 3.5)
 
 
 def motion() -> Made:

@@ -25,19 +25,11 @@ from meshes.errors import GeometryError
 from meshes.tree import CoronaryTree, segment_length_mm
 from meshes.volume import Volume
 from solvers.errors import ConvergenceError
-from validation.agreement import (
-    LEAST_RADIUS_MM,
-    beside_fork,
-    compare,
-    cut,
-    dice,
-    nearest,
-)
+from validation.agreement import LEAST_RADIUS_MM, beside_fork, compare, cut, dice, nearest
 from validation.segmentation_calcium import calcium_arc_deg
 from validation.segmentation_case import Case, Points
-from validation.segmentation_lesions import Truth, Ways, false_lesions, stenoses
+from validation.segmentation_lesions import Truth, Ways, false_lesions, links, stenoses
 from validation.segmentation_rivals import rival_radii_mm, with_rival_radii
-from validation.segmentation_transfer import of_side, partner, with_radii
 
 IMAGING = {"clinical": clinical_imaging, "random": imaging_of}
 # Stents and occlusions have no lumen to compare, and a third ostium no tree in `Case`.
@@ -59,10 +51,7 @@ class Analysed:
 
 
 def run_case(
-    seed: int,
-    imaging: str,
-    size: tuple[int, int, int],
-    spacing_mm: tuple[float, float, float],
+    seed: int, imaging: str, size: tuple[int, int, int], spacing_mm: tuple[float, float, float]
 ) -> Case:
     """Make the patient of a seed, scan it, run the pipeline in memory and compare.
 
@@ -71,9 +60,7 @@ def run_case(
     ValueError
         The seed may have been trained on.
     """
-    if seed < HELD_OUT_SEEDS:
-        message = f"seed {seed} is not held out; use {HELD_OUT_SEEDS} and above"
-        raise ValueError(message)
+    require_held_out(seed)
     patient, seen = virtual_patient(seed, variation=VARIED), IMAGING[imaging](seed)
     scanned = scanned_patient(patient, seen, size, spacing_mm)
     case = Case(
@@ -92,16 +79,23 @@ def run_case(
     return replace(compared(patient, scanned.volume, made, case), processor_s=seconds)
 
 
+def require_held_out(seed: int) -> None:
+    """Refuse the seed of a patient that training may have seen, by a ValueError."""
+    if seed < HELD_OUT_SEEDS:
+        message = f"seed {seed} is not held out; use {HELD_OUT_SEEDS} and above"
+        raise ValueError(message)
+
+
 def analysed(scanned: Scan) -> Analysed:
     """Run the pipeline as `ffr run` does, without a patient file."""
-    maps = pipeline.segment(scanned, _silent)
-    trees, flags, _ = pipeline.extract_trees(scanned, maps.heart, maps.vessels, _silent)
+    maps = pipeline.segment(scanned, silent)
+    trees, flags, _ = pipeline.extract_trees(scanned, maps.heart, maps.vessels, silent)
     flow = pipeline.solve(trees, Patient(), maps.heart.lv_mass_g or None)
     found = pipeline.find(trees, flow.solutions)
     return Analysed(maps, trees, flow, found, (*maps.flags, *flags, *flow.flags))
 
 
-def _silent(part: float) -> None:
+def silent(part: float) -> None:
     """Progress that nobody watches."""
 
 
@@ -134,24 +128,15 @@ def compared(patient: VirtualPatient, volume: Volume, made: Analysed, case: Case
         for c in made.trees
     ]
     edges, masks = ([pair[k] for pair in radii] for k in (0, 1))
-    numbers = tuple(of_side(made.trees, c.side) for c in true)
-    links = tuple(
-        partner(None if k is None else made.trees[k], c)
-        for k, c in zip(numbers, true, strict=True)
-    )
+    where = links(made.trees, true)
 
     def findings(trees: tuple[CoronaryTree, ...]) -> pipeline.Findings:
         return pipeline.find(trees, pipeline.solve(trees, Patient(), mass).solutions)
 
-    def moved(values: Sequence[Floats]) -> pipeline.Findings:
-        return findings(tuple(
-            c if k is None else with_radii(c, link, values[k])
-            for c, link, k in zip(true, links, numbers, strict=True)
-        ))  # fmt: skip
-
     exact = findings(true)
     ways = Ways(
-        moved([c.tree.radius_mm for c in made.trees]), moved(edges), moved(masks),
+        findings(where.moved(true, [c.tree.radius_mm for c in made.trees])),
+        findings(where.moved(true, edges)), findings(where.moved(true, masks)),
         findings(made.trees), made.findings,
     )  # fmt: skip
     rivals = (with_rival_radii(made.trees, edges), with_rival_radii(made.trees, masks))
@@ -164,7 +149,7 @@ def compared(patient: VirtualPatient, volume: Volume, made: Analysed, case: Case
         ostium_error_mm=ostium_errors_mm(made.trees, true),
         course=compare(made.trees, true),
         points=points(made.trees, true, arcs, edges, masks),
-        stenoses=stenoses(Truth(true, exact, arcs, numbers, links), made.trees, rivals, ways),
+        stenoses=stenoses(Truth(true, exact, arcs, where), made.trees, rivals, ways),
         false_lesions=false_lesions(made.trees, made.findings.lesions, true),
     )
 

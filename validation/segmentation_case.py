@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -151,7 +152,7 @@ class Case:
     processor_s: float = 0.0
 
 
-_JSON = TypeAdapter(Case)
+C = TypeVar("C")
 
 
 def state(grid: Sequence[float], measuring: Sequence[str] | None = None) -> str:
@@ -174,18 +175,27 @@ def case_file(folder: Path, seed: int, imaging: str, state_hash: str) -> Path:
     return folder / f"{seed}-{imaging}-{state_hash}.json"
 
 
-def save_case(folder: Path, case: Case, state_hash: str) -> None:
-    """Write a case, whole or not at all."""
-    text = _JSON.dump_json(case).decode()
-    write_text(case_file(folder, case.seed, case.imaging, state_hash), text)
+def keep(path: Path, case: object) -> None:
+    """Write a case of any kind, whole or not at all."""
+    write_text(path, TypeAdapter(type(case)).dump_json(case).decode())
 
 
-def load_cases(folder: Path, state_hash: str) -> list[Case]:
-    """Return the kept cases of this state, by seed; damaged files are left out."""
-    cases = []
+def kept(kind: type[C], folder: Path, state_hash: str) -> list[C]:
+    """Return the kept cases of a kind and state, by seed; damaged files are left out."""
+    cases, read = [], TypeAdapter(kind)
     for path in sorted(folder.glob(f"*-{state_hash}.json")):
         try:
-            cases.append(_JSON.validate_json(path.read_bytes()))
+            cases.append(read.validate_json(path.read_bytes()))
         except ValidationError:
             continue
     return cases
+
+
+def save_case(folder: Path, case: Case, state_hash: str) -> None:
+    """Write a scan of the segmentation table."""
+    keep(case_file(folder, case.seed, case.imaging, state_hash), case)
+
+
+def load_cases(folder: Path, state_hash: str) -> list[Case]:
+    """Return the kept scans of the segmentation table, by seed."""
+    return kept(Case, folder, state_hash)

@@ -13,7 +13,7 @@ from meshes.stenosis import Lesion, find_lesions
 from meshes.tree import CoronaryTree, path_to
 from validation.agreement import SAME_LESION_MM, pairs
 from validation.segmentation_case import FalseLesion, Stenosis
-from validation.segmentation_transfer import Partner
+from validation.segmentation_transfer import Partner, of_side, partner, with_radii
 
 SAME_PLACE_MM = 1.5  # a tree is read where it passes this close
 NEAR_THROAT_MM = 4.0
@@ -34,6 +34,37 @@ class Ways:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Links:
+    """Where true trees are among found ones.
+
+    Parameters
+    ----------
+    number, partner
+        Per true tree, number of the found tree of its side (None: not found), and where on it
+        each point is.
+    """
+
+    number: tuple[int | None, ...]
+    partner: tuple[Partner, ...]
+
+    def moved(
+        self, true: Sequence[CoronaryTree], radii_mm: Sequence[Floats]
+    ) -> tuple[CoronaryTree, ...]:
+        """Return the true trees with radii of the found ones where these go."""
+        return tuple(
+            c if k is None else with_radii(c, link, radii_mm[k])
+            for c, link, k in zip(true, self.partner, self.number, strict=True)
+        )
+
+
+def links(found: Sequence[CoronaryTree], true: Sequence[CoronaryTree]) -> Links:
+    """Return where each true tree is among the found ones."""
+    number = tuple(of_side(found, c.side) for c in true)
+    both = zip(number, true, strict=True)
+    return Links(number, tuple(partner(None if k is None else found[k], c) for k, c in both))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Truth:
     """The exact trees and what is read off them.
 
@@ -43,16 +74,14 @@ class Truth:
         Both trees; their FFR and lesions.
     calcium_deg
         Per tree, arc of calcium at each point.
-    number, link
-        Per tree, number of the found tree of its side (None: not found), and where on it each
-        point is.
+    links
+        Where they are among the found trees.
     """
 
     trees: tuple[CoronaryTree, ...]
     findings: Findings
     calcium_deg: tuple[Floats, ...]
-    number: tuple[int | None, ...]
-    link: tuple[Partner, ...]
+    links: Links
 
     def lesions(self) -> list[tuple[int, Lesion, int]]:
         """Return number of the tree, lesion and point where FFR is read, of all lesions."""
@@ -88,24 +117,24 @@ def stenoses(
     made = []
     for row, (t, lesion, point) in enumerate(rows):
         c, calcium = truth.trees[t], truth.calcium_deg[t]
-        there = truth.link[t].reached[lesion.throat]
+        there = truth.links.partner[t].reached[lesion.throat]
         place = c.tree.points_mm[point]
         made.append(
             Stenosis(
                 vessel=c.names[c.branch[lesion.throat]],
                 throat_mm=_place(throats[row]),
-                calcium_deg=_arc(c, lesion.start, lesion.end, calcium),
-                way_calcium_deg=_arc(c, 0, point, calcium),
+                calcium_deg=largest_arc_deg(c, lesion.start, lesion.end, calcium),
+                way_calcium_deg=largest_arc_deg(c, 0, point, calcium),
                 true_percent=round(lesion.diameter_stenosis_percent, 2),
                 minimal_mm=round(lesion.minimal_diameter_mm, 3),
                 found_percent=percents[0][row],
                 edge_percent=percents[1][row],
                 mask_percent=percents[2][row],
                 reported_percent=reported[row],
-                true_ffr=_number(truth.findings.ffr[t][point]),
-                lumen_ffr=_number(ways.lumen.ffr[t][point]) if there else None,
-                edge_ffr=_number(ways.edge.ffr[t][point]) if there else None,
-                mask_ffr=_number(ways.mask.ffr[t][point]) if there else None,
+                true_ffr=number(truth.findings.ffr[t][point]),
+                lumen_ffr=number(ways.lumen.ffr[t][point]) if there else None,
+                edge_ffr=number(ways.edge.ffr[t][point]) if there else None,
+                mask_ffr=number(ways.mask.ffr[t][point]) if there else None,
                 tree_ffr=at_place(found, ways.tree, c.side, place),
                 full_ffr=at_place(found, ways.full, c.side, place),
             )
@@ -123,16 +152,16 @@ def read_percent(trees: Sequence[CoronaryTree], truth: Truth) -> list[float | No
     own = [(c.tree.points_mm[x.throat], x) for c, many in zip(trees, lesions, strict=True)
            for x in many]  # fmt: skip
     rows = truth.lesions()
-    there = [k for k, (t, x, _) in enumerate(rows) if truth.link[t].reached[x.throat]]
+    there = [k for k, (t, x, _) in enumerate(rows) if truth.links.partner[t].reached[x.throat]]
     throats = [truth.trees[rows[k][0]].tree.points_mm[rows[k][1].throat] for k in there]
     partners = pairs(np.array([p for p, _ in own]), np.array(throats), SAME_LESION_MM)
     read: list[float | None] = [None] * len(rows)
     for k in there:
         t, lesion, _ = rows[k]
-        found = trees[truth.number[t] or 0]
+        found = trees[truth.links.number[t] or 0]
         short = 1.0 - found.tree.radius_mm / found.reference_radius_mm
         way = path_to(truth.trees[t].tree, lesion.end)
-        moved = truth.link[t].moved(short, np.zeros(len(truth.trees[t].tree)))
+        moved = truth.links.partner[t].moved(short, np.zeros(len(truth.trees[t].tree)))
         read[k] = round(max(0.0, 100.0 * float(moved[way[way >= lesion.start]].max())), 2)
     for f, k in partners:
         read[there[k]] = round(own[f][1].diameter_stenosis_percent, 2)
@@ -175,7 +204,7 @@ def false_lesions(
             throat = c.tree.points_mm[x.throat]
             short = max(_shortfall_percent(t, throat, NEAR_THROAT_MM) for t in true_trees)
             if short < NOT_NARROWED_PERCENT:
-                near = min(_distance_mm(t, throat) for t in true_trees) <= SAME_PLACE_MM
+                near = any(point_at(t, throat) is not None for t in true_trees)
                 name = c.names[c.branch[x.throat]]
                 grade = round(x.diameter_stenosis_percent, 2)
                 made.append(FalseLesion(name, _place(throat), grade, near))
@@ -185,23 +214,23 @@ def false_lesions(
 def at_place(
     trees: Sequence[CoronaryTree], findings: Findings, side: str, point_mm: Floats
 ) -> float | None:
-    """FFR of the tree of a side at a place, None where it does not pass within 1.5 mm."""
-    for c, ffr in zip(trees, findings.ffr, strict=True):
-        if c.side == side:
-            distance = np.linalg.norm(c.tree.points_mm - point_mm, axis=1)
-            here = int(distance.argmin())
-            return _number(ffr[here]) if distance[here] <= SAME_PLACE_MM else None
-    return None
+    """FFR of the tree of a side at a place, None where it does not pass."""
+    k = of_side(trees, side)
+    here = None if k is None else point_at(trees[k], point_mm)
+    return None if k is None or here is None else number(findings.ffr[k][here])
 
 
-def _arc(c: CoronaryTree, first: int, last: int, calcium_deg: Floats) -> float:
+def point_at(c: CoronaryTree, place_mm: Floats) -> int | None:
+    """Return the point of a tree that is at a place, None where it does not pass in 1.5 mm."""
+    off = np.linalg.norm(c.tree.points_mm - place_mm, axis=1)
+    here = int(off.argmin())
+    return here if off[here] <= SAME_PLACE_MM else None
+
+
+def largest_arc_deg(c: CoronaryTree, first: int, last: int, calcium_deg: Floats) -> float:
     """Largest arc of calcium on the way between two points, the second one downstream."""
     way = path_to(c.tree, last)
     return round(float(calcium_deg[way[way >= first]].max()), 1)
-
-
-def _distance_mm(c: CoronaryTree, place_mm: Floats) -> float:
-    return float(np.linalg.norm(c.tree.points_mm - place_mm, axis=1).min())
 
 
 def _shortfall_percent(c: CoronaryTree, place_mm: Floats, within_mm: float) -> float:
@@ -216,5 +245,6 @@ def _place(point_mm: Floats) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """Return a value as it is kept, None where it is unknown."""
     return None if np.isnan(value) else round(float(value), 4)

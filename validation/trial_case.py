@@ -30,17 +30,18 @@ from meshes.errors import GeometryError
 from meshes.stenosis import Lesion
 from meshes.tree import CoronaryTree, path_to
 from solvers.errors import ConvergenceError
+from validation.cohort.ceiling import INVASIVE_SD
+from validation.cohort.reading import Status
+from validation.held_out import silent
 from validation.segmentation_calcium import calcium_arc_deg
-from validation.segmentation_transfer import Partner, of_side, partner, with_radii
+from validation.segmentation_lesions import Links, largest_arc_deg, links, number, point_at
 from validation.trial_patients import Enrolled, enrolled
 from validation.true_heart import TrueHeart, drawn_heart
 
-WIRE_SD = 0.023  # one invasive reading about the truth; see `WIRE_SOURCE`
-WIRE_SOURCE = "single reading 0.02-0.025, from repeats in DEFER (Petraco, JACC CI 2013)"
-MEASURED_PERCENT = (30.0, 90.0)  # of diameter: the stenoses a wire is sent to, as in NXT
+MEASURED_PERCENT = (30.0, 90.0)  # of diameter: the stenoses a wire is sent to
 LEAST_DIAMETER_MM = 2.0  # of the healthy vessel at the throat
 SIZE, SPACING_MM = (400, 400, 240), (0.5, 0.5, 0.5)
-SAME_PLACE_MM = 1.5
+Sensor = tuple[int, Lesion, int]  # tree, the lesion behind which it lies, point
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ class TrialCase:
     seed
         Who.
     status, reason
-        "read", "rejected" (the study was refused) or "failed"; and why.
+        "read", "rejected" (the study was refused), "failed", or "excluded" (the patient has no
+        truth); and why.
     noise_hu, motion_mm
         Of the scan.
     flags
@@ -100,12 +102,10 @@ class TrialCase:
         Measured and true mass.
     vessels
         Those with a wire; none for a patient without a stenosis to measure.
-    excluded
-        Why the patient has no truth; "" for all others.
     """
 
     seed: int
-    status: str = "read"
+    status: Status = "read"
     reason: str = ""
     noise_hu: float = 0.0
     motion_mm: float = 0.0
@@ -113,7 +113,6 @@ class TrialCase:
     lv_mass_g: float | None = None
     true_lv_mass_g: float = 0.0
     vessels: tuple[Wired, ...] = ()
-    excluded: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,13 +124,13 @@ class Truth:
     trees, heart, ffr
         Both trees, their flow, FFR at all points.
     sensors
-        Tree, lesion and point of the sensor, worst lesion of each measured vessel.
+        Worst lesion of each measured vessel.
     """
 
     trees: tuple[CoronaryTree, ...]
     heart: TrueHeart
     ffr: tuple[Floats, ...]
-    sensors: tuple[tuple[int, Lesion, int], ...]
+    sensors: tuple[Sensor, ...]
 
 
 def true_heart_of(who: Enrolled, rng: np.random.Generator) -> Truth:
@@ -151,12 +150,10 @@ def true_heart_of(who: Enrolled, rng: np.random.Generator) -> Truth:
     return Truth(trees, heart, heart.ffr(trees), _sensors(trees, flow))
 
 
-def _sensors(
-    trees: Sequence[CoronaryTree], flow: pipeline.Flow
-) -> tuple[tuple[int, Lesion, int], ...]:
+def _sensors(trees: Sequence[CoronaryTree], flow: pipeline.Flow) -> tuple[Sensor, ...]:
     """Choose the worst measurable lesion of each vessel, and the point 20 mm behind it."""
     found = pipeline.find(tuple(trees), flow.solutions)
-    worst: dict[tuple[int, str], tuple[int, Lesion, int]] = {}
+    worst: dict[tuple[int, str], Sensor] = {}
     for t, (c, lesions, distal) in enumerate(
         zip(trees, found.lesions, found.distal, strict=True)
     ):
@@ -189,7 +186,7 @@ def run_case(who: Enrolled) -> TrialCase:
     try:
         truth = true_heart_of(who, rng)
     except ConvergenceError:
-        return replace(case, excluded="no-laminar-flow")
+        return replace(case, status="excluded", reason="no-laminar-flow")
     arcs = [calcium_arc_deg(c.tree, who.patient.calcium) for c in truth.trees]
     wires = tuple(_wired(truth, sensor, arcs, rng) for sensor in truth.sensors)
     case = replace(case, vessels=wires)
@@ -204,25 +201,24 @@ def run_case(who: Enrolled) -> TrialCase:
 
 
 def _wired(
-    truth: Truth, sensor: tuple[int, Lesion, int], arcs: Sequence[Floats],
-    rng: np.random.Generator,
-) -> Wired:  # fmt: skip
+    truth: Truth, sensor: Sensor, arcs: Sequence[Floats], rng: np.random.Generator
+) -> Wired:
     t, lesion, point = sensor
     c, exact = truth.trees[t], float(truth.ffr[t][point])
     return Wired(
         vessel=c.names[c.branch[lesion.throat]],
         true_ffr=round(exact, 4),
-        invasive_ffr=round(float(np.clip(exact + WIRE_SD * rng.normal(), 0.0, 1.0)), 2),
+        invasive_ffr=round(float(np.clip(exact + INVASIVE_SD * rng.normal(), 0.0, 1.0)), 2),
         true_percent=round(lesion.diameter_stenosis_percent, 1),
-        calcium_deg=round(float(arcs[t][path_to(c.tree, point)].max()), 1),
+        calcium_deg=largest_arc_deg(c, 0, point, arcs[t]),
     )
 
 
 def analysed(who: Enrolled, truth: Truth, case: TrialCase) -> TrialCase:
     """Scan the patient, run the pipeline on the study and read it where the wires are."""
     scanned = studied(who)
-    maps = pipeline.segment(scanned, _silent)
-    trees, flags, _ = pipeline.extract_trees(scanned, maps.heart, maps.vessels, _silent)
+    maps = pipeline.segment(scanned, silent)
+    trees, flags, _ = pipeline.extract_trees(scanned, maps.heart, maps.vessels, silent)
     mass = maps.heart.lv_mass_g or None
     case, flow_flags = compared(who, truth, case, trees, mass)
     names = tuple(f.name for f in (*scanned.flags, *maps.flags, *flags, *flow_flags))
@@ -236,9 +232,9 @@ def studied(who: Enrolled) -> Scan:
     header = PatientHeader(name="VIRTUAL", identity=f"VIRTUAL-{who.patient.seed}")
     with tempfile.TemporaryDirectory() as folder:
         write_series(
-            volume, Path(folder), patient=header, series=SeriesHeader(), progress=_silent
+            volume, Path(folder), patient=header, series=SeriesHeader(), progress=silent
         )
-        return read_study(Path(folder), None, _silent)
+        return read_study(Path(folder), None, silent)
 
 
 def compared(
@@ -248,15 +244,12 @@ def compared(
     """Solve found trees and read them where the wires are; also the warnings of the flow."""
     flow = pipeline.solve(trees, who.known, mass_g)
     found = pipeline.find(trees, flow.solutions)
-    made = Made(trees, found, pipeline.confidence(trees, flow, found))
-    numbers = tuple(of_side(trees, c.side) for c in truth.trees)
-    links = tuple(
-        partner(None if k is None else trees[k], c)
-        for k, c in zip(numbers, truth.trees, strict=True)
+    made = Made(
+        trees, found, pipeline.confidence(trees, flow, found), links(trees, truth.trees)
     )
-    ways = _ways(truth, made, numbers, links, who.known, mass_g)
+    ways = _ways(truth, made, who.known, mass_g)
     vessels = tuple(
-        _read(wire, sensor, truth, made, numbers, links, ways)
+        _read(wire, sensor, truth, made, ways)
         for wire, sensor in zip(case.vessels, truth.sensors, strict=True)
     )
     return replace(case, vessels=vessels), flow.flags
@@ -264,11 +257,12 @@ def compared(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """What the pipeline made of the study."""
+    """What the pipeline made of the study, and where the true trees are in it."""
 
     trees: tuple[CoronaryTree, ...]
     findings: pipeline.Findings
     confidence: pipeline.Confidence
+    links: Links
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,14 +274,9 @@ class Ways:
     own_lumen: tuple[Floats, ...] | None
 
 
-def _ways(
-    truth: Truth, made: Made, numbers: Sequence[int | None], links: Sequence[Partner],
-    known: Patient, mass_g: float | None,
-) -> Ways:  # fmt: skip
-    radii = tuple(
-        c if k is None else with_radii(c, link, made.trees[k].tree.radius_mm)
-        for c, link, k in zip(truth.trees, links, numbers, strict=True)
-    )
+def _ways(truth: Truth, made: Made, known: Patient, mass_g: float | None) -> Ways:
+    found_mm = [c.tree.radius_mm for c in made.trees]
+    radii = made.links.moved(truth.trees, found_mm)
 
     def usual(trees: tuple[CoronaryTree, ...]) -> tuple[Floats, ...] | None:
         try:
@@ -302,17 +291,14 @@ def _ways(
     return Ways(usual(radii), usual(truth.trees), true_flow)
 
 
-def _read(
-    wire: Wired, sensor: tuple[int, Lesion, int], truth: Truth, made: Made,
-    numbers: Sequence[int | None], links: Sequence[Partner], ways: Ways,
-) -> Wired:  # fmt: skip
+def _read(wire: Wired, sensor: Sensor, truth: Truth, made: Made, ways: Ways) -> Wired:
     t, lesion, point = sensor
 
     def at(values: tuple[Floats, ...] | None, needs: bool) -> float | None:
         """FFR at the sensor; where radii were moved, only if the throat's is a found one."""
-        if values is None or (needs and not links[t].reached[lesion.throat]):
+        if values is None or (needs and not made.links.partner[t].reached[lesion.throat]):
             return None
-        return _number(values[t][point])
+        return number(values[t][point])
 
     wire = replace(
         wire,
@@ -320,29 +306,18 @@ def _read(
         own_flow_ffr=at(ways.own_flow, needs=False),
         own_lumen_ffr=at(ways.own_lumen, needs=True),
     )
-    k = numbers[t]
+    k = made.links.number[t]
     if k is None:
         return wire
     c = made.trees[k]
-    off = np.linalg.norm(c.tree.points_mm - truth.trees[t].tree.points_mm[point], axis=1)
-    here = int(off.argmin())
-    ffr = _number(made.findings.ffr[k][here])
-    if off[here] > SAME_PLACE_MM or ffr is None:
+    here = point_at(c, truth.trees[t].tree.points_mm[point])
+    if here is None or np.isnan(made.findings.ffr[k][here]):
         return wire
     spread = made.confidence.spreads[k]
     way = path_to(c.tree, here)
     narrowed = 100.0 * (1.0 - c.tree.radius_mm[way] / c.reference_radius_mm[way])
     return replace(
-        wire, ffr=ffr, ffr_low=_number(spread.ffr_low[here]),
-        ffr_high=_number(spread.ffr_high[here]),
-        probability=_number(spread.probability[here]),
+        wire, ffr=number(made.findings.ffr[k][here]), ffr_low=number(spread.ffr_low[here]),
+        ffr_high=number(spread.ffr_high[here]), probability=number(spread.probability[here]),
         found_percent=round(max(0.0, float(narrowed.max())), 1),
     )  # fmt: skip
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 4)
-
-
-def _silent(part: float) -> None:
-    """Progress that nobody watches."""

@@ -194,14 +194,19 @@ def _panel(result: Result, path: VesselPath, picture: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+def environment_of(folder: Path) -> jinja2.Environment:
+    """Return how templates of a folder are filled in: all escaped, and nothing may lack."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _template() -> jinja2.Template:
+    environment = environment_of(Path(__file__).parent)
     environment.filters |= {
         "number": _number,
         "ffr": lambda value: _number(None if value is None else ffr_rounded(value), 2),

@@ -9,7 +9,7 @@ from statsmodels.regression.linear_model import OLS
 from meshes.arrays import Floats, Ints
 from validation.cohort.metrics import BlandAltman, Estimate, Interval, Repeated
 from validation.cohort.reading import Pairs
-from validation.cohort.resampling import Statistic, clustered
+from validation.cohort.resampling import clustered
 
 Z = 1.96  # of the limits of agreement, as published
 BY_T, BY_1999, BY_DRAWS = "t", "Bland and Altman 1999", "bootstrap of patients"
@@ -41,30 +41,24 @@ def mean_estimate(values: Floats, patient: Ints, draws: int) -> Estimate:
     n = values.size
     if n == 0:
         return missing("no vessel was read", BY_T)
-    interval = None
+    mean, interval = float(values.mean()), None
     if n > 1:
-        half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)
-        interval = Interval(low=float(values.mean() - half), high=float(values.mean() + half))
-    return Estimate(
-        value=float(values.mean()), interval=interval, method=BY_T, n=n, why_not=None,
-        clustered=clustered(patient, lambda w: (w @ values) / w.sum(axis=1), draws),
-    )  # fmt: skip
+        interval = around(mean, stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    drawn = clustered(patient, lambda w: (w @ values) / w.sum(axis=1), draws)
+    return known(mean, interval, BY_T, n, drawn)
 
 
 def _limit(gap: Floats, patient: Ints, z: float, draws: int) -> Estimate:
-    n = gap.size
-    if n < 2:
+    if gap.size < 2:
         return missing(FEW, BY_1999)
     value, half = limit_of_agreement(gap, z)
 
     def statistic(weights: Floats) -> Floats:
-        mean, variance = _moments(weights, gap)
+        mean, variance = moments(weights, gap)
         return mean + z * np.sqrt(variance)
 
-    return Estimate(
-        value=value, interval=Interval(low=value - half, high=value + half), method=BY_1999,
-        clustered=clustered(patient, statistic, draws), n=n, why_not=None,
-    )  # fmt: skip
+    drawn = clustered(patient, statistic, draws)
+    return known(value, around(value, half), BY_1999, gap.size, drawn)
 
 
 def limit_of_agreement(gap: Floats, z: float) -> tuple[float, float]:
@@ -74,7 +68,7 @@ def limit_of_agreement(gap: Floats, z: float) -> tuple[float, float]:
     return float(gap.mean() + z * sd), float(half)
 
 
-def _moments(weights: Floats, values: Floats) -> tuple[Floats, Floats]:
+def moments(weights: Floats, values: Floats) -> tuple[Floats, Floats]:
     """Return mean and variance of each draw, shapes (draws,)."""
     n = weights.sum(axis=1)
     mean = weights @ values / n
@@ -96,36 +90,26 @@ def repeated(gap: Floats, patient: Ints, draws: int) -> Repeated:
     elif counts.max() < 2:
         why_not = "every patient has one vessel: the usual limits are right"
     if why_not:
-        nothing = missing(why_not, BY_DRAWS)
-        return Repeated(
-            within_sd=None, between_sd=None, sd=None, lower=nothing, upper=nothing,
-            why_not=why_not,
-        )  # fmt: skip
+        none = missing(why_not, BY_DRAWS)
+        sds = dict.fromkeys(("within_sd", "between_sd", "sd"))
+        return Repeated(**sds, lower=none, upper=none, why_not=why_not)
     within, between = (
         float(v[0]) for v in variance_parts(gap, patient, np.ones((1, gap.size)))
     )
     sd = float(np.sqrt(within + between))
 
     def limit(z: float) -> Estimate:
-        value = float(gap.mean() + z * sd)
-        interval = clustered(patient, _repeated_limit(gap, patient, z), draws)
-        return Estimate(
-            value=value, interval=interval, method=BY_DRAWS, clustered=interval, n=gap.size,
-            why_not=None,
-        )  # fmt: skip
+        def statistic(weights: Floats) -> Floats:
+            total = np.add(*variance_parts(gap, patient, weights))
+            return weights @ gap / weights.sum(axis=1) + z * np.sqrt(total)
+
+        drawn = clustered(patient, statistic, draws)
+        return known(float(gap.mean() + z * sd), drawn, BY_DRAWS, gap.size, drawn)
 
     return Repeated(
         within_sd=float(np.sqrt(within)), between_sd=float(np.sqrt(between)), sd=sd,
         lower=limit(-Z), upper=limit(Z), why_not=None,
     )  # fmt: skip
-
-
-def _repeated_limit(gap: Floats, patient: Ints, z: float) -> Statistic:
-    def statistic(weights: Floats) -> Floats:
-        within, between = variance_parts(gap, patient, weights)
-        return weights @ gap / weights.sum(axis=1) + z * np.sqrt(within + between)
-
-    return statistic
 
 
 def variance_parts(gap: Floats, patient: Ints, weights: Floats) -> tuple[Floats, Floats]:
@@ -164,14 +148,26 @@ def _slope(pairs: Pairs) -> tuple[Estimate, float | None]:
     fit = OLS(gap, design).fit(
         cov_type="cluster", cov_kwds={"groups": pairs.patient}, use_t=True
     )
-    low, high = fit.conf_int()[1]
-    if not np.isfinite([low, high]).all():
+    (low, high), p = fit.conf_int()[1], fit.pvalues[1]
+    if not np.isfinite([low, high, p]).all():
         return missing("the differences do not vary", BY_CLUSTERS), None
-    estimate = Estimate(
-        value=float(fit.params[1]), interval=Interval(low=float(low), high=float(high)),
-        method=BY_CLUSTERS, clustered=None, n=len(pairs), why_not=None,
-    )  # fmt: skip
-    return estimate, float(fit.pvalues[1])
+    ends = Interval(low=float(low), high=float(high))
+    return known(float(fit.params[1]), ends, BY_CLUSTERS, len(pairs)), float(p)
+
+
+def known(
+    value: float, interval: Interval | None, method: str, n: int,
+    drawn: Interval | None = None,
+) -> Estimate:  # fmt: skip
+    """Return an estimate with its interval, and that of patients drawn anew."""
+    return Estimate(
+        value=value, interval=interval, method=method, clustered=drawn, n=n, why_not=None
+    )
+
+
+def around(value: float, half: float) -> Interval:
+    """Return the interval of a half width."""
+    return Interval(low=float(value - half), high=float(value + half))
 
 
 def missing(why_not: str, method: str, n: int = 0) -> Estimate:

@@ -8,10 +8,12 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import brier_score_loss
 
+from meshes.arrays import Floats
+from validation.cohort.agreement import known as estimate
 from validation.cohort.agreement import missing
 from validation.cohort.ceiling import INVASIVE_SD
 from validation.cohort.diagnosis import proportion
-from validation.cohort.metrics import Bin, Calibration, Estimate, Level
+from validation.cohort.metrics import Bin, Calibration, Estimate, Level, Proportion
 from validation.cohort.reading import THRESHOLD, Pairs, at_most
 from validation.cohort.resampling import clustered
 
@@ -42,20 +44,20 @@ def calibration(pairs: Pairs, draws: int) -> Calibration:
 
 
 def _level(pairs: Pairs, nominal: float, draws: int) -> Level:
-    shrink = stats.norm.ppf(0.5 + nominal / 2) / stats.norm.ppf(0.975)
-    noise = stats.norm.ppf(0.5 + nominal / 2) * INVASIVE_SD
+    z = stats.norm.ppf(0.5 + nominal / 2)
+    shrink, noise = z / stats.norm.ppf(0.975), z * INVASIVE_SD
     below = shrink * np.maximum(pairs.ffr - pairs.ffr_low, 0)
     above = shrink * np.maximum(pairs.ffr_high - pairs.ffr, 0)
     gap = pairs.invasive_ffr - pairs.ffr
-    every = np.ones(len(pairs), dtype=bool)
-    held = [
-        proportion((gap >= -low - 1e-9) & (gap <= high + 1e-9), every, pairs.patient, draws)
-        for low, high in (
-            (below, above),
-            (np.hypot(below, noise), np.hypot(above, noise)),
-        )
-    ]
-    return Level(nominal=nominal, held=held[0], held_with_noise=held[1])
+
+    def held(below: Floats, above: Floats) -> Proportion:
+        inside = (gap >= -below - 1e-9) & (gap <= above + 1e-9)
+        return proportion(inside, np.ones(len(pairs), dtype=bool), pairs.patient, draws)
+
+    return Level(
+        nominal=nominal, held=held(below, above),
+        held_with_noise=held(np.hypot(below, noise), np.hypot(above, noise)),
+    )  # fmt: skip
 
 
 def _error_ratio(pairs: Pairs) -> float | None:
@@ -86,7 +88,5 @@ def _brier(pairs: Pairs, draws: int) -> Estimate:
     sick = at_most(known.invasive_ffr, THRESHOLD)
     lost = (known.probability - sick) ** 2
     interval = clustered(known.patient, lambda w: w @ lost / w.sum(axis=1), draws)
-    return Estimate(
-        value=float(brier_score_loss(sick, known.probability, labels=[False, True])),
-        interval=interval, method=DRAWN, clustered=interval, n=len(known), why_not=None,
-    )  # fmt: skip
+    brier = float(brier_score_loss(sick, known.probability, labels=[False, True]))
+    return estimate(brier, interval, DRAWN, len(known), interval)

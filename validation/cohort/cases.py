@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,11 +30,13 @@ BATCH_FAULTS = (
     "study-missing", "refused", "time-limit", "memory-limit", "out-of-memory", "killed",
     "fault", "crashed",
 )  # fmt: skip
-FLAGS = {
-    "systolic_mmhg": "--systolic-mmhg", "diastolic_mmhg": "--diastolic-mmhg",
-    "haematocrit": "--haematocrit", "sex": "--sex", "hr_bpm": "--heart-rate-bpm",
-}  # fmt: skip
-_AS_PATIENT = {"hr_bpm": "heart_rate_bpm"}
+# what the table knows of a patient: column, its name in ffr.patient, flag of ffr run
+_PATIENT = (
+    ("systolic_mmhg", "systolic_mmhg", "--systolic-mmhg"),
+    ("diastolic_mmhg", "diastolic_mmhg", "--diastolic-mmhg"),
+    ("haematocrit", "haematocrit", "--haematocrit"), ("sex", "sex", "--sex"),
+    ("hr_bpm", "heart_rate_bpm", "--heart-rate-bpm"),
+)  # fmt: skip
 _ACTS = ("systolic_mmhg", "diastolic_mmhg", "haematocrit", "sex")  # on steady flow
 # what ffr run says when a study is refused: a short name, then the sentence
 _REFUSED = re.compile(r"^ffr: ([a-z]+(?:-[a-z]+)+|empty): ")
@@ -47,16 +49,12 @@ class Job:
 
     Parameters
     ----------
-    case
-        Its pseudonym.
-    study
-        The CT study.
-    series
-        Which series of it; None: the program chooses.
+    case, study, series
+        Its pseudonym, its CT study, and which series of it (None: the program chooses).
     out
         Result folder.
     patient
-        What the table knows of the patient: flag of `ffr run` to value.
+        What the table knows of the patient: flag of `ffr run` and value.
     first
         Stage to begin with.
     """
@@ -75,14 +73,10 @@ class Outcome:
 
     Parameters
     ----------
-    status
-        "done", "rejected" or "failed".
-    reason
-        Short stable name; empty when done.
-    folder
-        Of the result when done.
-    how
-        "reused", "run" or "solved again".
+    status, reason
+        The second is a short stable name; empty when done.
+    folder, how
+        When done: of the result, and "reused", "run" or "solved again".
     """
 
     status: Literal["done", "rejected", "failed"]
@@ -175,16 +169,14 @@ def _one(row: Row, table: Path, out: Path, results: Path | None, runner: Runner)
     known = patient_of(row)
     before = _loaded(own)
     study = None if row.image_path is None else table / row.image_path
-    job = Job(case, study or own, row.series, own, tuple(_flags(known)))
-    if before is not None and fits(before, known) and _same_study(own, study):
+    same = before is not None and _same_study(own, study)
+    if before is not None and same and fits(before, known):
         return Outcome("done", "", own, "reused")
     if study is None:
         return Outcome("failed", "no CT study")
-    if before is not None and _same_study(
-        own, study
-    ):  # only what is known of the patient has changed
-        again = Job(job.case, job.study, None, job.out, job.patient, "solve")
-        outcome = runner(again)
+    job = Job(case, study, row.series, own, _flags(known))
+    if same:  # only what is known of the patient has changed
+        outcome = runner(replace(job, series=None, first="solve"))
         if outcome.status == "done":
             return outcome
     return runner(job)
@@ -222,7 +214,7 @@ def _loaded(folder: Path) -> Result | None:
 
 def patient_of(row: Row) -> dict[str, float | str]:
     """Return what the table knows of the patient, in the words of `ffr.patient`."""
-    known = {_AS_PATIENT.get(name, name): getattr(row, name) for name in FLAGS}
+    known = {name: getattr(row, column) for column, name, _ in _PATIENT}
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -232,67 +224,45 @@ def fits(result: Result, known: Mapping[str, float | str]) -> bool:
     return isinstance(used, dict) and all(used.get(n) == known.get(n) for n in _ACTS)
 
 
-def _flags(known: Mapping[str, float | str]) -> list[tuple[str, str]]:
-    names = {_AS_PATIENT.get(name, name): flag for name, flag in FLAGS.items()}
-    return [
-        (names[name], value if isinstance(value, str) else f"{value:g}")
+def _flags(known: Mapping[str, float | str]) -> tuple[tuple[str, str], ...]:
+    flags = {name: flag for _, name, flag in _PATIENT}
+    return tuple(
+        (flags[name], value if isinstance(value, str) else f"{value:g}")
         for name, value in known.items()
-    ]
-
-
-def readings(lines: Sequence[Line], ended: Mapping[str, Outcome]) -> list[Reading]:
-    """Return one reading per row of the table."""
-    results = {
-        case: (load_result(x.folder / "result.json"), x.folder)
-        for case, x in ended.items()
-        if x.folder is not None
-    }
-    return [_reading(line.row, ended.get(line.row.case_id), results) for line in lines]
-
-
-def _reading(
-    row: Row, outcome: Outcome | None, results: Mapping[str, tuple[Result, Path]]
-) -> Reading:
-    blank = Reading(
-        case=row.case_id,
-        patient=row.patient_id,
-        vessel=row.vessel,
-        status="excluded",
-        reason="unknown",
-        invasive_ffr=row.invasive_ffr,
-        stenosis_percent=row.cta_percent_stenosis,
-        groups=groups_of(row),
-        notes=notes_of(row),
     )
-    if row.exclusion is not None:
-        return replace(blank, reason=row.exclusion)
-    if outcome is None or outcome.status == "failed":
-        return replace(blank, status="failed", reason=outcome.reason if outcome else "failed")
-    if outcome.status == "rejected":
-        return replace(blank, status="rejected", reason=outcome.reason)
-    result, folder = results[row.case_id]
-    tree = folder / "tree.vtp"
+
+
+def results_of(ended: Mapping[str, Outcome]) -> dict[str, Result]:
+    """Return the result of every case that has one."""
+    folders = {case: x.folder for case, x in ended.items() if x.folder is not None}
+    return {case: load_result(folder / "result.json") for case, folder in folders.items()}
+
+
+def readings(
+    lines: Sequence[Line], ended: Mapping[str, Outcome], results: Mapping[str, Result]
+) -> list[Reading]:
+    """Return one reading per row of the table."""
+    rows = (line.row for line in lines)
+    return [_reading(row, ended.get(row.case_id), results) for row in rows]
+
+
+def _reading(row: Row, outcome: Outcome | None, results: Mapping[str, Result]) -> Reading:
+    notes = {name: getattr(row, name) for name in COLUMNS if name not in _NOT_KEPT}
+    blank = Reading(
+        case=row.case_id, patient=row.patient_id, vessel=row.vessel, status="excluded",
+        reason=row.exclusion or "unknown", invasive_ffr=row.invasive_ffr,
+        stenosis_percent=row.cta_percent_stenosis, groups=groups_of(row),
+        notes=tuple((name, "" if v is None else f"{v}") for name, v in notes.items()),
+    )  # fmt: skip
+    if row.exclusion is not None or outcome is None:
+        return blank
+    if outcome.status != "done":
+        return replace(blank, status=outcome.status, reason=outcome.reason)
+    tree = outcome.folder and outcome.folder / "tree.vtp"
     try:
-        m = measured(result, tree if tree.is_file() else None, row)
+        found = measured(results[row.case_id], tree if tree and tree.is_file() else None, row)
     except NotReadError as reason:
         return replace(blank, status="not-read", reason=str(reason))
     except ConfigError:
         return replace(blank, status="failed", reason="tree.vtp damaged")
-    return replace(
-        blank,
-        status="read",
-        reason="",
-        ffr=m.ffr,
-        ffr_low=m.ffr_low,
-        ffr_high=m.ffr_high,
-        probability=m.probability,
-        place=m.place,
-        distance_mm=m.distance_mm,
-        found_stenosis_percent=m.found_stenosis_percent,
-    )
-
-
-def notes_of(row: Row) -> tuple[tuple[str, str], ...]:
-    """Return the columns of a row that go into the case table as they stand."""
-    values = {name: getattr(row, name) for name in COLUMNS if name not in _NOT_KEPT}
-    return tuple((n, "" if v is None else f"{v}") for n, v in values.items())
+    return replace(blank, status="read", reason="", **asdict(found))

@@ -15,9 +15,9 @@ from validation.cohort.ceiling import ceiling
 from validation.cohort.correlation import correlation
 from validation.cohort.diagnosis import bands, grey_zone, unit
 from validation.cohort.flow import flow, intention_to_diagnose
+from validation.cohort.groups import MOST_GROUPS, places, subgroups, too_many
 from validation.cohort.metrics import Metrics, Proportion, Provenance, SampleSize
-from validation.cohort.reading import Reading, patient_pairs, vessel_pairs
-from validation.cohort.subgroups import MOST_GROUPS, places, subgroups, too_many
+from validation.cohort.reading import Pairs, Reading, patient_pairs, vessel_pairs
 
 RULE = (
     "Positive: FFR 0.80 or below, in the two decimals in which it is printed (halves up); a "
@@ -27,13 +27,9 @@ FEW_VESSELS = 30
 
 
 def compute(
-    readings: Sequence[Reading],
-    title: str,
-    provenance: Provenance,
-    remarks: Sequence[str] = (),
-    draws: int = DRAWS,
-    created: datetime | None = None,
-) -> Metrics:
+    readings: Sequence[Reading], title: str, provenance: Provenance,
+    remarks: Sequence[str] = (), draws: int = DRAWS, created: datetime | None = None,
+) -> Metrics:  # fmt: skip
     """Return every number of the report.
 
     Parameters
@@ -48,8 +44,8 @@ def compute(
         Time of the report; now, when not given.
     """
     vessels = vessel_pairs(readings)
-    patients = patient_pairs(vessels)
     per_vessel = unit(vessels, draws)
+    at = per_vessel.at_080
     when = datetime.now(UTC) if created is None else created.astimezone(UTC)
     return Metrics(
         schema_version="1.0",
@@ -60,7 +56,7 @@ def compute(
         provenance=provenance,
         flow=flow(readings),
         vessel=per_vessel,
-        patient=unit(patients, draws),
+        patient=unit(patient_pairs(vessels), draws),
         intention_to_diagnose=intention_to_diagnose(readings, draws),
         agreement=bland_altman(vessels, draws),
         correlation=correlation(vessels, draws),
@@ -71,23 +67,20 @@ def compute(
         places=places(readings, draws),
         ceiling=ceiling(vessels),
         sample_size=SampleSize(
-            accuracy_points=_points(per_vessel.at_080.accuracy),
-            sensitivity_points=_points(per_vessel.at_080.sensitivity),
-            specificity_points=_points(per_vessel.at_080.specificity),
+            accuracy_points=_points(at.accuracy),
+            sensitivity_points=_points(at.sensitivity),
+            specificity_points=_points(at.specificity),
         ),
-        remarks=(*remarks, *_remarks(readings)),
+        remarks=(*remarks, *_remarks(readings, vessels)),
     )
 
 
 def _points(share: Proportion) -> float | None:
-    if share.wilson is None:
-        return None
-    return 50 * (share.wilson.high - share.wilson.low)
+    return None if share.wilson is None else 50 * (share.wilson.high - share.wilson.low)
 
 
-def _remarks(readings: Sequence[Reading]) -> list[str]:
+def _remarks(readings: Sequence[Reading], vessels: Pairs) -> list[str]:
     """Return what makes the numbers of this cohort weaker than they look."""
-    vessels = vessel_pairs(readings)
     told = []
     if not len(vessels):
         told.append("No vessel was read: nothing can be compared.")

@@ -10,7 +10,7 @@ import pingouin
 from scipy import stats
 
 from meshes.arrays import Floats
-from validation.cohort.agreement import missing
+from validation.cohort.agreement import known, missing
 from validation.cohort.metrics import Correlation, Estimate, Interval
 from validation.cohort.reading import Pairs
 from validation.cohort.resampling import Statistic, clustered
@@ -25,21 +25,15 @@ def correlation(pairs: Pairs, draws: int) -> Correlation:
     x, y = pairs.invasive_ffr, pairs.ffr
     if len(pairs) < 5 or np.ptp(x) == 0 or np.ptp(y) == 0:
         ways = (FISHER, DRAWN, F_TEST, DRAWN, DRAWN, RANKS, RANKS)
-        return Correlation(
-            **dict(
-                zip(Correlation.model_fields, (missing(FEW, w, len(pairs)) for w in ways),
-                    strict=True)
-            )
-        )  # fmt: skip
+        nothing = (missing(FEW, way, len(pairs)) for way in ways)
+        return Correlation(**dict(zip(Correlation.model_fields, nothing, strict=True)))
 
     def estimate(
         value: float, interval: Interval | None, method: str, statistic: Statistic | None
     ) -> Estimate:
-        again = None if statistic is None else clustered(pairs.patient, statistic, draws)
-        return Estimate(
-            value=value, interval=again if method == DRAWN else interval, method=method,
-            clustered=again, n=len(pairs), why_not=None,
-        )  # fmt: skip
+        drawn = None if statistic is None else clustered(pairs.patient, statistic, draws)
+        ends = drawn if method == DRAWN else interval
+        return known(value, ends, method, len(pairs), drawn)
 
     pearson = stats.pearsonr(x, y)
     ends = pearson.confidence_interval(0.95)
@@ -87,17 +81,14 @@ def weighted_ranks(values: Floats, weights: Floats) -> Floats:
 def icc_absolute(x: Floats, y: Floats) -> tuple[float, Interval | None]:
     """Return ICC(2,1), absolute agreement of two single measurements, by pingouin."""
     n = x.size
-    table = pd.DataFrame(
-        {
-            "vessel": np.tile(np.arange(n), 2),
-            "method": np.repeat(["invasive", "computed"], n),
-            "ffr": np.concatenate([x, y]),
-        }
-    )
+    columns = {
+        "vessel": np.tile(np.arange(n), 2), "ffr": np.concatenate([x, y]),
+        "method": np.repeat(["invasive", "computed"], n),
+    }  # fmt: skip
     with warnings.catch_warnings():  # pingouin's own, on what pandas will change
         warnings.simplefilter("ignore")
         found = pingouin.intraclass_corr(
-            table, targets="vessel", raters="method", ratings="ffr"
+            pd.DataFrame(columns), targets="vessel", raters="method", ratings="ffr"
         ).set_index("Type")
     (name,) = [k for k in found.index if k.replace("(", "").startswith(("ICC2", "ICCA,1"))][:1]
     (ends,) = [found.loc[name, c] for c in found.columns if c.startswith("CI95")]
@@ -152,6 +143,5 @@ def passing_bablok(
 
 
 def _interval(low: float, high: float) -> Interval | None:
-    if not np.isfinite([low, high]).all():
-        return None
-    return Interval(low=float(low), high=float(high))
+    finite = np.isfinite([low, high]).all()
+    return Interval(low=float(low), high=float(high)) if finite else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
 from ffr.result import ffr_rounded
-from meshes.arrays import Ints
+from meshes.arrays import Floats, Ints
 from validation.cohort.metrics import Band, GreyZone, Interval, Proportion, TwoByTwo, Unit
 from validation.cohort.reading import THRESHOLD, Pairs, at_most
 from validation.cohort.resampling import clustered, share
@@ -18,12 +20,13 @@ NONE_CALLED = "no computed FFR is at or below the threshold"
 NONE_CLEARED = "no computed FFR is above the threshold"
 NOTHING = "nothing was read"
 # Bands of computed FFR in two decimals, and the range in which invasive repeats disagree
-COMPUTED_BANDS = (
+Bands = tuple[tuple[str, float, float], ...]
+COMPUTED_BANDS: Bands = (
     ("0.70 or below", 0.0, 0.70), ("0.71-0.75", 0.71, 0.75), ("0.76-0.80", 0.76, 0.80),
     ("0.81-0.85", 0.81, 0.85), ("0.86-0.90", 0.86, 0.90), ("above 0.90", 0.91, 1.5),
     ("0.70-0.80", 0.70, 0.80),  # across the others: a column of the ceiling
 )  # fmt: skip
-INVASIVE_BANDS = (("0.75-0.85", 0.75, 0.85),)
+INVASIVE_BANDS: Bands = (("0.75-0.85", 0.75, 0.85),)
 
 
 def proportion(
@@ -32,28 +35,20 @@ def proportion(
     """Return the share of rows of `among` that are also in `of`, all shape (n,)."""
     count, whole = int((of & among).sum()), int(among.sum())
     if whole == 0:
-        return Proportion(
-            count=0, of=0, value=None, wilson=None, clustered=None, why_not=why_not
-        )
+        nothing = {"value": None, "wilson": None, "clustered": None}
+        return Proportion(count=0, of=0, why_not=why_not, **nothing)
     low, high = proportion_confint(count, whole, method="wilson")
     return Proportion(
-        count=count,
-        of=whole,
-        value=count / whole,
+        count=count, of=whole, value=count / whole,
         wilson=Interval(low=float(low), high=float(high)),
-        clustered=clustered(patient, share(of, among), draws),
-        why_not=None,
-    )
+        clustered=clustered(patient, share(of, among), draws), why_not=None,
+    )  # fmt: skip
 
 
 def two_by_two(
-    sick: np.ndarray,
-    called: np.ndarray,
-    patient: Ints,
-    threshold: float,
-    draws: int,
+    sick: np.ndarray, called: np.ndarray, patient: Ints, threshold: float, draws: int,
     changed: int = 0,
-) -> TwoByTwo:
+) -> TwoByTwo:  # fmt: skip
     """Return counts and shares of positives by invasive FFR, `sick`, and computed, `called`."""
     every = np.ones(sick.size, dtype=bool)
 
@@ -87,35 +82,34 @@ def table_at(pairs: Pairs, threshold: float, draws: int) -> TwoByTwo:
 def unit(pairs: Pairs, draws: int) -> Unit:
     """Return diagnosis per vessel, or per patient."""
     return Unit(
-        n=len(pairs),
-        patients=np.unique(pairs.patient).size,
-        at_080=table_at(pairs, THRESHOLD, draws),
-        at_075=table_at(pairs, 0.75, draws),
+        n=len(pairs), patients=np.unique(pairs.patient).size,
+        at_080=table_at(pairs, THRESHOLD, draws), at_075=table_at(pairs, 0.75, draws),
         roc=roc(pairs, draws),
-    )
+    )  # fmt: skip
 
 
 def bands(pairs: Pairs, draws: int) -> tuple[Band, ...]:
     """Return agreement by range of computed FFR, and in the noisy range of invasive FFR."""
     sick, called = (at_most(v, THRESHOLD) for v in (pairs.invasive_ffr, pairs.ffr))
+    by: tuple[tuple[Literal["computed", "invasive"], Floats, Bands], ...] = (
+        ("computed", pairs.ffr, COMPUTED_BANDS),
+        ("invasive", pairs.invasive_ffr, INVASIVE_BANDS),
+    )
     found = []
-    for by, table in (("computed", COMPUTED_BANDS), ("invasive", INVASIVE_BANDS)):
-        values = pairs.ffr if by == "computed" else pairs.invasive_ffr
+    for whose, values, table in by:
         printed = np.array([ffr_rounded(v) for v in values])
         for name, low, high in table:
             inside = (printed >= low - 1e-9) & (printed <= high + 1e-9)
             n, why_not = int(inside.sum()), "no vessel lies in this band"
             found.append(
                 Band(
-                    name=name,
-                    by="computed" if by == "computed" else "invasive",
-                    n=n,
+                    name=name, by=whose, n=n,
                     accuracy=proportion(sick == called, inside, pairs.patient, draws, why_not),
                     positive=proportion(sick, inside, pairs.patient, draws, why_not),
                     mean_invasive=float(pairs.invasive_ffr[inside].mean()) if n else None,
                     mean_computed=float(pairs.ffr[inside].mean()) if n else None,
                 )
-            )
+            )  # fmt: skip
     return tuple(found)
 
 
@@ -128,17 +122,16 @@ def grey_zone(pairs: Pairs, draws: int) -> GreyZone:
     upper = at_most(np.where(known, pairs.ffr_high, 0.0), THRESHOLD)
     unsure = known & lower & ~upper
 
+    agree = sick == called
+
     def part(of: np.ndarray, among: np.ndarray, why_not: str) -> Proportion:
         return proportion(of, among, pairs.patient, draws, why_not)
 
-    no_interval = "no computed FFR has an interval"
     return GreyZone(
         inside=part(inside, np.ones(len(pairs), dtype=bool), NOTHING),
-        accuracy_inside=part(sick == called, inside, "no vessel lies in the grey zone"),
-        accuracy_outside=part(sick == called, ~inside, "every vessel lies in the grey zone"),
-        unsure=part(unsure, known, no_interval),
-        accuracy_unsure=part(sick == called, unsure, "no interval holds both sides of 0.80"),
-        accuracy_sure=part(
-            sick == called, known & ~unsure, "no interval lies on one side of 0.80"
-        ),
+        accuracy_inside=part(agree, inside, "no vessel lies in the grey zone"),
+        accuracy_outside=part(agree, ~inside, "every vessel lies in the grey zone"),
+        unsure=part(unsure, known, "no computed FFR has an interval"),
+        accuracy_unsure=part(agree, unsure, "no interval holds both sides of 0.80"),
+        accuracy_sure=part(agree, known & ~unsure, "no interval lies on one side of 0.80"),
     )

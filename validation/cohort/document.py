@@ -9,15 +9,7 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph.
-
-    Parameters
-    ----------
-    words
-        What it says.
-    strong
-        Whether it must not be missed.
-    """
+    """A paragraph; `strong`: it must not be missed."""
 
     words: str
     strong: bool = False
@@ -25,20 +17,9 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of cells.
+    """A table: names of the columns, as many cells in each row, what stands below and above.
 
-    Parameters
-    ----------
-    head
-        Names of the columns.
-    rows
-        As many cells each.
-    note
-        What stands below it.
-    words
-        How many columns, from the first, hold words; the others hold numbers.
-    title
-        What stands above it.
+    The first `words` columns hold words, the others numbers.
     """
 
     head: tuple[str, ...]
@@ -50,17 +31,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A figure.
-
-    Parameters
-    ----------
-    figure
-        Drawn by matplotlib.
-    alt
-        What it shows, for who cannot see it.
-    caption
-        What stands below it.
-    """
+    """A figure, what it shows for who cannot see it, and what stands below it."""
 
     figure: Figure
     alt: str
@@ -72,15 +43,7 @@ Block = Text | Table | Picture
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A chapter of the report.
-
-    Parameters
-    ----------
-    title
-        Its heading.
-    blocks
-        What it holds, in order.
-    """
+    """A chapter of the report: its heading, and what it holds in order."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -88,21 +51,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole report.
-
-    Parameters
-    ----------
-    title
-        Of the report.
-    facts
-        Lines below the title.
-    statement
-        What stands on every page.
-    created
-        ISO 8601.
-    sections
-        In order.
-    """
+    """A whole report: `facts` stand below the title, `statement` on every page."""
 
     title: str
     facts: tuple[str, ...]

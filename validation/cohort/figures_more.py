@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ffr.report.colours import BLUE, BROWN, INK, ORANGE, PALE_INK, PAPER
-from validation.cohort.ceiling import expected
+from validation.cohort.ceiling import INVASIVE_SD, expected
 from validation.cohort.figures import new_figure, say_nothing
 from validation.cohort.metrics import Interval, Metrics, Proportion
 
 _MOST_ROWS = 40  # of the forest of subgroups
+_LIGHT = "#98c9e9"
 
 
 def bands_figure(metrics: Metrics) -> Figure:
@@ -23,25 +22,17 @@ def bands_figure(metrics: Metrics) -> Figure:
     rows = [b for b in metrics.bands if b.by == "computed" and b.name != "0.70-0.80"]
     names = [b.name for b in rows]
     at = np.arange(len(rows))
-    grey = [b.name == "0.76-0.80" for b in rows]
-    colours = [ORANGE if g else BLUE for g in grey]
-    _shares(left, at, [b.accuracy for b in rows], colours)
+    for x, b in enumerate(rows):
+        _labelled(left, x, b.accuracy, ORANGE if b.name == "0.76-0.80" else BLUE)
     left.set(title="agreement at 0.80 by computed FFR", ylim=(-0.04, 1.04))
     left.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for k, b in enumerate(rows):
         sick = b.positive.count
         right.bar(k, sick, color=BROWN, width=0.7, label="invasive ≤ 0.80" if k == 0 else None)
         right.bar(
-            k,
-            b.n - sick,
-            bottom=sick,
-            color="#98c9e9",
-            width=0.7,
-            hatch="//",
-            ec=PAPER,
-            lw=0,
+            k, b.n - sick, bottom=sick, color=_LIGHT, width=0.7, hatch="//", ec=PAPER, lw=0,
             label="invasive > 0.80" if k == 0 else None,
-        )
+        )  # fmt: skip
         right.text(k, b.n, f"{b.n}", ha="center", va="bottom", fontsize=8)
     right.set(title="vessels", ylim=(0, 1.15 * max(1, *(b.n for b in rows))))
     right.legend(fontsize=8, frameon=False)
@@ -52,23 +43,16 @@ def bands_figure(metrics: Metrics) -> Figure:
     return figure
 
 
-def _shares(
-    axes: Axes, at: np.ndarray, shares: Sequence[Proportion], colours: Sequence[str]
-) -> None:
-    for x, share, colour in zip(at, shares, colours, strict=True):
-        if share.value is None or share.wilson is None:
-            axes.text(x, 0.03, "none", ha="center", fontsize=8, style="italic", color=PALE_INK)
-            continue
-        ends = _ends(share.value, share.wilson)
-        axes.errorbar(x, share.value, ends, fmt="o", ms=7, color=colour, capsize=4, lw=1.6)
-        axes.annotate(
-            f"{100 * share.value:.0f} %",
-            (x, share.value),
-            (7, 0),
-            textcoords="offset points",
-            fontsize=8,
-            va="center",
-        )
+def _labelled(axes: Axes, x: int, share: Proportion, colour: str) -> None:
+    if share.value is None or share.wilson is None:
+        axes.text(x, 0.03, "none", ha="center", fontsize=8, style="italic", color=PALE_INK)
+        return
+    ends = _ends(share.value, share.wilson)
+    axes.errorbar(x, share.value, ends, fmt="o", ms=7, color=colour, capsize=4, lw=1.6)
+    axes.annotate(
+        f"{100 * share.value:.0f} %", (x, share.value), (7, 0), textcoords="offset points",
+        fontsize=8, va="center",
+    )  # fmt: skip
 
 
 def calibration_figure(metrics: Metrics) -> Figure:
@@ -82,13 +66,12 @@ def calibration_figure(metrics: Metrics) -> Figure:
             axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for shift, mark, colour, label, of in (
         (-0.006, "s", ORANGE, "invasive reading taken as exact", "held"),
-        (0.006, "o", BLUE, "with its own noise, SD 0.023", "held_with_noise"),
+        (0.006, "o", BLUE, f"with its own noise, SD {INVASIVE_SD}", "held_with_noise"),
     ):
         for k, level in enumerate(c.levels):
             share: Proportion = getattr(level, of)
-            _whisker(
-                left, level.nominal + shift, share, mark, colour, label if k == 0 else None
-            )
+            told = label if k == 0 else None
+            _whisker(left, level.nominal + shift, share, mark, colour, told)
     left.set(title="interval", xlabel="promised", ylabel="invasive FFR inside")
     right.set(
         title="probability of FFR ≤ 0.80", xlabel="computed", ylabel="invasive FFR ≤ 0.80"
@@ -97,13 +80,9 @@ def calibration_figure(metrics: Metrics) -> Figure:
         if b.predicted is not None:
             _whisker(right, b.predicted, b.observed, "o", BLUE, None)
             right.annotate(
-                f"n {b.observed.of}",
-                (b.predicted, b.observed.value or 0),
-                (6, -9),
-                textcoords="offset points",
-                fontsize=7.5,
-                color=PALE_INK,
-            )
+                f"n {b.observed.of}", (b.predicted, b.observed.value or 0), (6, -9),
+                textcoords="offset points", fontsize=7.5, color=PALE_INK,
+            )  # fmt: skip
     if c.levels:
         left.legend(loc="upper left", fontsize=8, frameon=True, edgecolor="none")
     else:
@@ -146,18 +125,17 @@ def subgroup_figure(metrics: Metrics) -> Figure | None:
     for at, g in zip(places, groups, strict=True):
         a = g.accuracy
         if a.value is not None and a.wilson is not None:
-            ends = _ends(a.value, a.wilson)
+            whiskers = _ends(a.value, a.wilson)
             left.errorbar(
-                a.value, at, xerr=ends, fmt="o", ms=5, color=BLUE, capsize=2.5, lw=1.3
+                a.value, at, xerr=whiskers, fmt="o", ms=5, color=BLUE, capsize=2.5, lw=1.3
             )
-        if g.bias.value is not None and g.sd is not None:
-            right.errorbar(
-                g.bias.value, at, xerr=1.96 * g.sd, fmt="none", color="#98c9e9", lw=5
-            )
-            if g.bias.interval is not None:
-                half = (g.bias.interval.high - g.bias.interval.low) / 2
+        bias, ends = g.bias.value, g.bias.interval
+        if bias is not None and g.sd is not None:
+            right.errorbar(bias, at, xerr=1.96 * g.sd, fmt="none", color=_LIGHT, lw=5)
+            if ends is not None:
+                half = (ends.high - ends.low) / 2
                 right.errorbar(
-                    g.bias.value, at, xerr=half, fmt="D", ms=4, color=BLUE, lw=1.4, capsize=2.5
+                    bias, at, xerr=half, fmt="D", ms=4, color=BLUE, lw=1.4, capsize=2.5
                 )
     if overall is not None:
         left.axvline(overall, color=INK, lw=0.9, ls=(0, (5, 3)))
@@ -188,15 +166,9 @@ def ceiling_figure(metrics: Metrics) -> Figure:
         if found.value is not None:
             ends = _ends(found.value, interval)
             axes.errorbar(
-                c.own_model_sd,
-                found.value,
-                ends,
-                fmt="o",
-                ms=7,
-                color=BLUE,
-                capsize=4,
+                c.own_model_sd, found.value, ends, fmt="o", ms=7, color=BLUE, capsize=4,
                 label="this cohort",
-            )
+            )  # fmt: skip
         axes.axhline(values[0], color=ORANGE, lw=1.2, ls=(0, (5, 3)), label="a perfect model")
         axes.set_xlabel("SD of computed minus true FFR")
         axes.legend(fontsize=8, frameon=False, loc="lower left")

@@ -11,7 +11,7 @@ import numpy as np
 from meshes.arrays import floats, ints
 from validation.cohort.diagnosis import two_by_two
 from validation.cohort.metrics import Cause, Flow, IntentionToDiagnose, Step, TwoByTwo
-from validation.cohort.reading import THRESHOLD, Reading, at_most
+from validation.cohort.reading import THRESHOLD, Reading, at_most, numbered
 
 
 def flow(readings: Sequence[Reading]) -> Flow:
@@ -54,13 +54,13 @@ def intention_to_diagnose(
 ) -> tuple[IntentionToDiagnose, ...]:
     """Return the tables of all eligible rows, those without a value positive, then wrong."""
     rows = [x for x in readings if x.status != "excluded"]
-    both: tuple[Literal["positive", "wrong"], ...] = ("positive", "wrong")
+    ways: tuple[Literal["positive", "wrong"], ...] = ("positive", "wrong")
     return tuple(
         IntentionToDiagnose(
             counted_as=how, vessel=_counted(rows, how, draws),
             patient=_counted_by_patient(rows, how, draws),
         )
-        for how in both
+        for how in ways
     )  # fmt: skip
 
 
@@ -73,8 +73,7 @@ def _sick_and_called(rows: Sequence[Reading], how: str) -> tuple[np.ndarray, np.
 
 def _counted(rows: Sequence[Reading], how: str, draws: int) -> TwoByTwo:
     sick, called = _sick_and_called(rows, how)
-    _, patient = np.unique([x.patient for x in rows], return_inverse=True)
-    return two_by_two(sick, called, ints(patient.astype(np.int64)), THRESHOLD, draws)
+    return two_by_two(sick, called, numbered([x.patient for x in rows]), THRESHOLD, draws)
 
 
 def _counted_by_patient(rows: Sequence[Reading], how: str, draws: int) -> TwoByTwo:
@@ -86,7 +85,7 @@ def _counted_by_patient(rows: Sequence[Reading], how: str, draws: int) -> TwoByT
     for own in of.values():
         truth, _ = _sick_and_called(own, how)
         found = [x for x in own if x.ffr is not None]
-        positive = bool(_sick_and_called(found, how)[1].any()) if found else False
+        positive = bool(_sick_and_called(found, how)[1].any())
         open_end = len(found) < len(own) and not positive
         sick.append(bool(truth.any()))
         called.append((how == "positive" or not truth.any()) if open_end else positive)

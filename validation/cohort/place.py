@@ -92,11 +92,9 @@ def measured(result: Result, tree: Path | None, row: Row) -> Measured:
     """
     vessels = [v for v in result.vessels if v.vessel == row.vessel]
     if not vessels:
-        reason = "vessel-not-found"
-        raise NotReadError(reason)
+        raise NotReadError("vessel-not-found")
     if vessels[0].analysed_end_mm is None:
-        reason = "vessel-not-analysed"
-        raise NotReadError(reason)
+        raise NotReadError("vessel-not-analysed")
     curve = None if tree is None else curve_of(tree, row.vessel)
     on_way = _lesions_on_way(result, vessels[0].side, row.vessel)
     lesion = _meant(on_way, row)
@@ -105,20 +103,20 @@ def measured(result: Result, tree: Path | None, row: Row) -> Measured:
     at, place = _place(curve, lesion, row)
     known = np.isfinite(curve.ffr)
     if any(x.state == "occluded" and x.position_mm <= at for x in on_way):
-        reason = "occluded"
-        raise NotReadError(reason)
+        raise NotReadError("occluded")
     if not known.any():
-        reason = "vessel-not-analysed"
-        raise NotReadError(reason)
+        raise NotReadError("vessel-not-analysed")
     end = float(curve.s_mm[known][-1])
     if at > end + 1:
         at, place = end, f"{place}, {ENDS}"
     before = [x.diameter_stenosis_percent for x in on_way if x.position_mm <= at]
+    ends = (_at(curve.s_mm, v, at) for v in (curve.ffr_low, curve.ffr_high, curve.probability))
+    ffr_low, ffr_high, probability = (None if np.isnan(v) else v for v in ends)
+    behind = _end_of(lesion, row)
     return Measured(
-        ffr=_at(curve, curve.ffr, at), ffr_low=_maybe(curve, curve.ffr_low, at),
-        ffr_high=_maybe(curve, curve.ffr_high, at),
-        probability=_maybe(curve, curve.probability, at), place=place,
-        distance_mm=_distance(at, lesion, row),
+        ffr=_at(curve.s_mm, curve.ffr, at), ffr_low=ffr_low, ffr_high=ffr_high,
+        probability=probability, place=place,
+        distance_mm=None if behind is None else at - behind,
         found_stenosis_percent=max(before, default=0.0),
     )  # fmt: skip
 
@@ -153,7 +151,7 @@ def _place(curve: Curve, lesion: LesionResult | None, row: Row) -> tuple[float, 
     """Return path length from the ostium, mm, and how it was chosen."""
     if row.sensor_distance_mm is not None and row.sensor_from == "ostium":
         return row.sensor_distance_mm, SENSOR
-    end = lesion.end_mm if lesion is not None else row.lesion_s_mm
+    end = _end_of(lesion, row)
     if end is not None and row.sensor_distance_mm is not None:
         return end + row.sensor_distance_mm, SENSOR
     if end is not None:
@@ -162,19 +160,18 @@ def _place(curve: Curve, lesion: LesionResult | None, row: Row) -> tuple[float, 
     return float(curve.s_mm[wide][-1]) if wide.any() else float(curve.s_mm[-1]), UNNARROWED
 
 
-def _distance(at: float, lesion: LesionResult | None, row: Row) -> float | None:
-    end = lesion.end_mm if lesion is not None else row.lesion_s_mm
-    return None if end is None else at - end
+def _end_of(lesion: LesionResult | None, row: Row) -> float | None:
+    """Return where what was measured ends, mm from the ostium; None: no lesion is meant."""
+    return row.lesion_s_mm if lesion is None else lesion.end_mm
 
 
 def _from_result(lesion: LesionResult | None, row: Row) -> Measured:
     """Read what result.json alone knows: FFR 20 mm distal to the lesion."""
     if lesion is None:
-        reason = "no-lesion-and-no-tree.vtp"
-        raise NotReadError(reason)
+        raise NotReadError("no-lesion-and-no-tree.vtp")
     if lesion.ffr_distal is None:
-        reason = "occluded" if lesion.state == "occluded" else "lesion-not-analysed"
-        raise NotReadError(reason)
+        shut = lesion.state == "occluded"
+        raise NotReadError("occluded" if shut else "lesion-not-analysed")
     asked = row.sensor_distance_mm is not None
     return Measured(
         ffr=lesion.ffr_distal, ffr_low=lesion.ffr_low, ffr_high=lesion.ffr_high,
@@ -205,15 +202,12 @@ def curve_of(path: Path, vessel: str) -> Curve:
         healthy = np.asarray(mesh.point_data["reference_radius_mm"], dtype=np.float64)
         parent = _parents(mesh.lines, branch.size)
     except (KeyError, OSError, ValueError, AttributeError) as error:
-        message = "tree.vtp is not that of a finished run; run the case again"
-        raise ConfigError(message) from error
-    if vessel not in names:
-        reason = "vessel-not-found"
-        raise NotReadError(reason)
-    own = np.flatnonzero(branch == names.index(vessel))
+        raise ConfigError(
+            "tree.vtp is not that of a finished run; run the case again"
+        ) from error
+    own = np.flatnonzero(branch == names.index(vessel)) if vessel in names else branch[:0]
     if own.size == 0:
-        reason = "vessel-not-found"
-        raise NotReadError(reason)
+        raise NotReadError("vessel-not-found")
     way = _way(parent, int(own[np.argmax(data["s_mm"][own])]), healthy)
     s_mm, ffr, low, high, probability = (floats(data[k][way]) for k in _COLUMNS)
     return Curve(s_mm, ffr, low, high, probability, floats(healthy[way]))
@@ -252,10 +246,7 @@ def _way(parent: np.ndarray, point: int, healthy: Floats) -> np.ndarray:
     return np.array([*reversed(up), *down])
 
 
-def _at(curve: Curve, values: Floats, at: float) -> float:
+def _at(s_mm: Floats, values: Floats, at_mm: float) -> float:
+    """Return a value on the way; NaN where none is known."""
     known = np.isfinite(values)
-    return float(np.interp(at, curve.s_mm[known], values[known]))
-
-
-def _maybe(curve: Curve, values: Floats, at: float) -> float | None:
-    return _at(curve, values, at) if np.isfinite(values).any() else None
+    return float(np.interp(at_mm, s_mm[known], values[known])) if known.any() else np.nan

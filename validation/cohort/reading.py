@@ -6,8 +6,8 @@ they come from scans of patients (`ffr validate`) or from virtual patients.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import numpy as np
@@ -77,26 +77,26 @@ class Reading:
     notes: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        where = f"reading {self.case} {self.vessel}"
+        wrong = self._contradiction()
+        if wrong:
+            message = f"reading {self.case} {self.vessel}: {wrong}"
+            raise ConfigError(message)
+
+    def _contradiction(self) -> str | None:
         if self.status not in STATUSES:
-            message = f"{where}: status {self.status!r}, must be one of {', '.join(STATUSES)}"
-            raise ConfigError(message)
+            return f"status {self.status!r}, must be one of {', '.join(STATUSES)}"
         if (self.ffr is not None) != (self.status == "read"):
-            message = f"{where}: status {self.status!r} contradicts a computed FFR {self.ffr}"
-            raise ConfigError(message)
+            return f"status {self.status!r} contradicts a computed FFR {self.ffr}"
         if self.status != "excluded" and self.invasive_ffr is None:
-            message = f"{where}: no invasive FFR; give it, or exclude the row"
-            raise ConfigError(message)
+            return "no invasive FFR; give it, or exclude the row"
         if self.status != "read" and not self.reason:
-            message = f"{where}: status {self.status!r} needs a reason"
-            raise ConfigError(message)
+            return f"status {self.status!r} needs a reason"
         if (self.ffr_low is None) != (self.ffr_high is None):
-            message = f"{where}: half an interval"
-            raise ConfigError(message)
+            return "half an interval"
         numbers = (self.invasive_ffr, self.ffr, self.ffr_low, self.ffr_high, self.probability)
         if any(x is not None and not 0 <= x < 1.5 for x in numbers):
-            message = f"{where}: FFR and probabilities lie between 0 and 1.5"
-            raise ConfigError(message)
+            return "FFR and probabilities lie between 0 and 1.5"
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,14 +128,15 @@ class Pairs:
     def part(self, keep: np.ndarray) -> Pairs:
         """Return the pairs where `keep` is True."""
         columns = {name: floats(getattr(self, name)[keep]) for name in _NUMBERS}
-        _, patient = np.unique(self.patient[keep], return_inverse=True)
-        return Pairs(**columns, patient=ints(patient.astype(np.int64)))
+        return Pairs(**columns, patient=numbered(self.patient[keep]))
 
 
-_NUMBERS = (
-    "invasive_ffr", "ffr", "ffr_low", "ffr_high", "probability", "stenosis_percent",
-    "found_stenosis_percent",
-)  # fmt: skip
+_NUMBERS = tuple(column.name for column in fields(Pairs) if column.name != "patient")
+
+
+def numbered(patients: Sequence[str] | Ints) -> Ints:
+    """Return the number of each row's patient, 0 to the number of patients - 1, shape (n,)."""
+    return ints(np.unique(patients, return_inverse=True)[1])
 
 
 def read(readings: Sequence[Reading]) -> list[Reading]:
@@ -150,32 +151,28 @@ def vessel_pairs(readings: Sequence[Reading]) -> Pairs:
         name: floats([np.nan if (v := getattr(x, name)) is None else v for x in rows])
         for name in _NUMBERS
     }
-    _, patient = np.unique([x.patient for x in rows], return_inverse=True)
-    return Pairs(**columns, patient=ints(patient.astype(np.int64)))
+    return Pairs(**columns, patient=numbered([x.patient for x in rows]))
 
 
 def patient_pairs(vessels: Pairs) -> Pairs:
     """Return one pair per patient: lowest FFR, worst stenosis of the vessels that were read.
 
     A patient is positive if any vessel is 0.80 or below, which is what the lowest value is.
-    The intervals belong to one vessel's value, so there is none per patient.
+    The intervals belong to one vessel's value, so there is none per patient; nor is there a
+    worst stenosis where one is not known.
     """
     k = int(vessels.patient.max()) + 1 if len(vessels) else 0
     rows = [vessels.patient == p for p in range(k)]
+
+    def of(name: str, choose: Callable[[Floats], float]) -> Floats:
+        return floats([choose(getattr(vessels, name)[r]) for r in rows])
+
     unknown = floats(np.full(k, np.nan))
     return Pairs(
-        floats([vessels.invasive_ffr[r].min() for r in rows]),
-        floats([vessels.ffr[r].min() for r in rows]),
-        unknown, unknown, unknown,
-        floats([_worst(vessels.stenosis_percent[r]) for r in rows]),
-        floats([_worst(vessels.found_stenosis_percent[r]) for r in rows]),
+        of("invasive_ffr", np.min), of("ffr", np.min), unknown, unknown, unknown,
+        of("stenosis_percent", np.max), of("found_stenosis_percent", np.max),
         ints(np.arange(k)),
     )  # fmt: skip
-
-
-def _worst(values: Floats) -> float:
-    """Return the greatest of the known values; NaN when one is not known."""
-    return float(values.max()) if np.isfinite(values).all() else float("nan")
 
 
 def at_most(values: Floats, threshold: float) -> np.ndarray:

@@ -8,16 +8,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from ffr import stages
-from ffr.report.svg import style
-from ffr.result import ffr_rounded
+from ffr.report.html import environment_of
+from ffr.report.svg import data_uri, style
+from meshes.arrays import floats
 from meshes.writing import write_text
 from validation.cohort import FILES
-from validation.cohort.document import Section
-from validation.cohort.html import page
+from validation.cohort.document import Document, Section
 from validation.cohort.metrics import Metrics
 from validation.cohort.pdf import pdf_bytes
-from validation.cohort.reading import THRESHOLD, Reading
+from validation.cohort.reading import THRESHOLD, Reading, at_most
 from validation.cohort.sections import document
 
 _COLUMNS = (
@@ -57,35 +59,47 @@ def write_report(
             os.replace(folder / name, out / name)
 
 
+def page(document: Document) -> str:
+    """Return the report as one HTML text that asks nobody for anything; pictures are in it."""
+    environment = environment_of(Path(__file__).parent)
+    environment.filters |= {"kind": lambda block: type(block).__name__, "address": _address}
+    return environment.get_template("template.html.j2").render(document=document)
+
+
+def _address(figure: Figure) -> str:
+    """Return a figure as a data address; its layout stays as it is, and is not found twice."""
+    address = data_uri(figure)
+    figure.set_layout_engine("none")
+    return address
+
+
 def case_table(readings: Sequence[Reading]) -> str:
     """Return the case-level CSV: one row per row of the cohort, in its order."""
-    notes = list(dict.fromkeys(name for x in readings for name, _ in x.notes))
-    notes = [name for name in notes if name not in _COLUMNS]
-    groups = list(dict.fromkeys(name for x in readings for name, _ in x.groups))
-    page = io.StringIO()
-    writer = csv.writer(page, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *notes, *(f"group: {name}" for name in groups)])
-    for x in readings:
-        noted, grouped = dict(x.notes), dict(x.groups)
-        writer.writerow(
-            [
-                *(_cell(v) for v in _values(x)), *(noted.get(n, "") for n in notes),
-                *(grouped.get(n, "") for n in groups),
-            ]
-        )  # fmt: skip
-    return page.getvalue()
+    rows = [
+        dict(x.notes) | _cells(x) | {f"group: {column}": name for column, name in x.groups}
+        for x in readings
+    ]
+    known = list(dict.fromkeys(name for row in rows for name in row))
+    groups = [name for name in known if name.startswith("group: ")]
+    notes = [name for name in known if name not in (*_COLUMNS, *groups)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*_COLUMNS, *notes, *groups], "", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
-def _values(x: Reading) -> tuple[object, ...]:
+def _cells(x: Reading) -> dict[str, str]:
     agree = None
     if x.ffr is not None and x.invasive_ffr is not None:
-        calls = [ffr_rounded(v) <= THRESHOLD + 1e-9 for v in (x.ffr, x.invasive_ffr)]
-        agree = "yes" if calls[0] == calls[1] else "no"
-    return (
+        sick, called = at_most(floats([x.invasive_ffr, x.ffr]), THRESHOLD)
+        agree = "yes" if sick == called else "no"
+    values = (
         x.case, x.patient, x.vessel, x.status, x.reason, x.invasive_ffr, x.ffr, x.ffr_low,
         x.ffr_high, x.probability, agree, x.place, x.distance_mm, x.stenosis_percent,
         x.found_stenosis_percent,
     )  # fmt: skip
+    return dict(zip(_COLUMNS, map(_cell, values), strict=True))
 
 
 def _cell(value: object) -> str:

@@ -13,10 +13,12 @@ from scipy import stats
 from sklearn import metrics
 
 from meshes.arrays import Floats, Ints
+from validation.cohort.agreement import known, missing
 from validation.cohort.metrics import Estimate, Interval, Rival, Roc
 from validation.cohort.reading import THRESHOLD, Pairs, at_most
 from validation.cohort.resampling import Statistic, clustered
 
+DELONG = "DeLong"
 ONE_KIND = "all invasive readings are on one side of 0.80"
 _NORMAL_975 = float(stats.norm.ppf(0.975))
 
@@ -63,27 +65,22 @@ def clustered_covariance(
     every = int(patient.max()) + 1
     sick = np.bincount(patient[positive], minlength=every)
     well = np.bincount(patient[~positive], minlength=every)
-    sums = []
-    for score in scores:
+
+    def sums(score: Floats) -> tuple[Floats, Floats]:
         of_sick, of_well = placements(score, positive)
         auc = of_sick.mean()
-        sums.append(
-            (
-                np.bincount(patient[positive], of_sick, every) - sick * auc,
-                np.bincount(patient[~positive], of_well, every) - well * auc,
-            )
+        return (
+            np.bincount(patient[positive], of_sick, every) - sick * auc,
+            np.bincount(patient[~positive], of_well, every) - well * auc,
         )
-    a, b = (np.array([s[k] for s in sums]) for k in (0, 1))
+
+    a, b = (np.array(part) for part in zip(*map(sums, scores), strict=True))
     m, n = int(positive.sum()), int((~positive).sum())
     has_sick, has_well = int((sick > 0).sum()), int((well > 0).sum())
     cross = a @ b.T * every / (every - 1) / (m * n)
-    result: Floats = (
-        a @ a.T * has_sick / (has_sick - 1) / m**2
-        + b @ b.T * has_well / (has_well - 1) / n**2
-        + cross
-        + cross.T
-    )
-    return result
+    own_sick = a @ a.T * has_sick / (has_sick - 1) / m**2
+    own_well = b @ b.T * has_well / (has_well - 1) / n**2
+    return np.asarray(own_sick + own_well + cross + cross.T)
 
 
 def weighted_auc(score: Floats, positive: np.ndarray) -> Statistic:
@@ -105,31 +102,27 @@ def auc_estimate(pairs: Pairs, draws: int) -> Estimate:
     positive, score = at_most(pairs.invasive_ffr, THRESHOLD), -pairs.ffr
     why_not = _why_not(positive)
     if why_not:
-        return _nothing(len(pairs), why_not)
-    auc = float(metrics.roc_auc_score(positive, score))
-    interval = None
+        return missing(why_not, DELONG, len(pairs))
+    auc, interval = float(metrics.roc_auc_score(positive, score)), None
     if min(positive.sum(), (~positive).sum()) > 1:
         interval = _around(auc, float(covariance([score], positive)[0, 0]))
-    return Estimate(
-        value=auc, interval=interval, method="DeLong", n=len(pairs), why_not=None,
-        clustered=clustered(pairs.patient, weighted_auc(score, positive), draws),
-    )  # fmt: skip
+    drawn = clustered(pairs.patient, weighted_auc(score, positive), draws)
+    return known(auc, interval, DELONG, len(pairs), drawn)
 
 
 def roc(pairs: Pairs, draws: int) -> Roc:
     """Return curve, AUC, and the comparison with percent stenosis."""
     positive, score = at_most(pairs.invasive_ffr, THRESHOLD), -pairs.ffr
+    estimate, analytic = auc_estimate(pairs, draws), None
     corners: tuple[tuple[float, ...], ...] = ((), ())
-    analytic = None
-    if not _why_not(positive):
+    if estimate.value is not None:
         x, y, _ = metrics.roc_curve(positive, score)
         corners = (tuple(map(float, x)), tuple(map(float, y)))
         if _clusters_suffice(positive, pairs.patient):
             variance = clustered_covariance([score], positive, pairs.patient)[0, 0]
-            auc = float(metrics.roc_auc_score(positive, score))
-            analytic = _around(auc, float(variance))
+            analytic = _around(estimate.value, float(variance))
     return Roc(
-        auc=auc_estimate(pairs, draws), clustered_analytic=analytic,
+        auc=estimate, clustered_analytic=analytic,
         false_positive_rate=corners[0], true_positive_rate=corners[1],
         rivals=tuple(rivals(pairs)),
     )  # fmt: skip
@@ -142,8 +135,8 @@ def rivals(pairs: Pairs) -> list[Rival]:
         ("stenosis as graded", pairs.stenosis_percent),
         ("stenosis as measured", pairs.found_stenosis_percent),
     ):
-        known = np.isfinite(percent)
-        part, score = pairs.part(known), percent[known]
+        graded = np.isfinite(percent)
+        part, score = pairs.part(graded), percent[graded]
         found.append(compared(f"{name}, %", part, score))
         found += [
             compared(f"{name}, ≥ {cut} %", part, (score >= cut).astype(np.float64))
@@ -159,10 +152,8 @@ def compared(name: str, pairs: Pairs, score: Floats) -> Rival:
     if not why_not and min(positive.sum(), (~positive).sum()) < 2:
         why_not = "a comparison needs two rows on each side of 0.80"
     if why_not:
-        return Rival(
-            name=name, n=n, ours=None, theirs=None, difference=_nothing(n, why_not),
-            p_delong=None, p_clustered=None,
-        )  # fmt: skip
+        blank = dict.fromkeys(("ours", "theirs", "p_delong", "p_clustered"))
+        return Rival(name=name, n=n, difference=missing(why_not, DELONG, n), **blank)
     areas = [float(metrics.roc_auc_score(positive, s)) for s in (ours, score)]
     gap = areas[0] - areas[1]
     variance = _of_difference(covariance([ours, score], positive))
@@ -170,12 +161,9 @@ def compared(name: str, pairs: Pairs, score: Floats) -> Rival:
     if _clusters_suffice(positive, pairs.patient):
         by_patient = clustered_covariance([ours, score], positive, pairs.patient)
         p_clustered = _p_value(gap, _of_difference(by_patient))
-    interval = _around(gap, variance, -1.0)
     return Rival(
         name=name, n=n, ours=areas[0], theirs=areas[1],
-        difference=Estimate(
-            value=gap, interval=interval, method="DeLong", clustered=None, n=n, why_not=None
-        ),
+        difference=known(gap, _around(gap, variance, -1.0), DELONG, n),
         p_delong=_p_value(gap, variance), p_clustered=p_clustered,
     )  # fmt: skip
 
@@ -205,9 +193,3 @@ def _around(value: float, variance: float, least: float = 0.0) -> Interval | Non
         return None
     half = _NORMAL_975 * np.sqrt(variance)
     return Interval(low=max(least, value - half), high=min(1.0, value + half))
-
-
-def _nothing(n: int, why_not: str) -> Estimate:
-    return Estimate(
-        value=None, interval=None, method="DeLong", clustered=None, n=n, why_not=why_not
-    )

@@ -21,18 +21,15 @@ _BY_UPPER = {v.upper(): v for v in VESSELS} | _USUAL
 
 
 def _vessel(text: str) -> str:
-    name = _BY_UPPER.get(text.upper())
-    if name is None:
-        message = "vessel"
-        raise ValueError(message)
-    return name
+    if text.upper() not in _BY_UPPER:
+        raise ValueError("vessel")
+    return _BY_UPPER[text.upper()]
 
 
 def _free(text: str) -> str:
     kind = value_kind(text)
     if kind:
-        message = f"identity:{kind}"
-        raise ValueError(message)
+        raise ValueError(f"identity:{kind}")
     return text
 
 
@@ -137,19 +134,20 @@ class Row(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Row:
-        if self.exclude == "yes" and not self.exclude_reason:
-            _refuse("exclude_reason", "is empty; say in a word why the row is excluded")
-        if self.compared and self.invasive_ffr is None:
-            _refuse("invasive_ffr", "is empty; give it, or exclude the row with a reason")
-        if self.compared and self.adenosine == "none":
-            _refuse(
-                "adenosine", "is 'none': that is no FFR; name the hyperaemia, or exclude it"
-            )
         high, low = self.systolic_mmhg, self.diastolic_mmhg
-        if (high is None) != (low is None):
-            _refuse("systolic_mmhg", "goes with diastolic_mmhg; give both or neither")
-        if high is not None and low is not None and low >= high:
-            _refuse("diastolic_mmhg", "is not below systolic_mmhg; check both")
+        wrong = None
+        if self.exclude == "yes" and not self.exclude_reason:
+            wrong = "exclude_reason:is empty; say in a word why the row is excluded"
+        elif self.compared and self.invasive_ffr is None:
+            wrong = "invasive_ffr:is empty; give it, or exclude the row with a reason"
+        elif self.compared and self.adenosine == "none":
+            wrong = "adenosine:is 'none': that is no FFR; name the hyperaemia, or exclude it"
+        elif (high is None) != (low is None):
+            wrong = "systolic_mmhg:goes with diastolic_mmhg; give both or neither"
+        elif high is not None and low is not None and low >= high:
+            wrong = "diastolic_mmhg:is not below systolic_mmhg; check both"
+        if wrong:
+            raise ValueError(f"together:{wrong}")
         return self
 
     @property
@@ -165,11 +163,6 @@ class Row(BaseModel):
         if self.invasive_index != "FFR":
             return f"invasive index is {self.invasive_index}"
         return "pressure drift" if self.drift_ok == "no" else None
-
-
-def _refuse(column: str, what: str) -> None:
-    message = f"together:{column}:{what}"
-    raise ValueError(message)
 
 
 REQUIRED = tuple(name for name, field in Row.model_fields.items() if field.is_required())
@@ -204,8 +197,7 @@ def column_table() -> str:
 def values_of(name: str) -> str:
     """Return in words what may stand in a column."""
     body = Row.model_json_schema()["properties"][name]
-    kinds = [k for k in body.get("anyOf", [body]) if k.get("type") != "null"]
-    (kind,) = kinds
+    (kind,) = (k for k in body.get("anyOf", [body]) if k.get("type") != "null")
     if "enum" in kind:
         *most, last = kind["enum"]
         return f"{', '.join(most)} or {last}"

@@ -84,11 +84,9 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        message = f"cohort table: {error.strerror}; give a CSV file"
-        raise ConfigError(message) from error
+        raise ConfigError(f"cohort table: {error.strerror}; give a CSV file") from error
     except UnicodeDecodeError as error:
-        message = "cohort table: not UTF-8 text; save it as 'CSV UTF-8'"
-        raise ConfigError(message) from error
+        raise ConfigError("cohort table: not UTF-8 text; save it as 'CSV UTF-8'") from error
     first = text.partition("\n")[0]
     separator = ";" if first.count(";") > first.count(",") else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -117,17 +115,12 @@ def _header_problems(header: list[str]) -> list[str]:
             continue
         kind = column_kind(name)
         near = difflib.get_close_matches(name.lower(), COLUMNS, n=1, cutoff=0.75)
+        told = f"not known; remove it, or call it {GROUP_PREFIX}... if it divides into groups"
         if kind:
-            found.append(
-                f"line 1, column {k}: looks like {kind}; remove it, and use pseudonyms"
-            )
+            told = f"looks like {kind}; remove it, and use pseudonyms"
         elif near and near[0] not in header:
-            found.append(f"line 1, column {k}: not known; did you mean '{near[0]}'?")
-        else:
-            found.append(
-                f"line 1, column {k}: not known; remove it, or call it {GROUP_PREFIX}... if it "
-                "divides into groups"
-            )
+            told = f"not known; did you mean '{near[0]}'?"
+        found.append(f"line 1, column {k}: {told}")
     lacking = [name for name in (*REQUIRED, "invasive_ffr") if name not in header]
     return found + [f"line 1: column '{name}' is missing; add it" for name in lacking]
 
@@ -146,7 +139,7 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | list[str]:
 
 
 def _problem(number: int, error: ErrorDetails, cells: dict[str, str]) -> str:
-    words = str(error.get("ctx", {}).get("error", "")).split(":")
+    words = str(error.get("ctx", {}).get("error", "")).split(":", 2)
     if words[0] == "together":
         return f"line {number}, column {words[1]}: {words[2]}"
     column = str(error["loc"][-1])
@@ -191,14 +184,14 @@ def _problems_between(lines: Sequence[Line]) -> list[str]:
         seen.setdefault(key, line.number)
         cases[line.row.case_id].append(line)
     for own in cases.values():
-        for name in _PATIENT_FIELDS:
-            first = own[0]
-            found += [
-                f"line {x.number}, column {name}: differs from line {first.number} of the same "
-                "case; make both equal"
-                for x in own[1:]
-                if getattr(x.row, name) != getattr(first.row, name)
-            ]
+        first, *others = own
+        found += [
+            f"line {x.number}, column {name}: differs from line {first.number} of the same "
+            "case; make both equal"
+            for name in _PATIENT_FIELDS
+            for x in others
+            if getattr(x.row, name) != getattr(first.row, name)
+        ]
     return found
 
 

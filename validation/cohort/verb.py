@@ -15,18 +15,15 @@ from validation.cohort.table import MOST_SHOWN, TableError, check_sources, read_
 
 if TYPE_CHECKING:
     from validation.cohort.cases import Runner
-    from validation.cohort.metrics import Metrics
+    from validation.cohort.metrics import Metrics, Proportion
 
 TITLE = "Computed against invasive FFR"
 
 
 def validate(
-    table: Path,
-    out: Path,
-    results: Path | None,
-    runner: Runner | None = None,
+    table: Path, out: Path, results: Path | None, runner: Runner | None = None,
     draws: int = DRAWS,
-) -> Metrics:
+) -> Metrics:  # fmt: skip
     """Check the table, run or reuse every case, and write the report.
 
     Parameters
@@ -65,16 +62,14 @@ def validate(
     }
     (out / "stages").mkdir(parents=True, exist_ok=True, mode=0o700)
     with claimed(out):
-        run = runner or work["cases"].run_case
-        ended = work["cases"].outcomes(lines, table.parent, out, results, run, print)
-        rows = work["cases"].readings(lines, ended)
-        metrics: Metrics = work["compute"].compute(
-            rows,
-            TITLE,
-            work["provenance"].provenance(table, ended, draws),
-            work["provenance"].remarks(lines, ended),
-            draws,
+        cases, source = work["cases"], work["provenance"]
+        ended = cases.outcomes(
+            lines, table.parent, out, results, runner or cases.run_case, print
         )
+        made = cases.results_of(ended)
+        rows = cases.readings(lines, ended, made)
+        where, told = source.provenance(table, made, draws), source.remarks(lines, made)
+        metrics: Metrics = work["compute"].compute(rows, TITLE, where, told, draws)
         work["report"].write_report(out, metrics, rows)
     (out / "stages").rmdir()
     print("\n".join(summary(metrics)))
@@ -106,11 +101,8 @@ def summary(m: Metrics) -> list[str]:
     """Return the few lines that a terminal shows at the end."""
     t, a = m.vessel.at_080, m.agreement
     lines = [f"{m.flow.read.vessels} of {m.flow.eligible.vessels} eligible vessels were read"]
-    for name, share in (
-        ("sensitivity", t.sensitivity),
-        ("specificity", t.specificity),
-        ("accuracy", t.accuracy),
-    ):
+    for name in ("sensitivity", "specificity", "accuracy"):
+        share: Proportion = getattr(t, name)
         value = share.why_not if share.value is None else f"{100 * share.value:.1f} %"
         lines.append(f"{name} per vessel: {value} ({share.count}/{share.of})")
     auc = m.vessel.roc.auc
