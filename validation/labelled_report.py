@@ -21,6 +21,7 @@ from validation.labelled_case import LabelCase
 from validation.labelled_numbers import (
     Measure,
     Number,
+    ffr_errors,
     ffr_measures,
     number,
     overlap_measures,
@@ -166,7 +167,7 @@ def case_values(c: LabelCase) -> tuple[object, ...]:
         return None if c.failed == "label" else number(by_key[key], [c]).value
 
     ostium = dict(c.ostium_mm)
-    ffr = ffr_of(c)
+    ffr = ffr_errors(c).tolist()
     return (
         c.number, c.layout, c.failed, c.reason,
         *(one(key) for key in COLUMNS[4:12]),
@@ -177,13 +178,6 @@ def case_values(c: LabelCase) -> tuple[object, ...]:
         len(ffr), one("ffr_bias"), max(ffr, key=abs, default=None),
         ostium.get("left"), ostium.get("right"), c.processor_s, c.message,
     )  # fmt: skip
-
-
-def ffr_of(c: LabelCase) -> list[float]:
-    """Return all differences of FFR between the two lumens of a scan."""
-    from validation.labelled_numbers import ffr_errors
-
-    return [float(x) for x in ffr_errors(c)]
 
 
 def case_table(cases: Sequence[LabelCase]) -> str:
