@@ -22,7 +22,8 @@ from validation import labelled
 from validation.held_out import Analysed
 from validation.labelled_case import LabelCase, Radii, base_key, case_file
 from validation.labelled_measure import Meaning, measured
-from validation.labelled_numbers import number, overlap_measures, radius_measures
+from validation.labelled_numbers import overlap_measures, radius_measures
+from validation.labelled_statistics import number
 from validation.mask_overlap import MaskOverlap, painted
 
 GRID = axis_aligned_grid((150, 130, 120), 0.5, (-36.0, -32.0, -4.0))

@@ -25,8 +25,9 @@ from ffr.segmentation.weights import NETWORKS, best_device, load_network
 from validation.held_out import analysed
 from validation.labelled_case import LabelCase, base_key, case_file, load_cases, save_case
 from validation.labelled_measure import Analyse, Meaning, measured
-from validation.labelled_numbers import number, overlap_measures
+from validation.labelled_numbers import overlap_measures
 from validation.labelled_report import write_report
+from validation.labelled_statistics import number
 from validation.segmentation_jobs import side_by_side
 from validation.setting import setting
 

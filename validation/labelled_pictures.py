@@ -38,9 +38,10 @@ def overlap_figure(cases: Sequence[LabelCase]) -> Figure:
                 left.bar(at, np.mean(known), 0.24, color=colour, alpha=0.35, label=label)
                 left.plot(_beside(at, len(known)), known, "o", ms=3.5, color=colour, mew=0)
     left.set_xticks(range(len(vessels)), vessels)
-    left.set(ylim=(0, 105), ylabel="%", title="centreline overlap: bars are means of scans")
+    left.set(ylim=(0, 116), ylabel="%", title="centreline overlap: bars are means of scans")
+    left.set_yticks(range(0, 101, 20))
     if left.get_legend_handles_labels()[0]:
-        left.legend(loc="lower right", fontsize=8, frameon=True, edgecolor="none")
+        left.legend(loc="upper center", ncols=3, fontsize=8, frameon=False)
     else:
         say_nothing(left, "no label has a vessel to follow")
     _masks(right, cases)
@@ -66,8 +67,12 @@ def _masks(axes: Axes, cases: Sequence[LabelCase]) -> None:
         ]
         x, y = floats(np.reshape(rows, (-1, 2))).T
         axes.plot(x, y, mark, ms=5, color=colour, mec=PAPER, mew=0.4, label=name)
-    axes.set(ylim=(0, 105), ylabel="%", xlabel="scan", title="lumen masks")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    low = max(0.0, 10.0 * np.floor(min(axes.get_ylim()[0], 80.0) / 10.0))
+    numbers = [c.number for c in shown]
+    axes.set(xlim=(min(numbers) - 0.5, max(numbers) + 0.5), ylim=(low, 101), ylabel="%",
+             xlabel="scan", title="lumen masks")  # fmt: skip
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="lower right", fontsize=8, frameon=True, edgecolor="none")
 
 
@@ -132,5 +137,5 @@ def _ffr(axes: Axes, cases: Sequence[LabelCase]) -> None:
         line(0.805, color=INK, lw=0.9, ls=(0, (5, 3)))
     ends = (low, 1.02)
     axes.set(xlim=ends, ylim=ends, aspect="equal", xlabel="FFR in the label's lumen",
-             ylabel="FFR with our radii there", title="same beds, same flow split")  # fmt: skip
+             ylabel="FFR with our radii there", title="FFR: only the radii differ")  # fmt: skip
     axes.legend(loc="upper left", fontsize=8, frameon=True, edgecolor="none")

@@ -19,17 +19,17 @@ from validation.cohort.document import Block, Document, Picture, Section, Table,
 from validation.cohort.html import page
 from validation.labelled_case import LabelCase
 from validation.labelled_numbers import (
-    Measure,
-    Number,
+    called_severe,
+    false_severe,
     ffr_errors,
     ffr_measures,
-    number,
     overlap_measures,
     radius_measures,
     severe,
     stenosis_measures,
 )
 from validation.labelled_pictures import overlap_figure, radius_figure
+from validation.labelled_statistics import Measure, Number, number
 
 MINUS = "\N{MINUS SIGN}"
 FAR_OSTIUM_MM = 5.0
@@ -134,7 +134,8 @@ def _table(measures: Sequence[Measure], cases: Sequence[LabelCase], note: str) -
     rows = []
     for m in measures:
         n = number(m, cases)
-        rows.append((m.name, _text(n.value, m.digits), _interval(n, m.digits), str(n.rests_on)))
+        rests_on = f"{n.rests_on} {m.things}"
+        rows.append((m.name, _text(n.value, m.digits), _interval(n, m.digits), rests_on))
     return Table(("", "all scans", "95 % interval", "rests on"), tuple(rows), note)
 
 
@@ -173,8 +174,8 @@ def case_values(c: LabelCase) -> tuple[object, ...]:
         *(one(key) for key in COLUMNS[4:12]),
         len(c.radii.told_mm), one("radius_mm_bias"), one("radius_mm_sd"),
         sum(severe(x) for x in c.stenoses),
-        sum(severe(x) and (x.reported_percent or 0) >= 50 for x in c.stenoses),
-        c.severe_reported, sum(x.reported_percent >= 50 for x in c.false_lesions),
+        sum(severe(x) and called_severe(x) for x in c.stenoses),
+        c.severe_reported, int(false_severe(c)),
         len(ffr), one("ffr_bias"), max(ffr, key=abs, default=None),
         ostium.get("left"), ostium.get("right"), c.processor_s, c.message,
     )  # fmt: skip
@@ -195,11 +196,17 @@ def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}" if abs(value) >= 10 else _text(value, 3)
+    return _cell(value)
+
+
 def _by_scan(cases: Sequence[LabelCase]) -> Table:
     shown = (0, 3, 4, 5, 6, 8, 9, 10, 11, 13, 14, 20)
     heads = ("scan", "missing", "Dice", "clDice", "HD95", "OV", "OF", "OT", "AI",
              "radius bias", "radius SD", "FFR bias")  # fmt: skip
-    rows = [tuple(_cell(case_values(c)[k]) for k in shown) for c in cases]
+    rows = [tuple(_short(case_values(c)[k]) for k in shown) for c in cases]
     return Table(heads, tuple(rows), "Percent and mm; scans are numbered in the order of "
                  "their paths.", words=2)  # fmt: skip
 
@@ -214,7 +221,7 @@ def metrics(
         for m in measures:
             n = number(m, compared)
             numbers[m.key] = {
-                "name": m.name, "value": n.value, "rests_on": n.rests_on,
+                "name": m.name, "value": n.value, "rests_on": n.rests_on, "things": m.things,
                 "interval_95": None if n.interval is None else list(n.interval),
             }  # fmt: skip
     return {
