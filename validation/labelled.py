@@ -6,7 +6,7 @@
 FOLDER holds scans with labels, as ASOCA, ImageCAS or nnU-Net lay them out, or CASE.nii.gz
 beside CASE_label.nii.gz. The pipeline sees the images only. One scan is one small file in
 OUT/cases: a killed run goes on where it was; scans of other code, weights or files are made
-again. Some 90 s of processor time and 3 GB a scan.
+again. One to three minutes of processor time and 3 GB a scan.
 """
 
 from __future__ import annotations
