@@ -29,7 +29,8 @@ LUMEN_ML = (0.2, 40.0)  # virtual patients: 2 to 8 ml; labels are wider
 OPACIFIED_HU = (120.0, 1200.0)  # blood in a coronary CTA: 200 to 750 HU
 LAYOUTS = (
     "ASOCA (CTCA/*.nrrd beside Annotations/*.nrrd), ImageCAS (N.img.nii.gz beside "
-    "N.label.nii.gz) or nnU-Net (imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz)"
+    "N.label.nii.gz), nnU-Net (imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz) or plain "
+    "(CASE.nii.gz beside CASE_label.nii.gz, or images/CASE.nii.gz and labels/CASE.nii.gz)"
 )
 
 
@@ -95,7 +96,7 @@ class LabelledScan:
     told: Volume
 
 
-def find_pairs(folder: Path) -> tuple[Pair, ...]:
+def find_pairs(folder: Path, least: int = LEAST_PAIRS) -> tuple[Pair, ...]:
     """Find image and label files that belong together, in the order of their paths.
 
     Numbers in names count as numbers: 2 comes before 10. Images without a label, such as
@@ -104,7 +105,7 @@ def find_pairs(folder: Path) -> tuple[Pair, ...]:
     Raises
     ------
     ConfigError
-        No folder, no pairs, fewer than two.
+        No folder, no pairs, fewer than `least`.
     """
     if not folder.is_dir():
         raise ConfigError("--finetune needs a folder of scans with labels; there is none there")
@@ -112,7 +113,7 @@ def find_pairs(folder: Path) -> tuple[Pair, ...]:
     found = [found for path in files if (found := _label_of(path)) is not None]
     if not found:
         raise ConfigError(f"no image has a label there; known layouts are {LAYOUTS}")
-    if len(found) < LEAST_PAIRS:
+    if len(found) < least:
         message = "one image with a label was found; two are needed, one of them to judge on"
         raise ConfigError(message)
     return tuple(Pair(n + 1, *parts) for n, parts in enumerate(found))
@@ -147,7 +148,17 @@ def _label_of(image: Path) -> tuple[str, Path, Path] | None:
         for beside in _folders(parent.parent, "labelstr"):
             if label := _with_stem(beside, stem.removesuffix("_0000")):
                 return "nnU-Net", image, label
-    return None
+    return _plain(parent, stem, image)
+
+
+def _plain(parent: Path, stem: str, image: Path) -> tuple[str, Path, Path] | None:
+    """Return what lies beside a plainly named image: CASE_label, or labels/CASE."""
+    if parent.name.lower() == "images":
+        for beside in _folders(parent.parent, "labels"):
+            if label := _with_stem(beside, stem):
+                return "plain", image, label
+    label = _with_stem(parent, f"{stem}_label") or _with_stem(parent, f"{stem}-label")
+    return ("plain", image, label) if label else None
 
 
 def _stem(name: str) -> str:

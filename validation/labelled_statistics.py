@@ -1,0 +1,136 @@
+"""What are the numbers over all labelled scans, and how sure is each of them?
+
+Every number is a function of a few sums over scans. Its 95 % interval is the percentile
+interval of a bootstrap of scans, as points, vessels and stenoses of one scan are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from meshes.arrays import AnyArray, Floats, floats, ints
+from validation.agreement import NORMAL_95
+from validation.cohort.resampling import clustered
+from validation.labelled_case import LabelCase
+
+FEWEST = 3  # scans: fewer say nothing of how scans differ
+Value = Callable[[Floats], AnyArray]
+Parts = Callable[[LabelCase], Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number of the report.
+
+    Parameters
+    ----------
+    key, name
+        In `metrics.json`, and in words with the unit.
+    parts
+        Sums of one scan, shape (k,); the last one counts what the number rests on.
+    value
+        The number from sums (..., k).
+    digits
+        Behind the point.
+    things
+        What the last sum counts.
+    """
+
+    key: str
+    name: str
+    parts: Parts
+    value: Value
+    digits: int = 1
+    things: str = "scans"
+
+
+class Number(NamedTuple):
+    """A number, None where there is nothing to count, and its 95 % interval over scans."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    rests_on: int
+
+
+def number(measure: Measure, cases: Sequence[LabelCase]) -> Number:
+    """Return a measure over some scans; no interval for fewer than three."""
+    if not cases:
+        return Number(None, None, 0)
+    sums = np.array([floats(measure.parts(c)) for c in cases])
+
+    def statistic(weights: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return floats(measure.value(floats(weights @ sums)))
+
+    middle = float(statistic(np.ones((1, len(cases))))[0])
+    count = int(sums[:, -1].sum())
+    if not np.isfinite(middle):
+        return Number(None, None, count)
+    drawn = None
+    if np.count_nonzero(sums[:, -1]) >= FEWEST:
+        drawn = clustered(ints(np.arange(len(cases))), statistic)
+    return Number(middle, None if drawn is None else (drawn.low, drawn.high), count)
+
+
+def mean(sums: Floats) -> AnyArray:
+    """Return first over last."""
+    return np.asarray(sums[..., 0] / sums[..., -1])
+
+
+def percent(sums: Floats) -> AnyArray:
+    """Return first over last, in percent."""
+    return 100.0 * mean(sums)
+
+
+def spread(sums: Floats) -> AnyArray:
+    """Return the standard deviation from sum, sum of squares and count."""
+    n = sums[..., 2]
+    return np.asarray(np.sqrt(np.maximum(sums[..., 1] - sums[..., 0] ** 2 / n, 0.0) / (n - 1)))
+
+
+def limit(sign: float) -> Value:
+    """Return mean -+ 1.96 SD (Bland & Altman 1986)."""
+    return lambda sums: np.asarray(mean(sums) + sign * NORMAL_95 * spread(sums))
+
+
+def whole_tree(sums: Floats) -> AnyArray:
+    """Return (covered + right) / (label's + right + false) length, in percent."""
+    covered, right, false, true = np.moveaxis(sums, -1, 0)
+    return np.asarray(100.0 * (covered + right) / (true + right + false))
+
+
+def mean_of(values: Callable[[LabelCase], Sequence[float | None]]) -> Parts:
+    """Return the sums behind a mean over all there is; None is left out."""
+
+    def parts(case: LabelCase) -> tuple[float, float]:
+        known = [v for v in values(case) if v is not None]
+        return float(sum(known)), float(len(known))
+
+    return parts
+
+
+def moments(values: Callable[[LabelCase], Floats]) -> Parts:
+    """Return the sums behind bias and limits of agreement."""
+
+    def parts(case: LabelCase) -> tuple[float, float, float]:
+        e = values(case)
+        return float(e.sum()), float((e**2).sum()), float(e.size)
+
+    return parts
+
+
+def agreement_measures(
+    key: str, name: str, values: Callable[[LabelCase], Floats], things: str
+) -> list[Measure]:
+    """Return bias, SD and both limits of agreement of some differences."""
+    parts = moments(values)
+    return [
+        Measure(f"{key}_bias", f"{name}: bias", parts, mean, 3, things),
+        Measure(f"{key}_sd", f"{name}: SD", parts, spread, 3, things),
+        Measure(f"{key}_lower", f"{name}: lower limit", parts, limit(-1), 3, things),
+        Measure(f"{key}_upper", f"{name}: upper limit", parts, limit(1), 3, things),
+    ]
