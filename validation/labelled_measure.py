@@ -32,9 +32,16 @@ from validation.held_out import Analysed, analysed, ostium_errors_mm
 from validation.labelled_case import EndFfr, LabelCase, Radii
 from validation.labelled_vessels import vessel_overlaps, ways
 from validation.mask_overlap import mask_overlap, painted
-from validation.segmentation_lesions import Truth, Ways, at_place, false_lesions, stenoses
+from validation.segmentation_lesions import (
+    Links,
+    Truth,
+    Ways,
+    at_place,
+    false_lesions,
+    links,
+    stenoses,
+)
 from validation.segmentation_lines import SEVERE_PERCENT
-from validation.segmentation_transfer import Partner, of_side, partner, with_radii
 
 Analyse = Callable[[Scan], Analysed]
 Trees = tuple[CoronaryTree, ...]
@@ -143,33 +150,28 @@ def compared(labelled: LabelledScan, true: Trees, made: Analysed, case: LabelCas
     grid = labelled.told.grid
     told = np.asarray(labelled.told.values == Vessel.LUMEN)
     network = resampled(made.maps.vessels.vessel_probability, grid, outside=0).values > SURE
-    links = tuple(partner(_of(made.trees, c.side), c) for c in true)
+    linked = links(made.trees, true)
     case = replace(
         case,
         masks=mask_overlap(painted(made.trees, grid), told, grid.spacing_mm),
         network=mask_overlap(np.asarray(network), told, grid.spacing_mm),
         vessels=vessel_overlaps(true, made.trees),
         course=compare(made.trees, true),
-        radii=radii(made.trees, true, links),
+        radii=radii(made.trees, true, linked),
         ostium_mm=ostium_errors_mm(made.trees, true),
         flags=tuple(f.name for f in made.flags),
     )
     try:
-        return _with_flow(true, links, made, case)
+        return _with_flow(true, linked, made, case)
     except ConvergenceError as error:
         return _failed(case, "flow", error)
 
 
-def _of(trees: Sequence[CoronaryTree], side: str) -> CoronaryTree | None:
-    number = of_side(trees, side)
-    return None if number is None else trees[number]
-
-
-def radii(found: Trees, true: Trees, links: Sequence[Partner]) -> Radii:
+def radii(found: Trees, true: Trees, linked: Links) -> Radii:
     """Return radii at the label's points that ours goes with, away from divisions and ostia."""
     columns: list[AnyArray] = [np.zeros((0, 3))]
-    for c, link in zip(true, links, strict=True):
-        ours = _of(found, c.side)
+    for c, number, link in zip(true, linked.number, linked.partner, strict=True):
+        ours = None if number is None else found[number]
         if ours is None:
             continue
         away = np.linalg.norm(c.tree.points_mm - c.tree.points_mm[0], axis=1) > END_MM
@@ -180,26 +182,18 @@ def radii(found: Trees, true: Trees, links: Sequence[Partner]) -> Radii:
     return Radii(tuple(told.tolist()), tuple(here.tolist()), tuple(healthy.tolist()))
 
 
-def _with_flow(
-    true: Trees, links: tuple[Partner, ...], made: Analysed, case: LabelCase
-) -> LabelCase:
+def _with_flow(true: Trees, linked: Links, made: Analysed, case: LabelCase) -> LabelCase:
     """Return the case with stenoses and FFR; the mass of the image for both lumens."""
     mass = made.maps.heart.lv_mass_g or None
-    ours = tuple(
-        c if (mine := _of(made.trees, c.side)) is None
-        else with_radii(c, link, mine.tree.radius_mm)
-        for c, link in zip(true, links, strict=True)
-    )  # fmt: skip
+    ours = linked.moved(true, [c.tree.radius_mm for c in made.trees])
     exact, moved = (
         pipeline.find(trees, pipeline.solve(trees, Patient(), mass).solutions)
         for trees in (true, ours)
     )
     none = tuple(floats(np.zeros(len(c.tree))) for c in true)  # a label tells no arc
-    numbers = tuple(of_side(made.trees, c.side) for c in true)
     same = Ways(moved, moved, moved, made.findings, made.findings)
-    found = stenoses(
-        Truth(true, exact, none, numbers, links), made.trees, (made.trees, made.trees), same
-    )
+    truth = Truth(true, exact, none, linked)
+    found = stenoses(truth, made.trees, (made.trees, made.trees), same)
     lesions = made.findings.lesions
     return replace(
         case,
@@ -208,19 +202,23 @@ def _with_flow(
         severe_reported=sum(
             x.diameter_stenosis_percent >= SEVERE_PERCENT for own in lesions for x in own
         ),
-        ends=_ends(true, links, (exact.ffr, moved.ffr), made),
+        ends=_ends(true, linked, (exact.ffr, moved.ffr), made),
     )
 
 
 def _ends(
-    true: Trees, links: Sequence[Partner], ffr: tuple[Sequence[Floats], Sequence[Floats]],
+    true: Trees, linked: Links, ffr: tuple[Sequence[Floats], Sequence[Floats]],
     made: Analysed,
 ) -> tuple[EndFfr, ...]:  # fmt: skip
     """Return FFR at the last point of each vessel that both lumens know."""
     rows = []
     for way in ways(true):
         exact, moved = (values[way.tree][way.points] for values in ffr)
-        known = np.isfinite(exact) & np.isfinite(moved) & links[way.tree].reached[way.points]
+        known = (
+            np.isfinite(exact)
+            & np.isfinite(moved)
+            & linked.partner[way.tree].reached[way.points]
+        )
         if known.any():
             last = int(np.flatnonzero(known)[-1])
             c = true[way.tree]

@@ -16,7 +16,7 @@ from ffr.report.svg import style
 from ffr.result import RESEARCH_USE_ONLY
 from meshes.writing import write_text
 from validation.cohort.document import Block, Document, Picture, Section, Table, Text
-from validation.cohort.html import page
+from validation.cohort.report import page
 from validation.labelled_case import LabelCase
 from validation.labelled_numbers import (
     called_severe,
