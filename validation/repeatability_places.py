@@ -109,6 +109,12 @@ class Side:
         value = float(self.link.moved(values, nothing)[point])
         return value if np.isfinite(value) else None
 
+    def vessel(self, point: int) -> str:
+        """Return the name that the found tree has at a true point."""
+        behind = self.link.part[point] > 0.5
+        here = (self.link.below if behind else self.link.above)[point]
+        return self.found.names[self.found.branch[here]]
+
 
 def read(out: Path, patient: VirtualPatient) -> tuple[Reading, ...]:
     """Read a finished run at all places of its patient."""
@@ -141,7 +147,7 @@ def _read(place: Place, side: Side | None) -> Reading:
     return Reading(
         place.name, place.kind, place.vessel, "", ffr, side.at(side.ffr_low, place.point),
         side.at(side.ffr_high, place.point),
-        side.found.names[side.found.branch[side.link.below[place.point]]], percent, diameter,
+        side.vessel(place.point), percent, diameter,
     )  # fmt: skip
 
 
