@@ -33,7 +33,7 @@ from validation.repeatability_files import digests
 
 SEED = 1_003_000
 HEART = (64, 64, 56)  # voxels of 2 mm
-POINTS = 40  # of the tree whose lumen is measured
+POINTS = 20  # of the tree whose lumen is measured
 
 
 def quiet(_):
