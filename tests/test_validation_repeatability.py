@@ -144,6 +144,7 @@ def test_places_of_the_patient_are_found_in_a_tree_of_other_points(patient, exac
     for one, two in zip(read(exact, patient), read(other, patient), strict=True):
         assert two.lost == ""
         assert two.ffr == pytest.approx(one.ffr, abs=0.02)
+        assert two.minimal_diameter_mm == pytest.approx(one.minimal_diameter_mm, abs=0.2)
         assert two.found_vessel == one.found_vessel
 
 

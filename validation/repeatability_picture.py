@@ -42,9 +42,9 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes.set_yticks(range(len(changes)), [CHANGES[c] for c in changes])
     axes.set(
         ylim=(len(changes) - 0.4, -0.6),
-        xlabel="FFR of the changed scan − reference",
+        xlabel="FFR of the changed scan − reference; bars: means",
         title="FFR of one patient scanned again; virtual patients, research use only",
     )
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
