@@ -37,7 +37,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         shown = words if row.change == changes[0] else None
         axes.plot(row.ffr.values, here + jitter, marker, color=colour, ms=5, alpha=0.7,
                   mec="none", label=shown)  # fmt: skip
-        if row.ffr.bias is not None:
+        if row.ffr.n > 1:
             axes.plot([row.ffr.bias] * 2, [here - 0.2, here + 0.2], color=colour, lw=2)
     axes.set_yticks(range(len(changes)), [CHANGES[c] for c in changes])
     axes.set(
