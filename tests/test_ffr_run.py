@@ -92,7 +92,9 @@ def test_the_severe_lesion_is_found_where_it_is(patient, result):
     lesion = max(found, key=lambda x: x["diameter_stenosis_percent"])
     # this scan's voxels are a quarter larger than the demo's; the model card has the numbers
     assert abs(lesion["diameter_stenosis_percent"] - truth.diameter_stenosis_percent) < 15
-    assert abs(lesion["ffr_distal"] - truth.ffr) < 0.12
+    # at 70 % a tenth of a millimetre is worth 0.1 of FFR: the interval has to hold the truth
+    assert lesion["ffr_low"] <= truth.ffr <= lesion["ffr_high"]
+    assert abs(lesion["ffr_distal"] - truth.ffr) < 0.2
 
 
 def test_flow_is_conserved_in_the_written_tree(done, result):
