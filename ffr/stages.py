@@ -23,6 +23,7 @@ from ffr.partial import PARTIAL
 from meshes.errors import GeometryError
 
 STAGES = ("scan", "segment", "tree", "solve", "report")
+OBJECTS = "dicom"  # folder of DICOM objects made from the results
 RESULTS = ("result.json", "report.html", "tree.vtp", "lumen.vtp", "lumen.stl", "lumen.vtu")
 FORMAT = 1  # of the stage folders; another number is not read
 _HOW = {
@@ -84,6 +85,7 @@ def discard_results(out: Path) -> None:
     """Remove what a reader opens, `result.json` first."""
     for name in RESULTS:
         (out / name).unlink(missing_ok=True)
+    discard(out / OBJECTS)
 
 
 @contextlib.contextmanager
