@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -42,13 +43,13 @@ class Pen:
         """Return how much of the page is left above the foot."""
         return float(self.figure.get_figheight()) - self.at_in - 0.45
 
-    def put(self, x_in: float, words: str, size: float, **how: object) -> None:
+    def put(self, x_in: float, words: str, size: float, **how: Any) -> None:
         """Write words at the present line, `x_in` from the left edge of the page."""
         wide, high = self.figure.get_size_inches()
         style = {"ha": "left", "va": "top", "fontsize": size, "color": INK, **how}
         self.figure.text(x_in / wide, 1 - self.at_in / high, words, **style)
 
-    def line(self, words: str, size: float = 8.0, gap_in: float = 0.02, **how: object) -> None:
+    def line(self, words: str, size: float = 8.0, gap_in: float = 0.02, **how: Any) -> None:
         """Write a paragraph, broken to the width, and go below it."""
         letters = int(self.width_in / (size * _LETTER_IN))
         for part in textwrap.wrap(words, letters) or [""]:

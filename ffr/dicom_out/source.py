@@ -139,6 +139,8 @@ def _source(candidate: Candidate) -> Source:
         for header in headers:
             for keyword in IDENTITY:
                 setattr(header, keyword, "")
+            # highdicom refuses usual values of it; objects get the study's own in the end
+            header.pop("SpecificCharacterSet", None)
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
         if not identity.get(keyword):
             message = f"the series has no {keyword}, which DICOM objects must refer to"
