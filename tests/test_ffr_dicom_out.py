@@ -4,7 +4,6 @@ import logging
 import shutil
 import stat
 import subprocess
-from datetime import datetime
 from types import SimpleNamespace
 
 import command_line
@@ -20,13 +19,11 @@ from ffr.dicom_out import codes, source, stamp, write
 from ffr.errors import ConfigError, StudyError
 from ffr.result import RESEARCH_USE_ONLY, ffr_rounded
 from ffr.study import read_study
-from meshes.arrays import floats
 from meshes.surface import lumen_surface
-from meshes.volume import Grid, Volume, array_shape, axis_aligned_grid, ijk_to_points_mm
+from meshes.volume import Volume
 from meshes.voxels import voxels_within
 
 CASE = run_folder.case()
-PERSON = virtual_series.SECRET
 GONE = lambda _: None  # noqa: E731  progress that nobody looks at
 
 
@@ -181,76 +178,16 @@ def test_a_lesion_refers_to_the_slice_of_its_narrowest_place(case):
     assert abs(float(d.ImagePositionPatient[2]) - throat[2]) <= 0.5 * 1.2 + 1e-6
 
 
-def test_the_lumen_fills_the_mesh_on_the_grid_of_the_scan(case):
+def test_the_lumen_is_the_mesh_on_the_grid_of_the_scan(case):
     d = highdicom.seg.Segmentation.from_dataset(case.made["lumen"])
     assert d.FrameOfReferenceUID == case.first.FrameOfReferenceUID
     assert [s.SegmentLabel for s in d.SegmentSequence] == ["coronary lumen"]
     assert int(d.NumberOfFrames) == case.scan.volume.values.shape[0]
-    voxel_mm3 = float(np.prod(case.scan.volume.grid.spacing_mm))
-    assert d.pixel_array.sum() * voxel_mm3 == pytest.approx(mesh_mm3(), rel=0.03)
-
-
-def surface():
     trees = [c.tree for c in CASE.trees]
-    return lumen_surface(trees, contours=[c.contours for c in CASE.trees])
-
-
-def mesh_mm3():
-    made = surface()
-    a, b, c = (made.points_mm[made.triangles[:, k]] for k in range(3))
-    return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
-
-
-TURNS = {
-    "oblique": np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0],
-    "flipped": np.diag([-1.0, 1.0, -1.0]),
-}
-
-
-@pytest.mark.parametrize("kind", ["oblique", "flipped", "enhanced"])
-def test_the_lumen_lies_where_it_is_in_any_orientation(kind, tmp_path):
-    turn = TURNS.get(kind, np.eye(3))
-    turn = turn * np.linalg.det(turn)
-    points = surface().points_mm
-    size, spacing_mm = np.array((60, 50, 70)), floats((0.8, 0.9, 1.0))
-    middle = points.mean(axis=0)
-    corner = middle - turn @ (spacing_mm * (size - 1) / 2)
-    grid = Grid(size, spacing_mm, floats(corner), floats(turn))
-    values = np.random.default_rng(1).normal(40, 20, array_shape(grid)).astype(np.int16)
-    values[:, :9] = -1000
-    study = virtual_series.write(tmp_path, Volume(grid, values), enhanced=kind == "enhanced")
-    scan = read_study(study)
-    found = source.find_source(scan, sorted(study.iterdir()))
-    inside = voxels_within(surface(), found.grid)
-    with source.silent():
-        d = write.lumen_segmentation(found, marked(), inside)
-        volume = highdicom.seg.Segmentation.from_dataset(d).get_volume(combine_segments=True)
-    lit = volume.map_indices_to_reference(np.argwhere(volume.array > 0))
-    true = ijk_to_points_mm(found.grid, np.argwhere(inside)[:, ::-1])
-    assert len(lit) == len(true) > 100
-    np.testing.assert_allclose(in_order(lit), in_order(true), atol=1e-3)
-    centre = CASE.trees[0].tree.points_mm  # every voxel lies on a vessel
-    away_mm = np.linalg.norm(lit[:, None] - centre[None], axis=2).min(axis=1)
-    assert away_mm.max() < 2.6
-
-
-def in_order(points):
-    points = np.round(points, 2)
-    return points[np.lexsort(points.T)]
-
-
-def marked():
-    return stamp.Stamp("k", "r", datetime(2026, 1, 1), "1")
-
-
-def test_voxels_of_a_grid_elsewhere_are_none_and_of_a_cut_grid_some():
-    grid = axis_aligned_grid((9, 8, 7), 1.0, (900.0, 0.0, 0.0))
-    assert not voxels_within(surface(), grid).any()
-    points = surface().points_mm
-    half = axis_aligned_grid(
-        (60, 60, 60), 1.0, points.min(axis=0) + [0.5 * np.ptp(points[:, 0]), 0, 0]
-    )
-    assert 20 < voxels_within(surface(), half).sum() < 0.9 * mesh_mm3()
+    mesh = lumen_surface(trees, contours=[c.contours for c in CASE.trees])
+    slices = [pydicom.dcmread(p).SOPInstanceUID for p in sorted(case.study.iterdir())]
+    found = d.get_pixels_by_source_instance(slices, combine_segments=True)
+    np.testing.assert_array_equal(found, voxels_within(mesh, case.scan.volume.grid))
 
 
 def test_another_study_is_refused(case, tmp_path, undrawn):

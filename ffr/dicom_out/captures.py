@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from highdicom import SOPClass
 from pydicom.dataset import Dataset
@@ -60,7 +62,7 @@ def encapsulated_pdf(source: Source, stamp: Stamp, pdf: bytes) -> Dataset:
 
 
 def _object(
-    source: Source, stamp: Stamp, kind: str, modality: str, about: dict[str, object]
+    source: Source, stamp: Stamp, kind: str, modality: str, about: dict[str, Any]
 ) -> Dataset:
     dataset = SOPClass(
         study_instance_uid=str(source.identity.StudyInstanceUID),

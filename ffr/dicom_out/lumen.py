@@ -57,7 +57,9 @@ def _in_file_order(
         ordered = np.empty_like(pixels)
         ordered[[frame.index for frame in source.frames]] = pixels
         return ordered, None
-    positions = [PlanePositionSequence("PATIENT", f.position_mm) for f in source.frames]
+    positions = [
+        PlanePositionSequence("PATIENT", f.position_mm.tolist()) for f in source.frames
+    ]
     return pixels, positions
 
 

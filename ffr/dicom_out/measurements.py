@@ -7,6 +7,7 @@ from collections.abc import Callable
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import (
     AlgorithmIdentification,
+    CodedConcept,
     Comprehensive3DSR,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
@@ -36,6 +37,8 @@ from meshes.volume import points_mm_to_ijk
 
 Points = Callable[[LesionResult], Floats]
 _Group = MeasurementsAndQualitativeEvaluations
+_Concept = Code | CodedConcept
+_Names = tuple[_Concept, _Concept, _Concept]  # of a value and both ends of its interval
 
 
 def measurement_report(
@@ -100,8 +103,9 @@ def _algorithm(stamp: Stamp) -> AlgorithmIdentification:
 
 
 def _number(
-    name: Code, value: float, unit: Code, decimals: int,
-    interval: tuple[float | None, float | None] = (None, None), derivation: Code | None = None,
+    name: _Concept, value: float, unit: _Concept, decimals: int,
+    interval: tuple[float | None, float | None] = (None, None),
+    derivation: _Concept | None = None,
 ) -> Measurement:  # fmt: skip
     """Return one measurement; the ends of its interval also as distances from the value."""
     low, high = interval
@@ -118,8 +122,8 @@ def _number(
 
 
 def _with_ends(
-    names: tuple[Code, Code, Code], value: float, low: float | None, high: float | None,
-    unit: Code, decimals: int, derivation: Code | None = None,
+    names: _Names, value: float, low: float | None, high: float | None,
+    unit: _Concept, decimals: int, derivation: _Concept | None = None,
 ) -> list[Measurement]:  # fmt: skip
     """Return a value and, where it has one, both ends of its 95 % interval."""
     found = [_number(names[0], value, unit, decimals, (low, high), derivation)]
@@ -132,8 +136,8 @@ def _with_ends(
 
 
 def _ffr(
-    names: tuple[Code, Code, Code], value: float, low: float | None, high: float | None,
-    derivation: Code | None = None,
+    names: _Names, value: float, low: float | None, high: float | None,
+    derivation: _Concept | None = None,
 ) -> list[Measurement]:  # fmt: skip
     ends = [None if x is None else ffr_rounded(x) for x in (low, high)]
     unit = codes.UCUM.NoUnits
