@@ -53,7 +53,7 @@ def test_the_lumen_lies_where_it_is_in_any_orientation(kind, tmp_path):
     turn = TURNS.get(kind, np.eye(3))
     turn = turn * np.linalg.det(turn)
     points = surface().points_mm
-    size, spacing_mm = np.array((60, 50, 70)), floats((0.8, 0.9, 1.0))
+    size, spacing_mm = np.array((80, 72, 68)), floats((0.5, 0.6, 0.7))
     middle = points.mean(axis=0)
     corner = middle - turn @ (spacing_mm * (size - 1) / 2)
     grid = Grid(size, spacing_mm, floats(corner), floats(turn))
@@ -70,7 +70,7 @@ def test_the_lumen_lies_where_it_is_in_any_orientation(kind, tmp_path):
     true = ijk_to_points_mm(found.grid, np.argwhere(inside)[:, ::-1])
     assert len(lit) * np.prod(spacing_mm) == pytest.approx(mesh_mm3(), rel=0.04)
     np.testing.assert_allclose(in_order(lit), in_order(true), atol=1e-3)
-    np.testing.assert_allclose(lit.mean(axis=0), middle_of_mesh_mm(), atol=0.1)
+    np.testing.assert_allclose(lit.mean(axis=0), middle_of_mesh_mm(), atol=0.15)
 
 
 def in_order(points):
