@@ -82,10 +82,11 @@ def discard_from(out: Path, stage: str) -> None:
 
 
 def discard_results(out: Path) -> None:
-    """Remove what a reader opens, `result.json` first."""
+    """Remove what a reader opens: objects made from the results, then `result.json` first."""
+    if (out / OBJECTS).exists():
+        discard(out / OBJECTS)
     for name in RESULTS:
         (out / name).unlink(missing_ok=True)
-    discard(out / OBJECTS)
 
 
 @contextlib.contextmanager
