@@ -44,6 +44,7 @@ from ffr.guard import guarded, reported, typed
 from ffr.own_weights import weights_flags
 from ffr.partial import claimed
 from ffr.plugged import plugged
+from ffr.stages import OBJECTS
 from ffr.supervise import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -450,6 +451,34 @@ def export(
         with claimed(run):
             workflow.export(run, file)
         print(f"wrote the lumen as {file.suffix.lower()}")
+
+    _guarded(run, work)
+
+
+@app.command(epilog=RUO)
+def dicom(
+    run: Run,
+    study: Annotated[
+        Path, typer.Option(help="The run's DICOM study: folder, zip or file; only read.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the objects; default dicom in OUT.")
+    ] = None,
+) -> None:
+    """Write a run as DICOM: pictures, PDF, measurements, segmentation."""
+
+    def work() -> None:
+        from ffr.result_folder import require_run
+
+        require_run(run)
+        from ffr.dicom_out.write import write_objects  # heavy: after the check
+        from ffr.show import bars, progress_page
+
+        with claimed(run), bars(progress_page()) as opened:
+            moved = opened("DICOM objects")
+            count = write_objects(run, study, out or run / OBJECTS, moved)
+        print(f"wrote {count} DICOM objects")
+        print(RUO)
 
     _guarded(run, work)
 

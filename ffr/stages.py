@@ -23,6 +23,7 @@ from ffr.partial import PARTIAL
 from meshes.errors import GeometryError
 
 STAGES = ("scan", "segment", "tree", "solve", "report")
+OBJECTS = "dicom"  # folder of DICOM objects made from the results
 RESULTS = ("result.json", "report.html", "tree.vtp", "lumen.vtp", "lumen.stl", "lumen.vtu")
 FORMAT = 1  # of the stage folders; another number is not read
 _HOW = {
@@ -81,7 +82,9 @@ def discard_from(out: Path, stage: str) -> None:
 
 
 def discard_results(out: Path) -> None:
-    """Remove what a reader opens, `result.json` first."""
+    """Remove what a reader opens: objects made from the results, then `result.json` first."""
+    if (out / OBJECTS).exists():
+        discard(out / OBJECTS)
     for name in RESULTS:
         (out / name).unlink(missing_ok=True)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ffr.archive import unpack
@@ -47,10 +48,7 @@ def read_study(
     """
     report = progress or (lambda _: None)
     report(0.0)
-    if not path.exists():
-        # the path is not repeated: folders are often named after the patient
-        message = "the study path does not exist; give a DICOM folder, a zip or a volume file"
-        raise ConfigError(message)
+    _require(path)
     if path.is_dir():
         files = _files_below(path)
         volume_file = _only_volume(files)
@@ -60,9 +58,37 @@ def read_study(
     if kind := kind_of(path):
         logger.info("reading one %s volume", kind)
         return read_image(path, kind, report)
-    if path.suffix.lower() == ".zip" or _starts_with(path, b"PK\x03\x04"):
+    if _is_zip(path):
         return _read_zip(path, series, report)
     return read_dicom([path], series, report)
+
+
+@contextlib.contextmanager
+def files_of(path: Path) -> Iterator[list[Path]]:
+    """Give the files of a study: of a folder, of a zip while it is unpacked, or the one file.
+
+    Raises
+    ------
+    ConfigError
+        The path does not exist.
+    """
+    _require(path)
+    if path.is_file() and _is_zip(path):
+        with tempfile.TemporaryDirectory(prefix="ffr-study-") as folder:
+            yield unpack(path, Path(folder), lambda _: None)
+        return
+    yield _files_below(path) if path.is_dir() else [path]
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        # the path is not repeated: folders are often named after the patient
+        message = "the study path does not exist; give a DICOM folder, a zip or a volume file"
+        raise ConfigError(message)
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" or _starts_with(path, b"PK\x03\x04")
 
 
 def _read_zip(path: Path, series: str | None, report: Callable[[float], None]) -> Scan:

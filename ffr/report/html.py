@@ -84,7 +84,7 @@ def render_report(
     return _template().render(
         result=result,
         statement=RESEARCH_USE_ONLY,
-        headline=_headline(result),
+        headline=headline(result),
         ranked=sorted(result.lesions, key=_rank),
         beyond={x.id: _lesions_before(result, coronaries, x) for x in result.lesions},
         trees=trees,
@@ -141,7 +141,7 @@ def _lesions_before(
     return [x.id for x in result.lesions if x.side == lesion.side and x.throat_point in way]
 
 
-def _headline(result: Result) -> dict[str, Any]:
+def headline(result: Result) -> dict[str, Any]:
     """Say the most important thing in one line, with the state that belongs to it."""
     found = _headline_of_lesions(result)
     if result.unreadable:

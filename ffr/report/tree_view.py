@@ -55,7 +55,19 @@ def tree_figure(
     surface: LumenSurface,
     surface_ffr: Floats,
 ) -> str:
-    """Draw both trees from three angles and return a data address.
+    """Draw both trees from three angles and return a data address; see `tree_panel`."""
+    with style():
+        return data_uri(tree_panel(result, coronaries, analysed, surface, surface_ffr))
+
+
+def tree_panel(
+    result: Result,
+    coronaries: Sequence[CoronaryTree],
+    analysed: Sequence[AnyArray],
+    surface: LumenSurface,
+    surface_ffr: Floats,
+) -> Figure:
+    """Draw both trees from three angles; call it inside `style()`.
 
     Parameters
     ----------
@@ -67,24 +79,23 @@ def tree_figure(
         The lumen and FFR at each of its points, NaN where not analysed.
     """
     points = np.asarray(surface.points_mm, dtype=np.float64)
-    with style():
-        figure = Figure(figsize=(WIDTH_IN, _HEIGHT_IN))
-        for k, (angle, camera) in enumerate(zip(ANGLES, cameras(points, PIXELS), strict=True)):
-            left = 0.1 + k * (_PANEL_IN + 0.08)
-            axes = figure.add_axes(_box(left, 0.22, _PANEL_IN, _PANEL_IN))
-            picture, covered = rendered(camera, points, surface.triangles, surface_ffr)
-            axes.imshow(picture, interpolation="none", extent=(0, PIXELS, PIXELS, 0))
-            axes.set(xticks=[], yticks=[], xlim=(0, PIXELS), ylim=(PIXELS, 0))
-            axes.set_title(angle.name, fontsize=12, fontweight="bold", pad=7)
-            _letters(axes, camera)
-            drawn, taken = summed_area(covered), list[Box]()
-            for coronary in coronaries:
-                _lesion_flags(axes, camera, drawn, taken, coronary, result.lesions)
-            for coronary, mask in zip(coronaries, analysed, strict=True):
-                _vessel_names(axes, camera, drawn, taken, coronary, mask)
-        _colour_bar(figure)
-        research_note(figure)
-        return data_uri(figure)
+    figure = Figure(figsize=(WIDTH_IN, _HEIGHT_IN))
+    for k, (angle, camera) in enumerate(zip(ANGLES, cameras(points, PIXELS), strict=True)):
+        left = 0.1 + k * (_PANEL_IN + 0.08)
+        axes = figure.add_axes(_box(left, 0.22, _PANEL_IN, _PANEL_IN))
+        picture, covered = rendered(camera, points, surface.triangles, surface_ffr)
+        axes.imshow(picture, interpolation="none", extent=(0, PIXELS, PIXELS, 0))
+        axes.set(xticks=[], yticks=[], xlim=(0, PIXELS), ylim=(PIXELS, 0))
+        axes.set_title(angle.name, fontsize=12, fontweight="bold", pad=7)
+        _letters(axes, camera)
+        drawn, taken = summed_area(covered), list[Box]()
+        for coronary in coronaries:
+            _lesion_flags(axes, camera, drawn, taken, coronary, result.lesions)
+        for coronary, mask in zip(coronaries, analysed, strict=True):
+            _vessel_names(axes, camera, drawn, taken, coronary, mask)
+    _colour_bar(figure)
+    research_note(figure)
+    return figure
 
 
 def _box(

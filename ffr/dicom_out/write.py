@@ -1,0 +1,175 @@
+"""How does a finished run get into a folder of DICOM objects? All of them or none."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pydicom
+
+from ffr import pipeline, stage_data, stages
+from ffr.dicom_out.captures import capture, encapsulated_pdf
+from ffr.dicom_out.lumen import lumen_segmentation
+from ffr.dicom_out.measurements import Points, measurement_report
+from ffr.dicom_out.pages import Shown, pictures
+from ffr.dicom_out.source import Source, find_source, require_dicom_run, silent
+from ffr.dicom_out.stamp import Stamp, stamp_of
+from ffr.dicom_out.summary import summary_pdf
+from ffr.errors import ConfigError, StudyError
+from ffr.result import Result
+from ffr.result_file import load_result
+from ffr.scan import Scan
+from ffr.study import files_of
+from meshes.voxels import voxels_within
+
+logger = logging.getLogger(__name__)
+OURS = re.compile(r"(picture-\d\d|summary|measurements|lumen)\.dcm")
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder is new, empty, or full of earlier objects and nothing else.
+
+    Raises
+    ------
+    ConfigError
+        It is none of these; nothing of somebody else's is ever replaced.
+    """
+    if not folder.parent.is_dir():
+        raise ConfigError("the folder above --out does not exist; make it first")
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("--out is a file; give a folder")
+    if folder.is_dir() and not all(OURS.fullmatch(x.name) for x in folder.iterdir()):
+        message = (
+            "the --out folder holds other files than DICOM objects of ct-ffr; give another"
+        )
+        raise ConfigError(message)
+
+
+def write_objects(
+    out: Path, study: Path, folder: Path, progress: Callable[[float], None]
+) -> int:
+    """Write the DICOM objects of a finished run and return how many they are.
+
+    Parameters
+    ----------
+    out
+        The run's folder.
+    study
+        The study it was made from: DICOM folder, zip or file.
+    folder
+        What is there is replaced, once all objects are written. Its owner only may read it.
+    progress
+        Called with the share that is done, 0 to 1.
+
+    Raises
+    ------
+    ConfigError
+        No finished run, one without a DICOM study, the study of another run, or a folder
+        that holds something else.
+    StudyError
+        The headers of the study cannot be used.
+    """
+    check_folder(folder)
+    stages.require_stage(out, "solve")
+    result = load_result(out / "result.json")
+    require_dicom_run(result.input.source)
+    scan = stage_data.load_scan(out)
+    progress(0.05)
+    with files_of(study) as files:
+        source = find_source(scan, files)
+    progress(0.35)
+    stamp = stamp_of(source, result)
+    made = f"ct-ffr {stamp.version}, {stamp.created:%Y-%m-%d %H:%M}"
+    shown = _shown(out, result, made, scan)
+    with stages.partial(out / "stages") as new:
+        count = _write_all(source, stamp, shown, new, lambda part: progress(0.4 + 0.6 * part))
+        _put(new, folder)
+    progress(1.0)
+    return count
+
+
+def _shown(out: Path, result: Result, made: str, scan: Scan) -> Shown:
+    trees, _ = stage_data.load_trees(out)
+    solutions = stage_data.load_flow(out)[0]
+    findings = pipeline.find(trees, solutions)
+    surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
+    confidence = stage_data.load_confidence(out)
+    return Shown(
+        result, made, scan.volume, trees, solutions, findings, confidence, surface, surface_ffr
+    )
+
+
+def _write_all(
+    source: Source, stamp: Stamp, shown: Shown, folder: Path, progress: Callable[[float], None]
+) -> int:
+    """Draw, build and write all objects."""
+    drawn = pictures(shown)
+    progress(0.5)
+    pdf = summary_pdf(shown)
+    inside = voxels_within(shown.surface, source.grid)
+    progress(0.7)
+    with _headers_in_use():
+        objects = {
+            f"picture-{k:02d}.dcm": capture(source, stamp, picture, k)
+            for k, picture in enumerate(drawn, 1)
+        }
+        objects["summary.dcm"] = encapsulated_pdf(source, stamp, pdf)
+        throats = _throats(shown)
+        objects["measurements.dcm"] = measurement_report(source, stamp, shown.result, throats)
+        objects["lumen.dcm"] = lumen_segmentation(source, stamp, inside)
+        progress(0.9)
+        for name, dataset in objects.items():
+            pydicom.dcmwrite(folder / name, dataset, enforce_file_format=True)
+    return len(objects)
+
+
+@contextlib.contextmanager
+def _headers_in_use() -> Iterator[None]:
+    """Keep what libraries say of a header to ourselves: they quote its values."""
+    try:
+        with silent():
+            yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        logger.debug("%s", type(error).__name__)
+        message = (
+            "the headers of the series cannot be carried over into DICOM objects "
+            f"({type(error).__name__}); export the study again from the archive"
+        )
+        raise StudyError("header-damaged", message) from None
+
+
+def _throats(shown: Shown) -> Points:
+    points_mm = {c.side: c.tree.points_mm for c in shown.trees}
+    return lambda lesion: points_mm[lesion.side][lesion.throat_point]
+
+
+def _put(made: Path, folder: Path) -> None:
+    """Move the new folder to its place; an earlier one is gone only when it is whole."""
+    try:
+        _swap(made, folder)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with stages.partial(folder.parent) as neighbour:  # on the disk of `folder`
+            for path in made.iterdir():
+                shutil.copyfile(path, neighbour / path.name)
+            _swap(neighbour, folder)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    if not folder.exists():
+        os.replace(new, folder)
+        return
+    with stages.partial(folder.parent) as grave:
+        os.replace(folder, grave / "old")
+        try:
+            os.replace(new, folder)
+        except OSError:
+            os.replace(grave / "old", folder)
+            raise

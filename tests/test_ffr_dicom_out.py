@@ -1,0 +1,283 @@
+"""A run as DICOM objects: the same study, the same numbers, the same voxels, nothing leaks."""
+
+import logging
+import shutil
+import stat
+import subprocess
+from types import SimpleNamespace
+
+import command_line
+import highdicom
+import numpy as np
+import pydicom
+import pytest
+import run_folder
+import virtual_series
+
+from ffr import stages
+from ffr.dicom_out import codes, source, stamp, write
+from ffr.errors import ConfigError, StudyError
+from ffr.result import RESEARCH_USE_ONLY, ffr_rounded
+from ffr.study import read_study
+from meshes.surface import lumen_surface
+from meshes.volume import Volume
+from meshes.voxels import voxels_within
+
+CASE = run_folder.case()
+GONE = lambda _: None  # noqa: E731  progress that nobody looks at
+
+
+def with_air(volume):
+    """The stand-in's scan with air at its edge: without, it would be no CT."""
+    values = volume.values.copy()
+    values[:, :, :3] = -1000
+    return Volume(volume.grid, values)
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """A run, its study, and its objects, made once."""
+    folder = tmp_path_factory.mktemp("dicom")
+    study = virtual_series.write(folder / "study", with_air(CASE.scan.volume))
+    scan = read_study(study)
+    known = SimpleNamespace(trees=CASE.trees, scan=scan)
+    result = run_folder.fill(folder / "out", known, study)
+    place = folder / "out" / "dicom"
+    write.write_objects(folder / "out", study, place, GONE)
+    made = {p.stem: pydicom.dcmread(p) for p in sorted(place.iterdir())}
+    return SimpleNamespace(
+        folder=folder, out=folder / "out", study=study, place=place, result=result,
+        scan=scan, made=made, first=pydicom.dcmread(study / "IM000001.dcm"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Objects without the drawings, which take most of the time."""
+    monkeypatch.setattr(write, "pictures", lambda _: [np.zeros((3, 3, 3), np.uint8)])
+    monkeypatch.setattr(write, "summary_pdf", lambda _: b"%PDF")
+
+
+def test_there_are_pictures_a_page_measurements_and_the_lumen(case):
+    assert list(case.made) == ["lumen", "measurements", *sorted(
+        name for name in case.made if name.startswith("picture")), "summary"]  # fmt: skip
+    assert sum(name.startswith("picture") for name in case.made) == 4  # tree, RCA, two tables
+    assert stat.S_IMODE(case.place.stat().st_mode) == 0o700
+
+
+def test_patient_and_study_are_those_of_the_scan_and_the_series_is_new(case):
+    series = {}
+    for name, d in case.made.items():
+        for keyword in (*source.IDENTITY, "StudyInstanceUID", "StudyDescription"):
+            assert d.get(keyword) == case.first.get(keyword), (name, keyword)
+        assert d.SeriesInstanceUID != case.first.SeriesInstanceUID
+        assert d.SeriesDescription.startswith("ct-ffr RUO ")
+        series.setdefault(d.SeriesInstanceUID, set()).add(d.Modality)
+    assert sorted(m for kinds in series.values() for m in kinds) == ["DOC", "OT", "SEG", "SR"]
+    uids = [d.SOPInstanceUID for d in case.made.values()]
+    assert len(set(uids)) == len(uids)
+
+
+def test_names_in_another_alphabet_are_copied_as_they_are(case, tmp_path, undrawn):
+    study = shutil.copytree(case.study, tmp_path / "study")
+    name = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+    virtual_series.edit(
+        study,
+        virtual_series.put(
+            SpecificCharacterSet=["", "ISO 2022 IR 87"],
+            PatientName=name,
+            PatientSex="D",
+            InstitutionName="病院",
+        ),
+    )
+    write.write_objects(case.out, study, tmp_path / "objects", GONE)
+    for path in (tmp_path / "objects").iterdir():
+        d = pydicom.dcmread(path)
+        assert (str(d.PatientName), d.PatientSex) == (name, "D")
+    (scanner, _) = pydicom.dcmread(
+        tmp_path / "objects" / "lumen.dcm"
+    ).ContributingEquipmentSequence
+    assert scanner.InstitutionName == "病院"
+
+
+def test_the_same_run_gives_the_same_files_and_another_configuration_other_uids(case, tmp_path):
+    write.write_objects(case.out, case.study, tmp_path / "again", GONE)
+    for path in case.place.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+    found = source.find_source(case.scan, sorted(case.study.iterdir()))
+    other = case.result.model_copy(update={"settings": {"venous_pressure_mmhg": 6.0}})
+    later = case.result.model_copy(update={"created": "2031-01-01T00:00:00+00:00"})
+    uids = [stamp.stamp_of(found, r).uid("lumen", "1") for r in (case.result, later, other)]
+    assert uids[0] == uids[1] != uids[2]
+
+
+def test_every_picture_bears_the_statement(case):
+    top = set()
+    for name, d in case.made.items():
+        if name.startswith("picture"):
+            pixels = d.pixel_array
+            assert (d.PhotometricInterpretation, pixels.shape[2]) == ("RGB", 3)
+            assert d.BurnedInAnnotation == "NO"
+            assert len(d.PixelData) % 2 == 0
+            top.add(pixels[:35].tobytes())
+            assert np.mean(pixels[:35] < 200) > 0.01  # ink
+    assert len(top) == 1  # the same words on each
+
+
+def test_the_summary_is_one_page_that_says_what_it_is_not(case):
+    d = case.made["summary"]
+    pdf = d.EncapsulatedDocument[: d.EncapsulatedDocumentLength]
+    assert pdf.startswith(b"%PDF")
+    assert pdf.rstrip().endswith(b"%%EOF")
+    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") == 1
+    assert len(d.EncapsulatedDocument) % 2 == 0
+    assert d.MIMETypeOfEncapsulatedDocument == "application/pdf"
+    if shutil.which("pdftotext"):
+        words = subprocess.run(["pdftotext", "-", "-"], input=pdf, capture_output=True).stdout
+        assert RESEARCH_USE_ONLY.encode() in words
+
+
+def numbers_of(group):
+    """Values of a group by the meaning of their code."""
+    return {m.name.value: float(m.value) for m in group.get_measurements()}
+
+
+def test_the_measurements_are_the_numbers_of_the_result_as_printed(case):
+    content = highdicom.sr.Comprehensive3DSR.from_dataset(case.made["measurements"]).content
+    groups = content.get_image_measurement_groups()
+    (lesion,) = case.result.lesions
+    assert len(groups) == 1 + len(case.result.vessels)
+    numbers = numbers_of(groups[0])
+    assert numbers["371842003"] == ffr_rounded(lesion.ffr_distal)
+    assert numbers["FFR-LOW"] == ffr_rounded(lesion.ffr_low)
+    assert numbers["FFR-HIGH"] == ffr_rounded(lesion.ffr_high)
+    assert numbers["408715008"] == round(lesion.diameter_stenosis_percent)
+    assert numbers["408716009"] == round(lesion.length_mm, 1)
+    assert groups[0].finding_sites[0].value == codes.SEGMENT_SITES[lesion.segment]
+    ffr = next(m for m in groups[0].get_measurements() if m.name == codes.FFR)
+    assert ffr.method == codes.FROM_CT
+    state = groups[0].get_qualitative_evaluations(name=codes.STATE)
+    assert [x.value for x in state] == [codes.STATES[lesion.state]]
+    for group, vessel in zip(groups[1:], case.result.vessels, strict=True):
+        found = numbers_of(group)
+        if vessel.lowest_ffr_not_for_decision is not None:
+            lowest = ffr_rounded(vessel.lowest_ffr_not_for_decision)
+            assert found["FFR-LOWEST"] == lowest
+        assert ("371842003" in found) == bool(vessel.lesions)
+
+
+def test_a_lesion_refers_to_the_slice_of_its_narrowest_place(case):
+    content = highdicom.sr.Comprehensive3DSR.from_dataset(case.made["measurements"]).content
+    (image,) = content.get_image_measurement_groups()[0].source_images
+    throat = CASE.trees[0].tree.points_mm[case.result.lesions[0].throat_point]
+    (d,) = [
+        d
+        for d in map(pydicom.dcmread, case.study.iterdir())
+        if d.SOPInstanceUID == image.referenced_sop_instance_uid
+    ]
+    assert abs(float(d.ImagePositionPatient[2]) - throat[2]) <= 0.5 * 1.2 + 1e-6
+
+
+def test_the_lumen_is_the_mesh_on_the_grid_of_the_scan(case):
+    d = highdicom.seg.Segmentation.from_dataset(case.made["lumen"])
+    assert d.FrameOfReferenceUID == case.first.FrameOfReferenceUID
+    assert [s.SegmentLabel for s in d.SegmentSequence] == ["coronary lumen"]
+    assert int(d.NumberOfFrames) == case.scan.volume.values.shape[0]
+    trees = [c.tree for c in CASE.trees]
+    mesh = lumen_surface(trees, contours=[c.contours for c in CASE.trees])
+    slices = [pydicom.dcmread(p).SOPInstanceUID for p in sorted(case.study.iterdir())]
+    found = d.get_pixels_by_source_instance(slices, combine_segments=True)
+    np.testing.assert_array_equal(found, voxels_within(mesh, case.scan.volume.grid))
+
+
+def test_another_study_is_refused(case, tmp_path, undrawn):
+    other = with_air(CASE.scan.volume).values.copy()
+    other[5, 20, 20] += 1
+    study = virtual_series.write(tmp_path / "study", Volume(CASE.scan.volume.grid, other))
+    with pytest.raises(ConfigError, match="made from another study"):
+        write.write_objects(case.out, study, tmp_path / "objects", GONE)
+    assert not (tmp_path / "objects").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StudyError, match="no CT series"):
+        write.write_objects(case.out, tmp_path / "empty", tmp_path / "objects", GONE)
+
+
+def test_a_run_without_a_dicom_study_and_an_unfinished_one_are_refused(case, tmp_path):
+    with pytest.raises(ConfigError, match="made from a NIFTI file"):
+        source.require_dicom_run("nifti")
+    with pytest.raises(ConfigError, match="made from a lumen mask"):
+        source.require_dicom_run("mask")
+    run = shutil.copytree(case.out, tmp_path / "run")
+    (run / "result.json").unlink()
+    with pytest.raises(ConfigError, match="result file"):
+        write.write_objects(run, case.study, tmp_path / "objects", GONE)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(case, tmp_path, undrawn):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="other files"):
+        write.write_objects(case.out, case.study, tmp_path, GONE)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_objects_go_with_the_results_they_show(case, tmp_path):
+    run = shutil.copytree(case.out, tmp_path / "run")
+    stages.discard_results(run)
+    assert not (run / "dicom").exists()
+
+
+def test_a_failure_leaves_the_earlier_objects_and_nothing_half(case, monkeypatch, undrawn):
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in case.place.iterdir())
+    beside = sorted(p.name for p in case.out.iterdir())
+
+    def full(path, *_, **__):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(write.pydicom, "dcmwrite", full)
+    with pytest.raises(OSError, match="No space"):
+        write.write_objects(case.out, case.study, case.place, GONE)
+    assert sorted((p.name, p.stat().st_mtime_ns) for p in case.place.iterdir()) == before
+    assert sorted(p.name for p in case.out.iterdir()) == beside
+
+
+def test_a_header_that_cannot_be_copied_is_one_line_without_its_value(case, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    study = shutil.copytree(case.study, tmp_path / "study")
+    virtual_series.edit(study, lambda d: d.__delattr__("FrameOfReferenceUID"))
+    with pytest.raises(StudyError, match="FrameOfReferenceUID") as refusal:
+        write.write_objects(case.out, study, tmp_path / "objects", GONE)
+    said = (str(refusal.value) + caplog.text).lower()
+    assert not any(secret in said for secret in virtual_series.SECRETS)
+
+
+UNDRAWN = """
+import numpy
+from ffr.dicom_out import write
+write.pictures = lambda _: [numpy.zeros((3, 3, 3), numpy.uint8)]
+write.summary_pdf = lambda _: b"%PDF"
+"""
+
+
+def test_the_verb_writes_and_names_nobody(case, tmp_path):
+    code, printed, err = command_line.ffr(
+        "dicom", case.out, "--study", case.study, "--out", tmp_path / "objects", before=UNDRAWN
+    )
+    assert (code, err) == (0, "")
+    assert "wrote 4 DICOM objects" in printed
+    names = [p.name for p in (tmp_path / "objects").iterdir()]
+    said = (printed + err + " ".join(names)).lower()
+    assert not any(secret in said for secret in command_line.SECRETS)
+    assert "does not exist" in command_line.refused(
+        "dicom", case.out, "--study", tmp_path / command_line.SECRET
+    )
+    assert "no earlier run" in command_line.refused("dicom", tmp_path, "--study", case.study)
+    assert "study" in command_line.refused("dicom", case.out)
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools is not installed")
+def test_a_strict_reader_of_the_standard_finds_no_error(case):
+    for path in case.place.iterdir():
+        done = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
+        errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+        assert errors == [], path.name
