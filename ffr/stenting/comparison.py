@@ -139,7 +139,7 @@ class Comparison(Model):
 
 
 class RankedStent(Model):
-    """What one stent over one lesion would give, by the fast network."""
+    """What one stent over one lesion would give."""
 
     lesion: int
     """Number of the lesion in the first result."""

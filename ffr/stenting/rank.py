@@ -8,13 +8,14 @@ from ffr.errors import ConfigError
 from ffr.findings import lesion_numbers
 from ffr.stenting.compare import vessel_ends
 from ffr.stenting.comparison import RankedStent
-from ffr.stenting.solved import Fast, Solved
+from ffr.stenting.solved import Fast, Solved, resolve
 from ffr.stenting.span import Stent, stented
 from meshes.stenosis import Lesion, analysed
 from meshes.tree import CoronaryTree, path_length_mm
 from solvers.errors import ConvergenceError
 from solvers.solution import FlowSolution
 
+UNKNOWN = "no FFR behind it without the stent to compare with"
 SHOULDER_MM = 2.0  # beyond each end of a lesion, which begins 20 % narrowed
 
 
@@ -38,43 +39,56 @@ def lesion_stent(c: CoronaryTree, lesion: Lesion) -> Stent:
     return Stent(c.names[number], first, last)
 
 
-def ranking(quick: Fast) -> tuple[RankedStent, ...]:
+def ranking(quick: Fast, resolved: bool = False) -> tuple[RankedStent, ...]:
     """Return one stent per lesion, the one that helps most first.
 
-    Each is solved anew in the whole tree, by the fast network; what it gains is the largest
-    change of FFR at the analysed end of any vessel. What cannot be told stands last.
+    Each is solved anew in its whole tree, by the fast networks or (`resolved`) as a result is;
+    what it gains is the largest change of FFR at the analysed end of any vessel. What cannot be
+    told stands last.
     """
-    rows = [_row(quick, number, stent) for number, stent in lesion_stents(quick.before).items()]
+    stents = lesion_stents(quick.before).items()
+    rows = [_row(quick, number, stent, resolved) for number, stent in stents]
     return tuple(
         sorted(rows, key=lambda x: -np.inf if x.gain is None else x.gain, reverse=True)
     )
 
 
-def _row(quick: Fast, number: int, stent: Stent) -> RankedStent:
-    base = {
+def _row(quick: Fast, number: int, stent: Stent, resolved: bool) -> RankedStent:
+    before = quick.before
+    row: dict[str, object] = {
         "lesion": number, "vessel": stent.vessel, "from_mm": stent.from_mm, "to_mm": stent.to_mm
     }  # fmt: skip
-    none = dict.fromkeys(("gain", "gain_vessel", "ffr_before", "ffr_after"))
+    row |= dict.fromkeys(("gain", "gain_vessel", "ffr_before", "ffr_after", "reason"))
     try:
-        trees = stented(quick.before.trees, stent)
-        solutions = quick.solutions(trees)
+        trees = stented(before.trees, stent)
+        if number in _without_ffr(before):
+            raise ConfigError(UNKNOWN)
+        solve = resolve(before, trees).flow.solutions if resolved else quick.solutions(trees)
+        row |= _largest_gain(before, solve)
     except (ConfigError, ConvergenceError) as error:
-        return RankedStent.model_validate({**base, **none, "reason": str(error)})
-    best = _largest_gain(quick.before, solutions)
-    if best is None:
-        why = "nothing behind it is analysed without the stent"
-        return RankedStent.model_validate({**base, **none, "reason": why})
-    return RankedStent.model_validate({**base, **best, "reason": None})
+        row["reason"] = str(error)
+    return RankedStent.model_validate(row)
+
+
+def _without_ffr(before: Solved) -> set[int]:
+    """Return the lesions behind which nothing is known: occluded or not analysable."""
+    numbers = lesion_numbers(before.trees, before.findings.lesions)
+    return {
+        number
+        for t, ffr in enumerate(before.findings.ffr)
+        for number, (point, _) in zip(numbers[t], before.findings.distal[t], strict=True)
+        if not np.isfinite(ffr[point])
+    }
 
 
 def _largest_gain(
     before: Solved, solutions: tuple[FlowSolution, ...]
-) -> dict[str, float | str] | None:
-    best: dict[str, float | str] | None = None
+) -> dict[str, float | str]:
+    best: dict[str, float | str] = {}
     for t, name, point in vessel_ends(before):
         old = float(before.findings.ffr[t][point])
         pressure = solutions[t].pressure_mmhg
         new = float(pressure[point] / pressure[0])
-        if np.isfinite(new) and (best is None or new - old > float(best["gain"])):
+        if np.isfinite(new) and (not best or new - old > float(best["gain"])):
             best = {"gain": new - old, "gain_vessel": name, "ffr_before": old, "ffr_after": new}
     return best

@@ -35,7 +35,7 @@ def rank(out: Path) -> tuple[RankedStent, ...]:
         As in `ffr.stenting.solved.load_solved`.
     """
     solved, _ = load_solved(out)
-    return ranking(fast(solved))
+    return ranking(fast(solved), resolved=True)
 
 
 def stent_run(
