@@ -13,7 +13,7 @@ from command_line import ffr, refused
 from test_ffr_result import DOCS
 from validation_trees import forked, straight
 
-from ffr import pipeline, stages, workflow
+from ffr import pipeline, stages
 from ffr.errors import ConfigError
 from ffr.patient import Patient
 from ffr.result_file import load_result
@@ -22,7 +22,7 @@ from ffr.stenting.compare import compared, comparison
 from ffr.stenting.comparison import Comparison
 from ffr.stenting.rank import lesion_stents, ranking
 from ffr.stenting.solved import Solved, fast, load_solved, resolve
-from ffr.stenting.span import STENT_SD_PERCENT, Stent, stented
+from ffr.stenting.span import STENT_SD_PERCENT, Stent, misfits, stented
 from meshes.contours import Contours
 from meshes.tree import Unreadable, VesselTree, outlets, path_length_mm
 from solvers.errors import ConvergenceError
@@ -198,6 +198,17 @@ def test_a_span_over_an_occlusion_opens_it():
         stented(before.trees, Stent("LAD", 30.0, 50.0))
 
 
+def test_behind_an_opened_occlusion_the_fast_answer_has_the_losses_of_a_stenosis():
+    c = vessel((15.0, 30.0), (45.0, 68.0), length_mm=75.0)
+    shut = c.tree.radius_mm.copy()
+    shut[28:33] = 0.001
+    before = heart(replace(c, tree=replace(c.tree, radius_mm=shut)))
+    trees = stented(before.trees, Stent("LAD", 8.0, 22.0))
+    exact = end_ffr(resolve(before, trees).flow.solutions[0])
+    assert exact < 0.85
+    assert end_ffr(fast(before).solution(0, trees[0])) == pytest.approx(exact, abs=0.02)
+
+
 def test_a_possible_occlusion_is_readable_where_a_stent_covers_it_whole(single):
     gap = Unreadable("possible occlusion", "LAD", 18.0, 22.0, measured=True)
     c = replace(single.trees[0], unreadable=(gap,))
@@ -215,6 +226,21 @@ def test_a_stent_under_3_mm_that_is_there_already_is_refused(single):
     with pytest.raises(ConfigError, match=r"not analysable: stent of 2\.5 mm"):
         stented((c,), ALL)
     assert len(stented((c,), Stent("LAD", 5.0, 15.0))[0].unreadable) == 1
+
+
+@pytest.mark.parametrize(
+    ("diameter_mm", "message"),
+    [
+        (None, None),
+        (3.4, None),
+        (4.2, "up to 40 % wider than the healthy vessel"),
+        (2.4, "up to 20 % narrower than the lumen"),
+    ],
+)
+def test_a_stent_of_the_wrong_size_is_warned_of(single, diameter_mm, message):
+    found = misfits(single.trees, Stent("LAD", 10.0, 40.0, diameter_mm))
+    assert len(found) == (message is not None)
+    assert all(message in text for text in found)
 
 
 @pytest.mark.parametrize(
@@ -380,7 +406,8 @@ def test_each_answer_has_a_folder_of_its_own_until_the_flow_is_solved_anew(out):
     (out / "stents" / "3").mkdir(parents=True)
     _, place = verb.stent_run(out, stent, lambda _: None)
     assert place == out / "stents" / "4"
-    workflow.report(out, lambda _: None)
+    with stages.result_files(out):  # as of a new report
+        pass
     assert place.is_dir()
     with stages.stage_files(out, "solve"):
         pass

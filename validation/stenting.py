@@ -43,14 +43,15 @@ class Answer:
     ----------
     fast_ms, resolved_ms
         Processor time.
-    before_ffr, fast_ffr, resolved_ffr
-        At the analysed ends of the vessels of the stented tree, (k,).
+    found_ffr, calibrated_ffr, resolved_ffr
+        At the analysed ends of the vessels of the stented tree: without the stent, by the fast
+        networks, resolved; (k,).
     """
 
     fast_ms: float
     resolved_ms: float
-    before_ffr: Floats
-    fast_ffr: Floats
+    found_ffr: Floats
+    calibrated_ffr: Floats
     resolved_ffr: Floats
 
 
@@ -100,7 +101,7 @@ def table(found: Sequence[Answer]) -> list[str]:
     """Return times and deviations as markdown."""
     before, quick, true = (
         np.concatenate([getattr(x, name) for x in found])
-        for name in ("before_ffr", "fast_ffr", "resolved_ffr")
+        for name in ("found_ffr", "calibrated_ffr", "resolved_ffr")
     )
     error = quick - true
     moved = np.abs(true - before) >= 0.02

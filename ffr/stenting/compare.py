@@ -24,7 +24,7 @@ from ffr.stenting.comparison import (
     VesselChange,
 )
 from ffr.stenting.solved import Solved
-from ffr.stenting.span import Stent, inside, placed
+from ffr.stenting.span import Stent, inside, misfits, placed
 from ffr.uncertainty import BASE, Change, Confidence, Uncertainty, propagate_change
 from ffr.variants import Variants
 from meshes.arrays import Floats, Ints
@@ -114,7 +114,10 @@ def comparison(both: Compared, created: datetime | None = None) -> Comparison:
         lesions=tuple(sorted(_lesions(both), key=lambda x: x.id)),
         vessels=tuple(_vessels(both)),
         greatest_remaining_drop=remaining_drop(both),
-        warnings=tuple(flag.message for flag in after.flow.flags),
+        warnings=(
+            *(text for stent in both.stents for text in misfits(before.trees, stent)),
+            *(flag.message for flag in after.flow.flags),
+        ),
     )
 
 

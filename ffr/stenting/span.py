@@ -18,6 +18,8 @@ from solvers.unreadable import cause, within
 
 PLAUSIBLE_MM = (1.5, 6.0)  # stents are 2 to 5 mm wide; the largest are opened to 6 mm
 STENT_SD_PERCENT = 5.0  # of the stented radius: assumed, it is a plan and no measurement
+OVERSIZED = 1.25  # stent over healthy vessel; 1.0 to 1.2 is usual
+UNDERSIZED = 0.9  # stent over lumen; less does not touch the wall
 EDGE_MM = 1e-6  # rounding of a path length that was read off a result
 
 
@@ -224,6 +226,27 @@ def _check_flow(c: CoronaryTree, stent: Stent, one: Placed) -> None:
             "stent does not cover; begin before it"
         )
         raise ConfigError(message)
+
+
+def misfits(trees: Sequence[CoronaryTree], stent: Stent) -> tuple[str, ...]:
+    """Return warnings of a given diameter that is far from the vessel's, one line each."""
+    if stent.diameter_mm is None:
+        return ()
+    one = placed(trees, stent)
+    c = trees[one.which]
+    over = float((one.radius_mm / c.reference_radius_mm[one.points]).max())
+    under = float((one.radius_mm / c.tree.radius_mm[one.points]).min())
+    found = []
+    if over > OVERSIZED:
+        found.append(
+            f"the stent is up to {100 * (over - 1):.0f} % wider than the healthy vessel"
+        )
+    if under < UNDERSIZED:
+        found.append(
+            f"the stent is up to {100 * (1 - under):.0f} % narrower than the lumen; there the "
+            "lumen stays as it is, and the stent would not touch the wall"
+        )
+    return tuple(found)
 
 
 def inside(trees: Sequence[CoronaryTree], stents: Sequence[Stent]) -> tuple[AnyArray, ...]:

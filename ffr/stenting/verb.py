@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,10 +15,10 @@ from ffr.flags import Flag, Place
 from ffr.physiology import Assumption
 from ffr.result_file import save_result
 from ffr.stenting.compare import Compared, compared, comparison, plan
-from ffr.stenting.comparison import STATEMENT, Comparison, RankedStent
+from ffr.stenting.comparison import STATEMENT, Comparison, RankedStent, StentPlan
 from ffr.stenting.rank import ranking
 from ffr.stenting.solved import fast, load_solved, resolve
-from ffr.stenting.span import Stent, inside, stented
+from ffr.stenting.span import Stent, inside, misfits, stented
 from meshes.arrays import AnyArray
 from meshes.writing import write_text
 
@@ -105,7 +104,7 @@ def _next(parent: Path) -> Path:
     return parent / str(max(taken, default=0) + 1)
 
 
-def _words(both: Compared) -> list[tuple[str, Any]]:
+def _words(both: Compared) -> list[tuple[str, StentPlan]]:
     plans = [plan(both.before.trees, stent) for stent in both.stents]
     return [
         (
@@ -131,11 +130,10 @@ def _assumed(both: Compared) -> tuple[Assumption, ...]:
 
 
 def _flags(both: Compared) -> tuple[Flag, ...]:
-    return tuple(
-        Flag(
-            FLAG,
-            f"with a virtual stent in the {words}: {STATEMENT[0].lower()}{STATEMENT[1:]}",
-            Place(x.side, x.vessel, None, x.from_mm),
-        )
-        for words, x in _words(both)
-    )
+    found = []
+    for stent, (words, x) in zip(both.stents, _words(both), strict=True):
+        text = f"with a virtual stent in the {words}: {STATEMENT[0].lower()}{STATEMENT[1:]}"
+        where = Place(x.side, x.vessel, None, x.from_mm)
+        misfit = misfits(both.before.trees, stent)
+        found += [Flag(FLAG, text, where), *(Flag(f"{FLAG}-size", m, where) for m in misfit)]
+    return tuple(found)
