@@ -92,6 +92,15 @@ def with_radii(calibrated: Calibrated, tree: VesselTree, flow_ml_min: Floats) ->
         calibrated.viscous, calibrated.quadratic, flow_ml_min * M3_S_PER_ML_MIN, 1.0,
         blood.density_kg_m3, a, b, h, lost,
     )  # fmt: skip
+    # at the mouth of a throat the points' own kinetic head makes a pair of gain and loss: where
+    # the throat is opened both go with it
+    opened = (calibrated.tree.radius_mm / tree.radius_mm) ** 4
+    gain = (b < 0.0) & (opened < 1.0)
+    b[gain] = np.maximum(b[gain], (calibrated.quadratic * opened)[gain])
+    # what leaves a throat loses its jet: a side branch's first step, the step out of a stent
+    mouth = opened[np.maximum(tree.parent, 0)]
+    loss = (calibrated.quadratic > 0.0) & (mouth < opened)
+    b[loss] = np.minimum(b, calibrated.quadratic * mouth)[loss]
     still = flow_ml_min <= STAGNANT * flow_ml_min[0]
     if still.any():
         usual, wider = borda_carnot(tree, blood)

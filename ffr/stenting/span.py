@@ -88,9 +88,9 @@ def placed(trees: Sequence[CoronaryTree], stent: Stent) -> Placed:
     """Return where a stent lies and how wide it is.
 
     A given diameter is that of its far end. Upstream of a bifurcation that it crosses it is
-    wider by as much as the healthy reference steps there: stents are chosen by the distal
-    calibre and their proximal part is opened to its own (Burzotta et al., EuroIntervention
-    2021;16:1307).
+    wider by as much as the healthy reference steps there, but not for that wider than the
+    reference: stents are chosen by the distal calibre and their proximal part is opened to its
+    own (Burzotta et al., EuroIntervention 2021;16:1307).
 
     Raises
     ------
@@ -194,7 +194,8 @@ def _radius_mm(c: CoronaryTree, stent: Stent, points: Ints) -> Floats:
     forks = np.flatnonzero(child_count(c.tree)[points[:-1]] > 1)
     steps[forks] = np.maximum(reference[forks] / reference[forks + 1], 1.0)
     wider = np.cumprod(steps[::-1])[::-1]
-    return floats(stent.diameter_mm / 2.0 * wider)
+    own = stent.diameter_mm / 2.0
+    return floats(np.minimum(own * wider, np.maximum(own, reference)))
 
 
 def _with(c: CoronaryTree, one: Placed) -> CoronaryTree:
