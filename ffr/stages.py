@@ -75,7 +75,8 @@ def result_files(out: Path) -> Iterator[Path]:
 
 def discard_from(out: Path, stage: str) -> None:
     """Remove a stage and all that followed from it."""
-    discard(out / STENTS)  # it was compared with what goes now
+    if (out / STENTS).exists():  # compared with what goes now
+        discard(out / STENTS)
     discard_results(out)
     # the last one first: a kill in between leaves stages that belong together
     for later in reversed(STAGES[STAGES.index(stage) :]):
