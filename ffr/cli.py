@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffr import __version__
-from ffr.cli_checks import STAGES, check_settings, check_weights, given_study, known_patient
+from ffr.cli_checks import (
+    STAGES,
+    check_settings,
+    check_span,
+    check_weights,
+    given_study,
+    known_patient,
+)
 from ffr.cli_options import (
     Diastolic,
     Dominance,
@@ -433,6 +440,55 @@ def pulse(
 def report(run: Run) -> None:
     """Write result, meshes and report of a solved run again."""
     _guarded(run, lambda: _run_stages(None, run, "report", None, None, {}))
+
+
+@app.command(epilog=RUO)
+def stent(
+    run: Run,
+    vessel: Annotated[
+        str | None, typer.Option(help="Vessel it ends in, as LAD; none: rank the lesions.")
+    ] = None,
+    from_mm: Annotated[
+        float | None, typer.Option(help="Its upstream end, mm from the ostium.")
+    ] = None,
+    to_mm: Annotated[
+        float | None, typer.Option(help="Its downstream end, mm from the ostium.")
+    ] = None,
+    diameter_mm: Annotated[
+        float | None, typer.Option(help="Its lumen; default: the healthy reference.")
+    ] = None,
+) -> None:
+    """What a stent would change; or which single stent helps most."""
+
+    def work() -> None:
+        from ffr.result_folder import require_run
+
+        require_run(run)
+        check_span(vessel, from_mm, to_mm, diameter_mm)
+        from ffr.show import bars, page, progress_page
+        from ffr.stenting import verb  # heavy: after the checks
+        from ffr.stenting.comparison import STATEMENT
+        from ffr.stenting.show import comparison_lines, comparison_table, ranking_table
+        from ffr.stenting.span import Stent
+
+        if vessel is None or from_mm is None or to_mm is None:
+            rows = verb.rank(run)
+            page().print(ranking_table(rows) if rows else "No lesions to stent.")
+            print(f"{STATEMENT}\n{RUO}")
+            return
+        with claimed(run), bars(progress_page()) as opened:
+            moved = opened("solving with the stent")
+            found, place = verb.stent_run(
+                run, (Stent(vessel, from_mm, to_mm, diameter_mm),), moved
+            )
+        for message in found.warnings:
+            print(f"warning: {message}")
+        page().print(comparison_table(found) if found.lesions else "No lesions found.")
+        print("\n".join(comparison_lines(found)))
+        print(f"written: {place}")
+        print(RUO)
+
+    _guarded(run, work)
 
 
 @app.command(epilog=RUO)

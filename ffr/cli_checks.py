@@ -64,6 +64,22 @@ def check_weights(weights: Path | None, first: str) -> None:
     check_own_weights(weights)
 
 
+def check_span(
+    vessel: str | None, from_mm: float | None, to_mm: float | None, diameter_mm: float | None
+) -> None:
+    """Refuse half a stent: with a vessel goes a span, without one nothing.
+
+    Raises
+    ------
+    ConfigError
+        Names the option and what to do.
+    """
+    if vessel is None and any(x is not None for x in (from_mm, to_mm, diameter_mm)):
+        raise ConfigError("a span needs its vessel; give --vessel, or nothing to rank lesions")
+    if vessel is not None and (from_mm is None or to_mm is None):
+        raise ConfigError("a stent needs both ends; give --from-mm and --to-mm")
+
+
 def given_study(study: Path | None) -> Path:
     """Return the study; a `ConfigError` where there is none."""
     if study is None:

@@ -35,7 +35,7 @@ from meshes.tree import CoronaryTree, path_length_mm, path_to
 from solvers.blood import Blood
 from solvers.calibrated import calibrate
 from solvers.errors import ConvergenceError
-from solvers.methods import METHODS
+from solvers.methods import DEFAULT, METHODS
 from solvers.occlusion import closed_beds, occluded, opened
 from solvers.sensitivity import ffr_gradient_per_mm2
 from solvers.solution import FlowSolution
@@ -195,17 +195,10 @@ def solve(
     beds, assumptions = boundary_from_patient(trees, patient, lv_mass_g, physiology)
     solutions, flags, lumped = [], [], []
     for number, (c, bed) in enumerate(zip(trees, beds, strict=True)):
-        ends = (
-            presumed_open(c).tree,
-            bed.inlet_pressure_mmhg,
-            bed.outlet_resistance_mmhg_min_ml,
-            bed.venous_pressure_mmhg,
-            blood,
-        )
         try:
-            solutions.append(METHODS["resolved"].with_beds(*ends))
+            solutions.append(solve_tree(c, bed, blood))
         except ConvergenceError:
-            solutions.append(METHODS["lumped"].with_beds(*ends))
+            solutions.append(solve_tree(c, bed, blood, "lumped"))
             message = (
                 f"no laminar flow was found in the {c.side} tree; its FFR comes from the "
                 "simpler loss formula, which reads too high close behind a stenosis"
@@ -216,6 +209,25 @@ def solve(
         tuple(solutions), beds, blood, input_spread(patient, lv_mass_g, physiology),
         (*assumptions, about_blood), physiology, tuple(flags), tuple(lumped),
     )  # fmt: skip
+
+
+def solve_tree(
+    coronary: CoronaryTree, bed: Boundary, blood: Blood, method: str = DEFAULT
+) -> FlowSolution:
+    """Solve one tree between given ends, by one of `solvers.methods.METHODS`.
+
+    Raises
+    ------
+    ConvergenceError
+        The iteration found no answer; the message names the place.
+    """
+    return METHODS[method].with_beds(
+        presumed_open(coronary).tree,
+        bed.inlet_pressure_mmhg,
+        bed.outlet_resistance_mmhg_min_ml,
+        bed.venous_pressure_mmhg,
+        blood,
+    )
 
 
 def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -> Findings:
@@ -272,10 +284,8 @@ def confidence(trees: tuple[CoronaryTree, ...], flow: Flow, findings: Findings) 
         Many of the sampled trees have no steady flow.
     """
     places = readings(findings)
-    trees, beds = _without_closed(trees, flow.boundaries)
-    models = [
-        LUMPED_SD_PERCENT if k in flow.lumped else MODEL_SD_PERCENT for k in range(len(trees))
-    ]
+    trees, beds = without_closed(trees, flow.boundaries)
+    models = model_errors_percent(flow)
     spreads = propagate(
         trees, flow.solutions, beds, flow.blood, flow.inputs, flow.physiology,
         places, model_sd_percent=models,
@@ -289,7 +299,13 @@ def confidence(trees: tuple[CoronaryTree, ...], flow: Flow, findings: Findings) 
     return Confidence(spreads, slopes)
 
 
-def _without_closed(
+def model_errors_percent(flow: Flow) -> list[float]:
+    """Return the error of each tree's flow model."""
+    count = len(flow.solutions)
+    return [LUMPED_SD_PERCENT if k in flow.lumped else MODEL_SD_PERCENT for k in range(count)]
+
+
+def without_closed(
     trees: tuple[CoronaryTree, ...], boundaries: tuple[Boundary, ...]
 ) -> tuple[tuple[CoronaryTree, ...], tuple[Boundary, ...]]:
     """Return trees whose occlusions are closed beds: the same flow, no tiny lumen to draw."""

@@ -78,7 +78,7 @@ def _line_when_done(console: Console, name: str) -> Callable[[float], None]:
     return moved
 
 
-def _table(title: str, columns: Sequence[tuple[str, Literal["left", "right"]]]) -> Table:
+def new_table(title: str, columns: Sequence[tuple[str, Literal["left", "right"]]]) -> Table:
     """Return an empty table; what does not fit a narrow terminal is folded, never cut."""
     table = Table(title=title, title_justify="left")
     for name, side in columns:
@@ -89,7 +89,7 @@ def _table(title: str, columns: Sequence[tuple[str, Literal["left", "right"]]]) 
 
 def lesion_table(result: Result) -> Table:
     """Return the lesions of a result as a table."""
-    table = _table("Lesions (research use only)", (
+    table = new_table("Lesions (research use only)", (
         ("vessel", "left"), ("segment", "left"), ("at mm", "right"), ("DS %", "right"),
         ("MLA mm²", "right"), ("FFR distal (95 %)", "right"),
         ("read at mm", "right"),
@@ -117,7 +117,7 @@ def cad_rads_line(result: Result) -> str:
 
 def truth_table(result: Result, truth: Sequence[TrueLesion]) -> Table:
     """Return found and true lesions side by side: truth in brackets."""
-    table = _table("Found (truth)  research use only", (
+    table = new_table("Found (truth)  research use only", (
         ("vessel", "left"), ("segment", "left"), ("at mm", "right"), ("DS %", "right"),
         ("MLA mm²", "right"), ("FFR 20 mm distal", "right"),
     ))  # fmt: skip

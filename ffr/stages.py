@@ -25,6 +25,7 @@ from meshes.errors import GeometryError
 STAGES = ("scan", "segment", "tree", "solve", "report")
 OBJECTS = "dicom"  # folder of DICOM objects made from the results
 RESULTS = ("result.json", "report.html", "tree.vtp", "lumen.vtp", "lumen.stl", "lumen.vtu")
+STENTS = "stents"  # folder of what virtual stents would do, numbered
 FORMAT = 1  # of the stage folders; another number is not read
 _HOW = {
     "scan": "start with 'ffr run' or 'ffr segment'",
@@ -75,6 +76,8 @@ def result_files(out: Path) -> Iterator[Path]:
 
 def discard_from(out: Path, stage: str) -> None:
     """Remove a stage and all that followed from it."""
+    if (out / STENTS).exists():  # compared with what goes now
+        discard(out / STENTS)
     discard_results(out)
     # the last one first: a kill in between leaves stages that belong together
     for later in reversed(STAGES[STAGES.index(stage) :]):

@@ -6,36 +6,38 @@ import io
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ffr import pipeline, stage_data, stages
 from ffr.errors import ConfigError
 from ffr.findings import build_result, lesion_numbers
+from ffr.flags import Flag
 from ffr.masks.file import read_labels
 from ffr.masks.settings import MaskSettings
 from ffr.masks.trees import mask_trees, scan_of_mask
 from ffr.naming import dominance
 from ffr.patient import Patient
-from ffr.physiology import Physiology
+from ffr.physiology import Assumption, Physiology
 from ffr.report.html import render_report, save_report
 from ffr.result import ImageQuality, Result
 from ffr.result_file import save_result
 from ffr.result_folder import mark
-from ffr.scan import MASK
+from ffr.scan import MASK, Scan
 from ffr.study import read_study
 from ffr.uncertainty import Confidence
-from meshes.arrays import Floats, floats
+from meshes.arrays import AnyArray, Floats, floats
 from meshes.contours import Contours
 from meshes.export import write_surface, write_volume_mesh
 from meshes.io import write_forest
 from meshes.tree import CoronaryTree, path_length_mm
 from meshes.writing import replacing
+from solvers.solution import FlowSolution
 from solvers.unreadable import unreadable
 
 Progress = Callable[[float], None]
@@ -135,41 +137,15 @@ def report(out: Path, progress: Progress) -> Result:
     solutions, assumptions, settings, flow_flags = stage_data.load_flow(
         out
     )  # the quickest refusal first
-    trees, tree_facts = stage_data.load_trees(out)
+    trees, _ = stage_data.load_trees(out)
     scan = stage_data.load_scan(out)
-    segment_facts = stages.load_facts(stages.require_stage(out, "segment"))
     progress(0.1)
     findings = pipeline.find(trees, solutions)
     confidence = stage_data.load_confidence(out)
     surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
     progress(0.4)
-    flags = (
-        *stage_data.flags_from_json(segment_facts["flags"]),
-        *stage_data.flags_from_json(tree_facts["flags"]),
-        *flow_flags,
-    )
-    by_side = {c.side: c for c in trees}
-    result = build_result(
-        coronaries=trees,
-        solutions=solutions,
-        analysed=findings.analysed,
-        lesions=findings.lesions,
-        distal=findings.distal,
-        spreads=confidence.spreads,
-        aortic_pressure_mmhg=float(solutions[0].pressure_mmhg[0]),
-        scan=scan,
-        assumptions=assumptions,
-        flags=flags,
-        settings=settings,
-        models=segment_facts["models"] | tree_facts["models"],
-        image_quality=ImageQuality(
-            grade=None if scan.source == MASK else _grade([f.name for f in flags]),
-            aorta_hu=segment_facts["blood_hu"] or None,
-        ),
-        dominance=_dominance(by_side.get("left"), by_side.get("right")),
-        lv_mass_g=segment_facts["lv_mass_g"] or None,
-        timings_s=stages.load_seconds(out),
-        git_commit=_git_commit(),
+    result = collected(
+        out, scan, trees, solutions, findings, confidence, assumptions, settings, flow_flags
     )
     html = render_report(
         result=result,
@@ -194,14 +170,53 @@ def report(out: Path, progress: Progress) -> Result:
     return result
 
 
+def collected(
+    out: Path, scan: Scan, trees: tuple[CoronaryTree, ...],
+    solutions: tuple[FlowSolution, ...], findings: pipeline.Findings, confidence: Confidence,
+    assumptions: tuple[Assumption, ...], settings: Mapping[str, Any], flags: tuple[Flag, ...],
+) -> Result:  # fmt: skip
+    """Return the result of solved trees of a run; `flags` are those that came with the flow."""
+    _, tree_facts = stage_data.load_trees(out)
+    segment_facts = stages.load_facts(stages.require_stage(out, "segment"))
+    every = (
+        *stage_data.flags_from_json(segment_facts["flags"]),
+        *stage_data.flags_from_json(tree_facts["flags"]),
+        *flags,
+    )
+    by_side = {c.side: c for c in trees}
+    return build_result(
+        coronaries=trees,
+        solutions=solutions,
+        analysed=findings.analysed,
+        lesions=findings.lesions,
+        distal=findings.distal,
+        spreads=confidence.spreads,
+        aortic_pressure_mmhg=float(solutions[0].pressure_mmhg[0]),
+        scan=scan,
+        assumptions=assumptions,
+        flags=every,
+        settings=settings,
+        models=segment_facts["models"] | tree_facts["models"],
+        image_quality=ImageQuality(
+            grade=None if scan.source == MASK else _grade([f.name for f in every]),
+            aorta_hu=segment_facts["blood_hu"] or None,
+        ),
+        dominance=_dominance(by_side.get("left"), by_side.get("right")),
+        lv_mass_g=segment_facts["lv_mass_g"] or None,
+        timings_s=stages.load_seconds(out),
+        git_commit=_git_commit(),
+    )
+
+
 def save_tree(
     path: Path,
     trees: tuple[CoronaryTree, ...],
-    solutions: tuple[pipeline.FlowSolution, ...],
+    solutions: tuple[FlowSolution, ...],
     findings: pipeline.Findings,
     confidence: Confidence,
+    further: Sequence[dict[str, AnyArray]] | None = None,
 ) -> None:
-    """Write all trees as one `.vtp` of lines with their point data."""
+    """Write all trees as one `.vtp` of lines with their point data; `further` data by tree."""
     names = sorted({name for c in trees for name in c.names})
     number = {name: i for i, name in enumerate(names)}
     decides = _deciding(trees, findings, confidence)
@@ -225,6 +240,7 @@ def save_tree(
                 "segment": c.segment,
                 "s_mm": path_length_mm(c.tree),
                 **(_outline(c.contours) if outlined and c.contours else {}),
+                **(further[t] if further else {}),
             }
         )
     write_forest(path, [c.tree for c in trees], columns, {"branch_names": names})

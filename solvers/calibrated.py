@@ -15,7 +15,8 @@ import numpy as np
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.tree import VesselTree, child_count
 from solvers.blood import Blood
-from solvers.losses import poiseuille
+from solvers.kernels.calibrated import rescaled
+from solvers.losses import borda_carnot, poiseuille
 from solvers.solution import FlowSolution
 from solvers.units import M3_S_PER_ML_MIN, M_PER_MM, PA_PER_MMHG
 
@@ -66,6 +67,44 @@ def calibrate(tree: VesselTree, solution: FlowSolution, blood: Blood) -> Calibra
     moving = np.flatnonzero(flow > STAGNANT * flow[0])[1:]
     fall = head[tree.parent[moving]] - head[moving]
     b[moving] = (fall - a[moving] * flow[moving]) / flow[moving] ** 2
+    return Calibrated(tree, blood, a, b)
+
+
+def with_radii(calibrated: Calibrated, tree: VesselTree, flow_ml_min: Floats) -> Calibrated:
+    """Return the network of the same tree with other radii; the same where none has changed.
+
+    Where nothing flowed, behind an occlusion, there is nothing to scale: there the loss formula
+    of `solvers.losses.borda_carnot` counts.
+
+    Parameters
+    ----------
+    calibrated
+        A network.
+    tree
+        Its points with other radii.
+    flow_ml_min
+        The flow that was solved when it was calibrated, (n,).
+    """
+    n, blood = len(tree), calibrated.blood
+    a, b, h, lost = np.empty(n), np.empty(n), np.empty(n), np.empty((2, n))
+    rescaled(
+        tree.parent, calibrated.tree.radius_mm * M_PER_MM, tree.radius_mm * M_PER_MM,
+        calibrated.viscous, calibrated.quadratic, flow_ml_min * M3_S_PER_ML_MIN, 1.0,
+        blood.density_kg_m3, a, b, h, lost,
+    )  # fmt: skip
+    # at the mouth of a throat the points' own kinetic head makes a pair of gain and loss: where
+    # the throat is opened both go with it
+    opened = (calibrated.tree.radius_mm / tree.radius_mm) ** 4
+    gain = (b < 0.0) & (opened < 1.0)
+    b[gain] = np.maximum(b[gain], (calibrated.quadratic * opened)[gain])
+    # what leaves a throat loses its jet: a side branch's first step, the step out of a stent
+    mouth = opened[np.maximum(tree.parent, 0)]
+    loss = (calibrated.quadratic > 0.0) & (mouth < opened)
+    b[loss] = np.minimum(b, calibrated.quadratic * mouth)[loss]
+    still = flow_ml_min <= STAGNANT * flow_ml_min[0]
+    if still.any():
+        usual, wider = borda_carnot(tree, blood)
+        a[still], b[still] = usual[still], wider[still]
     return Calibrated(tree, blood, a, b)
 
 
