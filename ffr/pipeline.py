@@ -12,7 +12,7 @@ from ffr.boundary import Boundary, boundary_from_patient
 from ffr.ends import check_trees
 from ffr.errors import StudyError
 from ffr.estimates import blood_from_patient, input_spread, personal
-from ffr.flags import Flag
+from ffr.flags import Flag, Place
 from ffr.gaps import possible_occlusions
 from ffr.naming import heart_frame, named_tree
 from ffr.own_weights import weights_flags
@@ -203,7 +203,7 @@ def solve(
                 f"no laminar flow was found in the {c.side} tree; its FFR comes from the "
                 "simpler loss formula, which reads too high close behind a stenosis"
             )
-            flags.append(Flag("flow-lumped", message))
+            flags.append(Flag("flow-lumped", message, Place(c.side)))
             lumped.append(number)
     return Flow(
         tuple(solutions), beds, blood, input_spread(patient, lv_mass_g, physiology),

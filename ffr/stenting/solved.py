@@ -17,7 +17,7 @@ from ffr import pipeline, stage_data, stages
 from ffr.boundary import boundary_from_patient
 from ffr.errors import ConfigError
 from ffr.estimates import blood_from_patient, input_spread, personal
-from ffr.flags import Flag
+from ffr.flags import Flag, Place
 from ffr.patient import patient_from
 from ffr.physiology import Physiology
 from ffr.result_folder import require_run
@@ -150,7 +150,7 @@ def resolve(before: Solved, trees: tuple[CoronaryTree, ...]) -> Solved:
                 f"no laminar flow was found in the {c.side} tree with the stent; its FFR comes "
                 "from the lumped network that repeats the first solution"
             )
-            flags.append(Flag("flow-lumped", message))
+            flags.append(Flag("flow-lumped", message, Place(c.side)))
     found = tuple(solutions)
     again = dataclasses.replace(flow, solutions=found, flags=(*flow.flags, *flags))
     return Solved(trees, again, pipeline.find(trees, found))
@@ -178,7 +178,7 @@ def load_solved(out: Path) -> tuple[Solved, Confidence]:
     lumped = tuple(
         t
         for t, c in enumerate(trees)
-        if any(f.name == "flow-lumped" and f"the {c.side} tree" in f.message for f in flags)
+        if any(f.name == "flow-lumped" and f.place == Place(c.side) for f in flags)
     )
     flow = pipeline.Flow(
         solutions, beds, blood, input_spread(patient, mass, physiology), assumptions,

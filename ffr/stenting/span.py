@@ -90,7 +90,7 @@ def placed(trees: Sequence[CoronaryTree], stent: Stent) -> Placed:
     A given diameter is that of its far end. Upstream of a bifurcation that it crosses it is
     wider by as much as the healthy reference steps there, but not for that wider than the
     reference: stents are chosen by the distal calibre and their proximal part is opened to its
-    own (Burzotta et al., EuroIntervention 2021;16:1307).
+    own (Burzotta et al., EuroIntervention 2021, 10.4244/EIJ-D-20-00169).
 
     Raises
     ------
