@@ -13,8 +13,9 @@ from command_line import ffr, refused
 from test_ffr_result import DOCS
 from validation_trees import forked, straight
 
-from ffr import pipeline, stages
+from ffr import pipeline, stage_data, stages
 from ffr.errors import ConfigError
+from ffr.flags import Flag, Place
 from ffr.patient import Patient
 from ffr.result_file import load_result
 from ffr.stenting import verb
@@ -493,3 +494,15 @@ def test_the_flow_of_a_run_is_read_back_as_it_was_solved(out):
     np.testing.assert_allclose(
         found.flow.solutions[0].pressure_mmhg, flow.solutions[0].pressure_mmhg
     )
+
+
+def test_a_tree_that_the_loss_formula_solved_is_known_again(out):
+    path = out / "stages" / "solve" / "facts.json"
+    facts = json.loads(path.read_text())
+    found, _ = load_solved(out)
+    assert found.flow.lumped == ()
+    flag = Flag("flow-lumped", "in whatever words", Place("right"))
+    facts["flags"] += stage_data.flags_as_json((flag,))
+    path.write_text(json.dumps(facts))
+    again, _ = load_solved(out)
+    assert [again.trees[t].side for t in again.flow.lumped] == ["right"]
