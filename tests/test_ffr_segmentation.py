@@ -113,7 +113,7 @@ def test_a_killed_training_goes_on_where_it_stopped(tmp_path):
 def test_a_curriculum_shows_healthy_patients_for_its_share_of_the_steps(monkeypatch):
     shown = []
 
-    def painted(seed, count, healthy):
+    def painted(seed, count, healthy, bright_veins):
         shown.append(healthy)
         return []
 
@@ -123,6 +123,28 @@ def test_a_curriculum_shows_healthy_patients_for_its_share_of_the_steps(monkeypa
     for number in range(1, 21):  # 60 steps of 2 samples, 6 of each patient
         patients._samples(number)
     assert shown == [True] * 8 + [False] * 12
+
+
+def test_hard_negatives_are_their_share_of_the_patients_and_show_bright_veins(monkeypatch):
+    assert any(
+        sample.image[1][sample.label == Vessel.VEIN].mean()
+        > 0.9 * sample.image[1][sample.label == Vessel.LUMEN].mean()
+        for sample in vessel_samples(40_001, 2, edge=64, bright_veins=True)
+        if {Vessel.VEIN, Vessel.LUMEN} <= set(np.unique(sample.label))
+    )
+    shown = []
+
+    def painted(seed, count, healthy, bright_veins):
+        shown.append(bright_veins)
+        return []
+
+    monkeypatch.setattr(training, "vessel_samples", painted)
+    patients = training.Patients(
+        TrainConfig("vessel", steps=600, bright_veins_percent=60.0), first=1
+    )
+    for number in range(1, 401):
+        patients._samples(number)
+    assert 0.5 < np.mean(shown) < 0.7
 
 
 def test_a_healthy_patient_keeps_its_anatomy_and_has_no_narrowing():

@@ -22,6 +22,7 @@ from meshes.arrays import AnyArray, Floats, floats, ints
 from meshes.volume import Grid, array_shape
 
 HELD_OUT_SEEDS = 1_000_000  # seeds from here on are never trained on
+BRIGHT_VEIN = (0.75, 1.15)  # of the arteries' contrast
 # The distance is only a second task in training: it teaches the vessel network where a
 # lumen has its middle. That output is not used afterwards.
 DISTANCE_CAP_MM = 4.0
@@ -71,23 +72,32 @@ def anatomy_sample(seed: int, size: tuple[int, int, int] = (96, 96, 64)) -> Samp
 
 
 def vessel_samples(
-    seed: int, count: int, edge: int = 80, healthy: bool = False
+    seed: int, count: int, edge: int = 80, healthy: bool = False, bright_veins: bool = False
 ) -> list[Sample]:
     """Patches at 0.5 mm from one patient, most of them on or beside a vessel.
 
     `healthy`: the patient of the seed without narrowings and devices; spots of calcium stay.
+    `bright_veins`: hard negatives, veins with as much contrast as arteries, in the middle of
+    half of the patches; else 35 % of the patches have such veins, 15 % of them in the middle.
     """
     rng = np.random.default_rng([seed, 22])
     burden = float(rng.choice([0.0, 2.0, 5.0]))
     variation = HEALTHY if healthy else COMMON
     patient = virtual_patient(seed, 0.0 if healthy else burden, variation=variation)
-    return [_vessel_sample(rng, patient, edge, 100 * seed + i) for i in range(count)]
+    return [
+        _vessel_sample(rng, patient, edge, 100 * seed + i, bright_veins) for i in range(count)
+    ]
 
 
 def _vessel_sample(
-    rng: np.random.Generator, patient: VirtualPatient, edge: int, seed: int
+    rng: np.random.Generator, patient: VirtualPatient, edge: int, seed: int, bright_veins: bool
 ) -> Sample:
     imaging = random_imaging(rng)
+    if bright_veins:
+        vein_hu = imaging.contrast_hu * float(rng.uniform(*BRIGHT_VEIN))
+        imaging = dataclasses.replace(
+            imaging, tissue_hu=tuple({**dict(imaging.tissue_hu), "vein": vein_hu}.items())
+        )
     # resampling to the network's grid blurs by about one native voxel
     soft = np.hypot(imaging.psf_mm, rng.uniform(0.2, 0.5))
     imaging = dataclasses.replace(
@@ -96,7 +106,7 @@ def _vessel_sample(
         psf_z_mm=float(np.hypot(imaging.psf_z_mm, rng.uniform(0.2, 0.8))),
         noise_grain_mm=float(rng.uniform(0.2, 0.6)),
     )
-    centre = _interesting_point(rng, patient)
+    centre = _interesting_point(rng, patient, 0.5 if bright_veins else 0.15)
     grid = _tilted_grid(rng, centre, (edge, edge, edge), VESSEL_SPACING_MM)
     hu, label = paint(patient, grid, imaging, vessel_labels=True)
     scanned = imaged(hu, grid, imaging, seed)
@@ -104,18 +114,20 @@ def _vessel_sample(
     return Sample(vessel_input(scanned, blood), label, centreline_distance_mm(patient, grid))
 
 
-def _interesting_point(rng: np.random.Generator, patient: VirtualPatient) -> Floats:
+def _interesting_point(
+    rng: np.random.Generator, patient: VirtualPatient, at_vein: float
+) -> Floats:
     tree = patient.left.tree if rng.random() < 0.6 else patient.right.tree
     point = tree.points_mm[rng.integers(len(tree))]
     kind = rng.random()
     if kind < 0.12:  # the ostia
         point = tree.points_mm[0]
-    elif kind < 0.27:  # where a vein comes closest to being taken for an artery
+    elif kind < 0.12 + at_vein:  # where a vein comes closest to being taken for an artery
         veins = (*patient.veins, *patient.features.veins)
         if veins:
             vein = veins[rng.integers(len(veins))].points_mm
             point = vein[rng.integers(len(vein))]
-    elif kind < 0.37:  # anywhere about the heart
+    elif kind < 0.22 + at_vein:  # anywhere about the heart
         point = centre_of_heart_mm(patient) + rng.uniform(-45, 45, 3)
     return np.asarray(point + rng.uniform(-14, 14, 3))
 

@@ -46,6 +46,8 @@ class TrainConfig:
         Peak rate of AdamW.
     healthy_first_percent
         Share of the steps, at the beginning, that see healthy patients only.
+    bright_veins_percent
+        Share of the patients who are hard negatives: veins as bright as arteries.
     from_shipped
         Begin with the shipped weights instead of random ones.
     threads, workers
@@ -58,6 +60,7 @@ class TrainConfig:
     seed: int = 1
     learning_rate: float = 2e-3
     healthy_first_percent: float = 0.0
+    bright_veins_percent: float = 0.0
     from_shipped: bool = False
     threads: int = 1
     workers: int = 1
@@ -91,7 +94,12 @@ class Patients(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             return [anatomy_sample(config.seed + patient)]
         seen = (patient - 1) * PATCHES_PER_PATIENT / (config.steps * config.batch)
         healthy = 100.0 * seen < config.healthy_first_percent
-        return vessel_samples(config.seed + patient, PATCHES_PER_PATIENT, healthy=healthy)
+        seed = config.seed + patient
+        drawn = np.random.default_rng([seed, 25]).uniform(0, 100)
+        return vessel_samples(
+            seed, PATCHES_PER_PATIENT, healthy=healthy,
+            bright_veins=bool(drawn < config.bright_veins_percent),
+        )  # fmt: skip
 
 
 def loss_of(network: str, output: Tensor, label: Tensor, distance: Tensor) -> Tensor:
