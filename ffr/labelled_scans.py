@@ -108,7 +108,7 @@ def find_pairs(folder: Path, least: int = LEAST_PAIRS) -> tuple[Pair, ...]:
         No folder, no pairs, fewer than `least`.
     """
     if not folder.is_dir():
-        raise ConfigError("--finetune needs a folder of scans with labels; there is none there")
+        raise ConfigError("a folder of scans with labels is needed; there is none there")
     files = sorted(_image_files(folder), key=lambda path: _in_order(path.relative_to(folder)))
     found = [found for path in files if (found := _label_of(path)) is not None]
     if not found:

@@ -313,10 +313,11 @@ def without_closed(
     for c, bed in zip(trees, boundaries, strict=True):
         closed = closed_beds(c.tree, bed.outlet_resistance_mmhg_min_ml)
         beds.append(replace(bed, outlet_resistance_mmhg_min_ml=closed))
-    return tuple(_open(c) for c in trees), tuple(beds)
+    return tuple(as_drawn(c) for c in trees), tuple(beds)
 
 
-def _open(c: CoronaryTree) -> CoronaryTree:
+def as_drawn(c: CoronaryTree) -> CoronaryTree:
+    """Return a tree without tiny lumens: presumed open where unseen, open where occluded."""
     c = presumed_open(c)
     return replace(c, tree=opened(c.tree))
 

@@ -8,15 +8,14 @@ from pathlib import Path
 import meshio
 import numpy as np
 from numpy.typing import ArrayLike
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
-from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
-from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.vtkCommonCore import vtkStringArray
 
 from meshes.arrays import AnyArray
 from meshes.errors import GeometryError
 from meshes.filling import VolumeMesh
 from meshes.surface import Surface
-from meshes.vtk_file import write_polydata
+from meshes.vtk_file import triangulated, write_polydata
 from meshes.writing import replacing
 
 # Extension, meshio's name of the format, and whether point data goes along. These are the
@@ -120,18 +119,7 @@ def _checked(point_data: Mapping[str, ArrayLike] | None, count: int) -> dict[str
 
 
 def _write_vtp(path: Path, surface: Surface, point_data: dict[str, AnyArray]) -> None:
-    points = vtkPoints()
-    points.SetDataTypeToDouble()
-    points.SetData(numpy_to_vtk(surface.points_mm, deep=True))
-    corners = np.ascontiguousarray(surface.triangles.ravel())
-    cells = vtkCellArray()
-    cells.SetData(
-        numpy_to_vtkIdTypeArray(np.arange(0, corners.size + 1, 3), deep=True),
-        numpy_to_vtkIdTypeArray(corners, deep=True),
-    )
-    poly = vtkPolyData()
-    poly.SetPoints(points)
-    poly.SetPolys(cells)
+    poly = triangulated(surface.points_mm, surface.triangles)
     for name, values in point_data.items():
         column = numpy_to_vtk(values, deep=True)
         column.SetName(name)

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
-from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkStringArray
+from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.errors import GeometryError
 from meshes.tree import VesselTree, sections
-from meshes.vtk_file import vtk_complaints, write_polydata
+from meshes.vtk_file import vtk_cells, vtk_complaints, vtk_points, write_polydata
 from meshes.writing import replacing
 
 RADIUS_NAMES = ("radiusmm", "radius", "maximuminscribedsphereradius", "misradius", "r")
@@ -107,21 +107,12 @@ def write_forest(
     GeometryError
         An array of `point_data` does not have one value per point.
     """
-    points = vtkPoints()
-    points.SetDataTypeToDouble()
-    every_point = np.concatenate([tree.points_mm for tree in trees])
-    points.SetData(numpy_to_vtk(np.ascontiguousarray(every_point), deep=True))
     first = np.concatenate([[0], np.cumsum([len(tree) for tree in trees])])
     runs = [r + n for tree, n in zip(trees, first, strict=False) for r in sections(tree)]
     offsets = np.concatenate([[0], np.cumsum([run.size for run in runs])])
-    lines = vtkCellArray()
-    lines.SetData(
-        numpy_to_vtkIdTypeArray(offsets.astype(np.int64), deep=True),
-        numpy_to_vtkIdTypeArray(np.concatenate(runs).astype(np.int64), deep=True),
-    )
     poly = vtkPolyData()
-    poly.SetPoints(points)
-    poly.SetLines(lines)
+    poly.SetPoints(vtk_points(np.concatenate([tree.points_mm for tree in trees])))
+    poly.SetLines(vtk_cells(offsets, np.concatenate(runs)))
     tables = [
         {"radius_mm": tree.radius_mm, **data}
         for tree, data in zip(trees, point_data, strict=True)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from vtkmodules.util.numpy_support import (
-    numpy_to_vtk,
-    numpy_to_vtkIdTypeArray,
-    vtk_to_numpy,
-)
-from vtkmodules.vtkCommonCore import vtkPoints
-from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil
 
-from meshes.arrays import AnyArray, Floats
+from meshes.arrays import AnyArray
 from meshes.surface import Surface
 from meshes.volume import Grid, array_shape, points_mm_to_ijk
+from meshes.vtk_file import triangulated
 
 
 def voxels_within(surface: Surface, grid: Grid) -> AnyArray:
@@ -39,24 +35,8 @@ def voxels_within(surface: Surface, grid: Grid) -> AnyArray:
     if np.any(last < first):
         return inside
     box = tuple(slice(a, b + 1) for a, b in zip(first[::-1], last[::-1], strict=True))
-    inside[box] = _stencil(_polydata(corners_ijk, surface), first, last)
+    inside[box] = _stencil(triangulated(corners_ijk, surface.triangles), first, last)
     return inside
-
-
-def _polydata(corners_ijk: Floats, surface: Surface) -> vtkPolyData:
-    points = vtkPoints()
-    points.SetDataTypeToDouble()
-    points.SetData(numpy_to_vtk(corners_ijk, deep=True))
-    corners = surface.triangles.ravel().astype(np.int64)
-    starts = np.arange(0, corners.size + 1, 3)
-    cells = vtkCellArray()
-    cells.SetData(
-        numpy_to_vtkIdTypeArray(starts, deep=True), numpy_to_vtkIdTypeArray(corners, deep=True)
-    )
-    poly = vtkPolyData()
-    poly.SetPoints(points)
-    poly.SetPolys(cells)
-    return poly
 
 
 def _stencil(poly: vtkPolyData, first: AnyArray, last: AnyArray) -> AnyArray:

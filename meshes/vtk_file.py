@@ -8,10 +8,45 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
-from vtkmodules.vtkCommonDataModel import vtkPolyData
+import numpy as np
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+from vtkmodules.vtkCommonCore import (
+    vtkLogger,
+    vtkOutputWindow,
+    vtkPoints,
+    vtkStringOutputWindow,
+)
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkCommonMisc import vtkErrorCode
 from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
+
+from meshes.arrays import AnyArray, Floats
+
+
+def vtk_points(points_mm: Floats) -> vtkPoints:
+    """Return points of shape (n, 3) in double precision, copied."""
+    points = vtkPoints()
+    points.SetDataTypeToDouble()
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(points_mm), deep=True))
+    return points
+
+
+def vtk_cells(offsets: AnyArray, corners: AnyArray) -> vtkCellArray:
+    """Return cells: cell k has the points `corners[offsets[k] : offsets[k + 1]]`, copied."""
+    cells = vtkCellArray()
+    cells.SetData(
+        numpy_to_vtkIdTypeArray(offsets.astype(np.int64), deep=True),
+        numpy_to_vtkIdTypeArray(corners.astype(np.int64), deep=True),
+    )
+    return cells
+
+
+def triangulated(points_mm: Floats, triangles: AnyArray) -> vtkPolyData:
+    """Return a surface of triangles, corners of shape (m, 3)."""
+    poly = vtkPolyData()
+    poly.SetPoints(vtk_points(points_mm))
+    poly.SetPolys(vtk_cells(np.arange(0, triangles.size + 1, 3), triangles.ravel()))
+    return poly
 
 
 def write_polydata(path: Path, poly: vtkPolyData) -> None:

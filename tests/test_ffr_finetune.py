@@ -407,7 +407,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_one_line(tmp_path, monk
         ("train lumen --finetune {0} --out new", "only the vessel network is adapted"),
         ("train --finetune {0} --out new --ship", "--runs, --ship and --anew have no effect"),
         ("train --finetune {0} --out new", "no image has a label there"),
-        ("train --finetune {0}/none --out new", "--finetune needs a folder of scans"),
+        ("train --finetune {0}/none --out new", "a folder of scans with labels is needed"),
         ("train --finetune {0} --out new --labels x", "--labels must be whole numbers"),
         ("run {0} --out new --weights {0}", "--weights needs a folder with one of"),
         ("run {0} --out new --weights {0} --from solve", "--weights has no effect with --from"),

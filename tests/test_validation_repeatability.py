@@ -15,7 +15,7 @@ from meshes.arrays import floats, ints
 from meshes.tree import VesselTree
 from meshes.volume import Volume, axis_aligned_grid, ijk_to_points_mm
 from validation import repeatability_case
-from validation.repeatability_case import FIRST_SEED, Run, keep, kept, patient_of
+from validation.repeatability_case import FIRST_SEED, Run, keep_run, kept_runs, patient_of
 from validation.repeatability_places import END, LESION, places, read
 from validation.repeatability_scans import changed, on_coarse_grid, rendered
 
@@ -165,9 +165,9 @@ def test_what_was_not_found_is_lost_with_its_reason(patient, tmp_path):
 
 def test_runs_of_another_state_are_not_mixed_in(tmp_path):
     job = (FIRST_SEED, "dose")
-    keep(tmp_path, "abc", job, Run(*job, lost="no heart"))
-    assert kept(tmp_path, "abc", [job])[job].lost == "no heart"
-    assert kept(tmp_path, "other", [job]) == {}
+    keep_run(tmp_path, "abc", job, Run(*job, lost="no heart"))
+    assert kept_runs(tmp_path, "abc", [job])[job].lost == "no heart"
+    assert kept_runs(tmp_path, "other", [job]) == {}
 
 
 def test_a_refusal_is_kept_in_the_words_of_the_product(tmp_path):

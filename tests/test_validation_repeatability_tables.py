@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from validation import repeatability
+from validation.cohort.resampling import clustered
 from validation.repeatability_case import FIRST_SEED, Run
 from validation.repeatability_files import differing, digests
 from validation.repeatability_places import LESION, Reading
 from validation.repeatability_report import identity, mass_percent
 from validation.repeatability_scans import CHANGES
-from validation.repeatability_statistics import differences, row, sd_interval
+from validation.repeatability_statistics import differences, drawn_sd, row
 
 # Bland and Altman, Lancet 1986;i:307, Wright peak flow meter: first and second reading, l/min;
 # they give a coefficient of repeatability of 43.2, as two SDs of the difference
@@ -40,9 +41,10 @@ def test_the_coefficient_is_that_of_the_wright_peak_flow_meter():
 def test_an_interval_of_patients_is_wider_than_one_of_readings():
     rng = np.random.default_rng(1)
     wide = rng.normal(0, rng.permutation([0.01] * 15 + [0.08] * 5)[:, None], (20, 6)).ravel()
-    patients = sd_interval(wide, np.repeat(np.arange(20), 6))
-    alone = sd_interval(wide, np.arange(120))
-    assert patients[0] < alone[0] < wide.std() < alone[1] < patients[1]
+    assert drawn_sd(wide)(np.ones((1, 120)))[0] == pytest.approx(wide.std(ddof=1))
+    patients = clustered(np.repeat(np.arange(20), 6), drawn_sd(wide))
+    alone = clustered(np.arange(120), drawn_sd(wide))
+    assert patients.low < alone.low < wide.std() < alone.high < patients.high
 
 
 def runs_of(reference, other, seed=1):

@@ -22,8 +22,9 @@ from ffr.errors import ConfigError
 from ffr.labelled_scans import Pair, find_pairs, label_meaning
 from ffr.masks.settings import mask_settings
 from ffr.segmentation.weights import NETWORKS, best_device, load_network
+from validation import segmentation_case
 from validation.held_out import analysed
-from validation.labelled_case import LabelCase, base_key, case_file, load_cases, save_case
+from validation.labelled_case import LabelCase, base_key, case_file, load_cases
 from validation.labelled_measure import Analyse, Meaning, measured
 from validation.labelled_numbers import overlap_measures
 from validation.labelled_report import write_report
@@ -110,7 +111,7 @@ def run(
     """Compare pairs, in this process or in several, and keep each as soon as it is done."""
 
     def keep(at: int, case: LabelCase) -> None:
-        save_case(places[case.number], case)
+        segmentation_case.keep(places[case.number], case)
         told = f"{case.failed} {case.reason}".strip()
         log.info("scan %d, %.0f s %s", case.number, case.processor_s, told)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ffr.labelled_scans import Pair
-from meshes.writing import write_text
 from validation.agreement import Course
 from validation.mask_overlap import MaskOverlap
 from validation.segmentation_case import FalseLesion, Stenosis, state
@@ -145,11 +144,6 @@ def case_file(folder: Path, pair: Pair, base: str) -> Path:
         about = path.stat()
         digest.update(f" {about.st_size} {about.st_mtime_ns}".encode())
     return folder / f"{pair.number}-{digest.hexdigest()[:12]}.json"
-
-
-def save_case(path: Path, case: LabelCase) -> None:
-    """Write a case, whole or not at all."""
-    write_text(path, _JSON.dump_json(case).decode())
 
 
 def load_cases(paths: Sequence[Path]) -> list[LabelCase]:

@@ -10,14 +10,11 @@ from validation.labelled_statistics import (
     Measure,
     Parts,
     agreement_measures,
-    mean,
     mean_of,
-    percent,
-    whole_tree,
 )
 from validation.mask_overlap import MaskOverlap
 from validation.segmentation_case import Stenosis
-from validation.segmentation_lines import SEVERE_PERCENT
+from validation.segmentation_lines import SEVERE_PERCENT, mean, overlap, share
 
 WIDTHS_MM = ((1.5, 2.0), (2.0, 3.0), (3.0, 99.0))  # healthy diameter
 Kind = Callable[[Stenosis], bool]
@@ -59,9 +56,9 @@ def overlap_measures() -> list[Measure]:
           for key, name, field, digits in lines),
         Measure("whole_tree_percent", "overlap of all vessels from 1.5 mm, %",
                 lambda c: (c.course.covered_mm, c.course.right_mm, c.course.false_mm,
-                           c.course.true_mm), whole_tree, things="mm"),
+                           c.course.true_mm), lambda sums: 100.0 * overlap(sums), things="mm"),
         Measure("false_length_percent", "found length on no vessel of the label, %",
-                lambda c: (c.course.false_mm, c.course.found_mm), percent, things="mm"),
+                lambda c: (c.course.false_mm, c.course.found_mm), share, things="mm"),
     ]  # fmt: skip
 
 
@@ -129,7 +126,7 @@ def stenosis_measures() -> list[Measure]:
     """Return how many stenoses are found, how many are none, and how far their grade is off."""
 
     def found(key: str, name: str, kind: Kind, hit: Kind) -> Measure:
-        return Measure(key, name, lambda c: _share(c, kind, hit), percent, things="stenoses")
+        return Measure(key, name, lambda c: _share(c, kind, hit), share, things="stenoses")
 
     return [
         found("sensitivity_percent", "label's stenoses ≥ 50 % reported as ≥ 50 %, %", severe,
@@ -139,7 +136,7 @@ def stenosis_measures() -> list[Measure]:
         found("reached_percent", "label's stenoses of any grade that our tree reaches, %",
               lambda x: True, lambda x: x.found_percent is not None),
         Measure("ppv_percent", "reported stenoses ≥ 50 % with a narrowing in the label, %",
-                lambda c: (c.severe_reported - false_severe(c), c.severe_reported), percent,
+                lambda c: (c.severe_reported - false_severe(c), c.severe_reported), share,
                 things="stenoses"),
         Measure("false_per_scan", "reported stenoses ≥ 50 % without one, per scan",
                 lambda c: (false_severe(c), float(c.failed == "")), mean, 2),

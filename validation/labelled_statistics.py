@@ -16,6 +16,7 @@ from meshes.arrays import AnyArray, Floats, floats, ints
 from validation.agreement import NORMAL_95
 from validation.cohort.resampling import clustered
 from validation.labelled_case import LabelCase
+from validation.segmentation_lines import mean, spread
 
 FEWEST = 3  # scans: fewer say nothing of how scans differ
 Value = Callable[[Floats], AnyArray]
@@ -76,31 +77,9 @@ def number(measure: Measure, cases: Sequence[LabelCase]) -> Number:
     return Number(middle, None if drawn is None else (drawn.low, drawn.high), count)
 
 
-def mean(sums: Floats) -> AnyArray:
-    """Return first over last."""
-    return np.asarray(sums[..., 0] / sums[..., -1])
-
-
-def percent(sums: Floats) -> AnyArray:
-    """Return first over last, in percent."""
-    return 100.0 * mean(sums)
-
-
-def spread(sums: Floats) -> AnyArray:
-    """Return the standard deviation from sum, sum of squares and count."""
-    n = sums[..., 2]
-    return np.asarray(np.sqrt(np.maximum(sums[..., 1] - sums[..., 0] ** 2 / n, 0.0) / (n - 1)))
-
-
 def limit(sign: float) -> Value:
     """Return mean -+ 1.96 SD (Bland & Altman 1986)."""
     return lambda sums: np.asarray(mean(sums) + sign * NORMAL_95 * spread(sums))
-
-
-def whole_tree(sums: Floats) -> AnyArray:
-    """Return (covered + right) / (label's + right + false) length, in percent."""
-    covered, right, false, true = np.moveaxis(sums, -1, 0)
-    return np.asarray(100.0 * (covered + right) / (true + right + false))
 
 
 def mean_of(values: Callable[[LabelCase], Sequence[float | None]]) -> Parts:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from ffr.segmentation.weights import best_device
-from validation.repeatability_case import FIRST_SEED, diseased, keep, kept, run_job
+from validation.repeatability_case import FIRST_SEED, diseased, keep_run, kept_runs, run_job
 from validation.repeatability_picture import draw
 from validation.repeatability_report import markdown, report, write
 from validation.repeatability_scans import CHANGES, REFERENCE, REPEATS, SIZE, SPACING_MM
@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds = diseased(given.patients, given.first_seed)
     jobs = [(s, c) for s in seeds for c in (REFERENCE, *REPEATS, *CHANGES)]
     if not given.only_report:
-        there = kept(folder, key, jobs)
+        there = kept_runs(folder, key, jobs)
         left = [job for job in jobs if job not in there]
         log.info("%d of %d runs are there", len(there), len(jobs))
-        side_by_side(run_job, left, given.jobs, partial(keep, folder, key))
-    runs = kept(folder, key, jobs)
+        side_by_side(run_job, left, given.jobs, partial(keep_run, folder, key))
+    runs = kept_runs(folder, key, jobs)
     made = report(
         runs, rows(runs, tuple(CHANGES)), seeds, setting(COMMAND, arguments, best_device())
     )

@@ -8,27 +8,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
 
 from ffr.dicom_series import PatientHeader
 from ffr.dicom_write import write_series
-from ffr.phantom.features import COMMON
 from ffr.phantom.patient import VirtualPatient, virtual_patient
 from ffr.result_file import load_result
 from ffr.segmentation.samples import HELD_OUT_SEEDS
-from meshes.writing import write_text
+from validation.held_out import VARIED, require_held_out
 from validation.repeatability_files import digests
 from validation.repeatability_places import LESION, Reading, places, read
 from validation.repeatability_scans import AGAIN, rendered
+from validation.segmentation_case import case_file, keep, kept
 from validation.segmentation_jobs import ONE_THREAD
 
 FIRST_SEED = HELD_OUT_SEEDS + 3_000
 BURDEN = 5.0  # stenoses drawn on average: most are mild or in thin branches
-# as in the trial: no FFR is read behind stents and occlusions, nor in a third tree
-VARIED = replace(COMMON, stent_percent=0.0, occlusion_percent=0.0, separate_ostia_percent=0.0)
 TOLD = ("--systolic-mmhg", "130", "--diastolic-mmhg", "80")  # the same in every run
 ROOT = Path(__file__).parent.parent
 Job = tuple[int, str]  # seed and change
@@ -64,9 +60,6 @@ class Run:
     processor_s: float = 0.0
 
 
-_JSON = TypeAdapter(Run)
-
-
 def patient_of(seed: int) -> VirtualPatient:
     """Return the patient of a held-out seed.
 
@@ -75,9 +68,7 @@ def patient_of(seed: int) -> VirtualPatient:
     ValueError
         The seed may have been trained on.
     """
-    if seed < HELD_OUT_SEEDS:
-        message = f"seed {seed} is not held out; use {HELD_OUT_SEEDS} and above"
-        raise ValueError(message)
+    require_held_out(seed)
     return virtual_patient(seed, BURDEN, variation=VARIED)
 
 
@@ -139,19 +130,12 @@ def _children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def keep(folder: Path, key: str, job: Job, run: Run) -> None:
+def keep_run(folder: Path, key: str, job: Job, run: Run) -> None:
     """Write a run, whole or not at all."""
-    name = f"{job[0]}-{job[1]}-{key}.json"
-    write_text(folder / name, _JSON.dump_json(run, indent=1).decode() + "\n")
+    keep(case_file(folder, *job, key), run)
 
 
-def kept(folder: Path, key: str, jobs: Sequence[Job]) -> dict[Job, Run]:
-    """Return the runs that are there of this state; damaged files are left out."""
-    found = {}
-    for job in jobs:
-        path = folder / f"{job[0]}-{job[1]}-{key}.json"
-        try:
-            found[job] = _JSON.validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            continue
-    return found
+def kept_runs(folder: Path, key: str, jobs: Sequence[Job]) -> dict[Job, Run]:
+    """Return which of the runs are there, of this state; damaged files are left out."""
+    there = {(run.seed, run.change): run for run in kept(Run, folder, key)}
+    return {job: there[job] for job in jobs if job in there}

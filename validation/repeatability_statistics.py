@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ffr.result import Model, ffr_rounded
-from meshes.arrays import Floats, floats
+from meshes.arrays import Floats, floats, ints
 from validation.agreement import NORMAL_95
+from validation.cohort.resampling import Statistic, clustered
 from validation.repeatability_case import Job, Run
 from validation.repeatability_places import END, LESION, Reading
 from validation.repeatability_scans import REFERENCE
 
-DRAWS, SEED = 2000, 20_261_122
 THRESHOLD = 0.80
 
 
@@ -163,32 +163,26 @@ def differences(pairs: Sequence[Pair], measure: str) -> Differences:
             coefficient=None, largest=None, largest_where="", values=(),
         )  # fmt: skip
     patient = np.unique([x[0] for x in known], return_inverse=True)[1]
-    ends = sd_interval(values, patient)
+    ends = clustered(ints(patient), drawn_sd(values))
     within = float(np.sqrt(np.mean(values**2) / 2))
     worst = int(np.abs(values).argmax())
     return Differences(
         n=len(known), patients=int(patient.max()) + 1, bias=float(values.mean()),
         sd=float(values.std(ddof=1)) if len(known) > 1 else None,
-        sd_low=ends and ends[0], sd_high=ends and ends[1],
+        sd_low=ends.low if ends else None, sd_high=ends.high if ends else None,
         within_sd=within, coefficient=NORMAL_95 * 2**0.5 * within,
         largest=float(values[worst]), largest_where=f"{known[worst][0]} {known[worst][1]}",
         values=tuple(values.tolist()),
     )  # fmt: skip
 
 
-def sd_interval(values: Floats, patient: np.ndarray) -> tuple[float, float] | None:
-    """Return the 95 % percentile interval of the SD, patients drawn with replacement.
+def drawn_sd(values: Floats) -> Statistic:
+    """Return the statistic "their SD", from how often each value was drawn."""
 
-    A patient who is drawn twice counts with all readings twice (cluster bootstrap: Field and
-    Welsh, J R Stat Soc B 2007;69:369). None with fewer than two patients.
-    """
-    k = int(patient.max()) + 1
-    if k < 2:
-        return None
-    sums = np.stack([np.bincount(patient, values**p, k) for p in range(3)], axis=1)
-    drawn = np.random.default_rng(SEED).multinomial(k, np.full(k, 1 / k), size=DRAWS)
-    n, first, second = (drawn @ sums).T
-    several = n > 1
-    variance = (second - first**2 / n)[several] / (n[several] - 1)
-    low, high = np.quantile(np.sqrt(np.maximum(variance, 0.0)), (0.025, 0.975))
-    return float(low), float(high)
+    def statistic(weights: Floats) -> Floats:
+        n, first, second = (weights @ values**p for p in range(3))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variance = (second - first**2 / n) / (n - 1)
+        return np.where(n > 1, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+
+    return statistic

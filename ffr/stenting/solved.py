@@ -25,10 +25,9 @@ from ffr.uncertainty import Confidence
 from meshes.tree import CoronaryTree, outlets
 from solvers.calibrated import STAGNANT, Calibrated, calibrate, with_radii
 from solvers.errors import ConvergenceError
-from solvers.occlusion import closed_beds, opened, without_beyond
+from solvers.occlusion import closed_beds, without_beyond
 from solvers.solution import FlowSolution
 from solvers.steady import solve_prescribed, solve_steady
-from solvers.unreadable import presumed_open
 
 AGREES_MMHG = 1.0  # beds found anew must carry the flow that was solved
 REGAINED = (1.0, 0.5, 0.0)  # of what jets regain, in turn where no steady flow is found
@@ -74,7 +73,7 @@ class Fast:
         """
         flow = self.before.flow
         bed = flow.boundaries[which]
-        tree = _drawn(coronary).tree
+        tree = pipeline.as_drawn(coronary).tree
         network = with_radii(self.networks[which], tree, flow.solutions[which].flow_ml_min)
         resistance = closed_beds(coronary.tree, bed.outlet_resistance_mmhg_min_ml)
         inlet = bed.inlet_pressure_mmhg
@@ -113,16 +112,10 @@ class Fast:
 def fast(before: Solved) -> Fast:
     """Return what answers quickly what stents would change."""
     networks = tuple(
-        calibrate(_drawn(c).tree, s, before.flow.blood)
+        calibrate(pipeline.as_drawn(c).tree, s, before.flow.blood)
         for c, s in zip(before.trees, before.flow.solutions, strict=True)
     )
     return Fast(before, networks)
-
-
-def _drawn(c: CoronaryTree) -> CoronaryTree:
-    """Return the tree that the flow takes: open where it is presumed so, no tiny lumen."""
-    c = presumed_open(c)
-    return dataclasses.replace(c, tree=opened(c.tree))
 
 
 def resolve(before: Solved, trees: tuple[CoronaryTree, ...]) -> Solved:
