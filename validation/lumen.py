@@ -50,6 +50,8 @@ class Measured:
         Whether in a stent.
     psf_mm
         Width of the point spread in plane.
+    oval
+        Longest over shortest true diameter.
     """
 
     true_mm: Floats
@@ -59,6 +61,7 @@ class Measured:
     calcium_arc_deg: Floats
     stented: AnyArray
     psf_mm: Floats
+    oval: Floats
 
 
 def measured(network: Network, lesson: Lesson, psf_mm: float) -> Measured:
@@ -72,6 +75,7 @@ def measured(network: Network, lesson: Lesson, psf_mm: float) -> Measured:
         lesson.calcium.any(axis=-1).mean(axis=-1) * 360.0,
         lesson.stented.astype(bool),
         np.full(len(lesson.lumen_mm), psf_mm),
+        _longest_over_shortest(lesson.lumen_mm),
     )
     return Measured(*(value[USED] for value in values))
 
@@ -113,6 +117,11 @@ def _area_radius(contour_mm: AnyArray) -> Floats:
     return floats(np.sqrt(np.mean(np.asarray(contour_mm, np.float64) ** 2, axis=-1)))
 
 
+def _longest_over_shortest(contour_mm: AnyArray) -> Floats:
+    across = np.asarray(contour_mm) + np.roll(contour_mm, contour_mm.shape[-1] // 2, axis=-1)
+    return floats(across.max(axis=-1) / across.min(axis=-1))
+
+
 def groups(m: Measured) -> dict[str, AnyArray]:
     """Return name -> which sections."""
     free = (m.calcium_arc_deg == 0) & ~m.stented
@@ -127,6 +136,11 @@ def groups(m: Measured) -> dict[str, AnyArray]:
     for low, high in ((0.45, 0.7), (0.7, 1.0), (1.0, 1.5)):
         name = f"no calcium, 1-3 mm, blur {low:g}-{high:g} mm"
         found[name] = free & middle & (m.psf_mm >= low) & (m.psf_mm < high)
+    for low, high in ((1.0, 1.2), (1.2, 1.4), (1.4, 9.0)):
+        name = f"no calcium, 1-3 mm, long to short {low:g}-{high:g}"
+        found[name.replace("-9", " and more")] = (
+            free & middle & (m.oval >= low) & (m.oval < high)
+        )
     found["calcium to 180 degrees, 1-3 mm"] = light & middle
     found["calcium over 180 degrees, 1-3 mm"] = heavy & middle
     found["stent, from 2 mm"] = m.stented & (m.true_mm >= 2.0)
