@@ -17,9 +17,9 @@ class LumenError:
     """How wrong measured radii are; log-normal, from held-out virtual scans.
 
     `python -m validation throats` compares measured radii at and beside narrowings with the
-    true ones. What the lumen network says of its own error holds 91 % of all points, and 97 %
-    of those without calcium nearby; at narrowings 90 %, with `narrowing_percent` 93 or 94 %.
-    Where it is lost it says 40 % and more, which holds 78 % of the points: `most_percent`
+    true ones. What the lumen network says of its own error holds 83 % of all points, and 91 %
+    of those without calcium nearby (95 % would be right); this law holds 89 and 96 %. Where
+    the network is lost it says 40 % and more, which holds 72 % of the points: `most_percent`
     holds few of them, and they are not a matter of spread.
 
     Parameters
