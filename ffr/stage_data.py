@@ -25,6 +25,7 @@ from meshes.tree import CoronaryTree, Unreadable, VesselTree
 from meshes.volume import Volume
 from solvers.solution import FlowSolution
 
+PROBABILITIES = ("vessel_probability", "vein_probability")
 CONTOURS = ("radius_mm", "zero_direction", "quarter_direction")
 
 
@@ -94,7 +95,8 @@ def save_maps(
     """Write the segment stage: label maps that open in any viewer."""
     _save_volume(folder / "heart.nrrd", heart.labels)
     _save_volume(folder / "vessels.nrrd", vessels.labels)
-    _save_volume(folder / "vessel_probability.nrrd", vessels.vessel_probability)
+    for name in PROBABILITIES:
+        _save_volume(folder / f"{name}.nrrd", getattr(vessels, name))
     facts = {
         "lv_mass_g": heart.lv_mass_g, "blood_hu": heart.blood_hu,
         "flags": flags_as_json(flags), "models": models,
@@ -115,7 +117,7 @@ def load_maps(out: Path) -> tuple[HeartMap, VesselMap, dict[str, Any]]:
     if facts.get("mask"):
         message = "this run was made from a mask; start again with 'ffr tree MASK --out OUT'"
         raise ConfigError(message)
-    names = ("vessels", "vessel_probability")
+    names = ("vessels", *PROBABILITIES)
     with readable(folder):
         labels = _load_volume(folder / "heart.nrrd")
         heart = HeartMap(labels, facts["lv_mass_g"], facts["blood_hu"])

@@ -50,8 +50,8 @@ class Measured:
         Whether in a stent.
     psf_mm
         Width of the point spread in plane.
-    oval
-        Longest over shortest true diameter.
+    oval_percent
+        By how much the longest true diameter exceeds the shortest.
     """
 
     true_mm: Floats
@@ -61,7 +61,7 @@ class Measured:
     calcium_arc_deg: Floats
     stented: AnyArray
     psf_mm: Floats
-    oval: Floats
+    oval_percent: Floats
 
 
 def measured(network: Network, lesson: Lesson, psf_mm: float) -> Measured:
@@ -75,7 +75,7 @@ def measured(network: Network, lesson: Lesson, psf_mm: float) -> Measured:
         lesson.calcium.any(axis=-1).mean(axis=-1) * 360.0,
         lesson.stented.astype(bool),
         np.full(len(lesson.lumen_mm), psf_mm),
-        _longest_over_shortest(lesson.lumen_mm),
+        _oval_percent(lesson.lumen_mm),
     )
     return Measured(*(value[USED] for value in values))
 
@@ -117,9 +117,9 @@ def _area_radius(contour_mm: AnyArray) -> Floats:
     return floats(np.sqrt(np.mean(np.asarray(contour_mm, np.float64) ** 2, axis=-1)))
 
 
-def _longest_over_shortest(contour_mm: AnyArray) -> Floats:
+def _oval_percent(contour_mm: AnyArray) -> Floats:
     across = np.asarray(contour_mm) + np.roll(contour_mm, contour_mm.shape[-1] // 2, axis=-1)
-    return floats(across.max(axis=-1) / across.min(axis=-1))
+    return floats(100.0 * (across.max(axis=-1) / across.min(axis=-1) - 1.0))
 
 
 def groups(m: Measured) -> dict[str, AnyArray]:
@@ -139,7 +139,7 @@ def groups(m: Measured) -> dict[str, AnyArray]:
     for low, high in ((1.0, 1.2), (1.2, 1.4), (1.4, 9.0)):
         name = f"no calcium, 1-3 mm, long to short {low:g}-{high:g}"
         found[name.replace("-9", " and more")] = (
-            free & middle & (m.oval >= low) & (m.oval < high)
+            free & middle & (m.oval_percent >= low) & (m.oval_percent < high)
         )
     found["calcium to 180 degrees, 1-3 mm"] = light & middle
     found["calcium over 180 degrees, 1-3 mm"] = heavy & middle
