@@ -21,8 +21,13 @@ RECIPES: dict[str, TrainConfig | LumenConfig] = {
     # goes on from 2200 steps on patients without rare anatomy, devices and crossing veins,
     # and 2400 with them (seeds 20 000 on), 35 % of whose veins were as bright as arteries
     "vessel": TrainConfig(
-        "vessel", steps=1400, batch=2, seed=40_000, learning_rate=1e-3,
-        bright_veins_percent=60.0, from_shipped=True,
+        "vessel",
+        steps=1400,
+        batch=2,
+        seed=40_000,
+        learning_rate=1e-3,
+        bright_veins_percent=60.0,
+        from_shipped=True,
     ),
     # goes on from 3800 steps on 5000 pieces and 2200 on 3000 (seeds 10 000 on), none divided
     "lumen": LumenConfig(
