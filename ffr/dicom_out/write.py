@@ -26,6 +26,7 @@ from ffr.result import Result
 from ffr.result_file import load_result
 from ffr.scan import Scan
 from ffr.study import files_of
+from meshes.surface import Surface
 from meshes.voxels import voxels_within
 
 logger = logging.getLogger(__name__)
@@ -85,26 +86,27 @@ def write_objects(
         source = find_source(scan, files)
     progress(0.35)
     stamp = stamp_of(source, result)
-    shown = _shown(out, result, scan)
+    shown, surface = _shown(out, result, scan)
     pdf = _report(out, shown)
     with stages.partial(out / "stages") as new:
         count = _write_all(
-            source, stamp, shown, pdf, new, lambda part: progress(0.4 + 0.6 * part)
+            source, stamp, shown, surface, pdf, new, lambda part: progress(0.4 + 0.6 * part)
         )
         _put(new, folder)
     progress(1.0)
     return count
 
 
-def _shown(out: Path, result: Result, scan: Scan) -> Shown:
+def _shown(out: Path, result: Result, scan: Scan) -> tuple[Shown, Surface]:
     trees, _ = stage_data.load_trees(out)
     solutions = stage_data.load_flow(out)[0]
     findings = pipeline.find(trees, solutions)
     surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
-    return Shown(
+    shown = Shown(
         result, scan.volume, trees, solutions, findings.analysed,
         stage_data.load_confidence(out), surface, surface_ffr,
     )  # fmt: skip
+    return shown, surface
 
 
 def _report(out: Path, shown: Shown) -> bytes:
@@ -114,13 +116,13 @@ def _report(out: Path, shown: Shown) -> bytes:
 
 
 def _write_all(
-    source: Source, stamp: Stamp, shown: Shown, pdf: bytes, folder: Path,
+    source: Source, stamp: Stamp, shown: Shown, surface: Surface, pdf: bytes, folder: Path,
     progress: Callable[[float], None],
 ) -> int:  # fmt: skip
     """Draw, build and write all objects."""
     drawn = report_pictures(shown)
     progress(0.5)
-    inside = voxels_within(shown.surface, source.grid)
+    inside = voxels_within(surface, source.grid)
     progress(0.7)
     with _headers_in_use():
         objects = {

@@ -17,7 +17,6 @@ from ffr.scan import MASK
 from meshes.tree import CoronaryTree, path_to
 
 READ_AT_MM = 20.0
-CLEAR = 0.05  # a chance below it, or above what it leaves, is called clear
 NEAR_MM = 10.0  # a warning that begins this close before a lesion concerns it
 CALCIUM = "calcium-heavy"
 REASONS = {TOO_SMALL: "where it is narrower than 1.5 mm"}
@@ -27,9 +26,8 @@ INTERVAL_HOLDS = (
     "model. It does not hold a missed lesion, a wrong vessel path or motion."
 )
 PPG_MEANS = (
-    "PPG index: 0 where pressure is lost evenly along the vessel (diffuse), 1 where it is "
-    "lost at one place (focal) (Collet 2019). Repeated pullbacks with a wire differ by "
-    "\N{MINUS SIGN}0.14 to 0.12 (Sonck 2022)."
+    "0: pressure is lost evenly along the vessel (diffuse), 1: at one place (focal) (Collet "
+    "2019). Repeated pullbacks with a wire differ by \N{MINUS SIGN}0.14 to 0.12 (Sonck 2022)."
 )
 _ORDER: tuple[State, ...] = (
     "occluded", "0.75 or below", "0.76-0.80", "not analysed", "above 0.80",
@@ -240,7 +238,7 @@ def _lesion(result: Result, coronaries: Sequence[CoronaryTree], x: LesionResult)
         place=words.place_of(x),
         segment="no SCCT segment" if x.segment is None else f"SCCT {x.segment}",
         state=x.state,
-        verdict=words.VERDICT[x.state],
+        verdict=words.verdict(x),
         position=number_mm(x.position_mm),
         span=f"{x.start_mm:.0f}–{x.end_mm:.0f} mm",
         length=words.number(x.length_mm, 1, "mm"),
@@ -344,7 +342,7 @@ def _page(result: Result, path: VesselPath, lesions: Sequence[LesionWords]) -> V
 def _title(name: str, through: str) -> str:
     if name == "LAD" and through == "LM":
         return "Left main and LAD"
-    return f"{name}, from the ostium through {through}" if through else name
+    return f"{name}, through {through.replace('LM', 'left main')}" if through else name
 
 
 def _analysed(x: VesselResult) -> str:
@@ -389,17 +387,24 @@ def _of_lesions(own: Sequence[LesionWords]) -> list[str]:
     ]
     for verdict in dict.fromkeys(y.verdict for y in own):
         alike = [str(y.id) for y in own if y.verdict == verdict and y is not first]
-        if alike:
-            many = "s" if len(alike) > 1 else ""
-            said.append(f"Lesion{many} {words.listed(alike)}: {verdict}.")
+        if len(alike) == 1:
+            said.append(f"Lesion {alike[0]} {_verb(verdict)}.")
+        elif alike:
+            many = _verb(verdict).replace("does", "do").replace("limits", "limit")
+            said.append(f"Lesions {words.listed(alike)} {many.replace('is b', 'are b')}.")
     return said
+
+
+def _verb(verdict: str) -> str:
+    """Return a verdict that can follow the name of a lesion."""
+    return verdict if verdict.startswith(("does", "limits")) else f"is {verdict}"
 
 
 def _sure(result: Result, by_id: dict[int, LesionWords]) -> list[str]:
     """Say which verdicts are clear and which are close, and what could mislead."""
     said = []
     known = [x for x in result.lesions if x.probability_below_0_80 is not None]
-    close = [x for x in known if CLEAR < (x.probability_below_0_80 or 0.0) < 1.0 - CLEAR]
+    close = [x for x in known if words.close(x.probability_below_0_80)]
     clear = [f"{x.id}" for x in known if x not in close]
     if close:
         parts = [f"lesion {x.id}, {words.place_of(x)} ({by_id[x.id].chance})" for x in close]

@@ -59,7 +59,7 @@ class Layout:
 
 
 SCREEN = Layout(WIDTH_IN, 0.85, 0.35, 0.24, 0.20, 1.65, 0.42, 1.25, 1.0)
-PAPER_A4 = Layout(7.37, 0.62, 0.10, 0.21, 0.18, 1.75, 0.0, 0.95, 0.80)
+PAPER_A4 = Layout(7.37, 0.62, 0.10, 0.21, 0.18, 1.60, 0.0, 0.85, 0.80)
 _TOP_IN, _BOTTOM_IN = 0.34, 0.62
 
 
@@ -145,20 +145,18 @@ def draw_vessel(
     _missing(diameter, path)
 
 
-def _share(axes: Axes) -> float:
-    return SCREEN.letters if axes.figure.get_figwidth() > 12.0 else PAPER_A4.letters
+def _wide_in(axes: Axes) -> float:
+    return float(axes.get_window_extent().width) / axes.figure.dpi
 
 
 def _letters(axes: Axes, points: float) -> float:
     """Return the size of letters that are `points` large on the screen."""
-    return points * _share(axes)
+    return points * (SCREEN if _wide_in(axes) > 10.0 else PAPER_A4).letters
 
 
 def _mm(axes: Axes, inches: float) -> float:
     """Return how many millimetres of vessel letters of this width on the screen cover."""
-    page = float(axes.figure.get_figwidth())
-    long = float(axes.get_xlim()[1]) / (axes.get_position().width * page)
-    return inches * _share(axes) * long
+    return _letters(axes, inches) * float(axes.get_xlim()[1]) / _wide_in(axes)
 
 
 def _bare(axes: Axes) -> None:
@@ -311,7 +309,7 @@ def _steepest(axes: Axes, path: VesselPath) -> None:
     y = axes.get_ylim()[0] + 0.045 * float(np.ptp(axes.get_ylim()))
     ends = (start, start + WINDOW_MM)
     axes.plot(ends, (y, y), color=INK, lw=1.3, marker="|", ms=7, mew=1.3, zorder=5)
-    late = start > 0.6 * axes.get_xlim()[1]
+    late = ends[1] + _mm(axes, 3.4) > axes.get_xlim()[1]  # it would leave the picture
     axes.annotate(
         f"steepest 20 mm: {fall:.2f} of FFR lost · PPG {path.ppg:.2f}",
         (ends[0 if late else 1], y), (-6 if late else 6, 0), textcoords="offset points",

@@ -33,6 +33,7 @@ PICTURE_DPI = 144
 TITLE = "CT-FFR report, research use only"
 SEE = "see report.html"
 _SMALL = 7.2
+_VESSELS = 8  # in the table of the summary
 _PER_TABLE = 8  # lesions side by side
 _SHORTEST_AXIS_MM = 95.0  # pictures true to scale must leave room for the table
 
@@ -96,9 +97,14 @@ def _summary(shown: Shown, content: Content, count: int) -> Figure:
     _left(left, content)
     _right(right, content)
     pen.at_in = figure.get_figheight() - FOOT_IN - made + 0.06
-    versions = " · ".join(f"{k} {v[:16]}" for k, v in content.versions)
+    versions = " · ".join(f"{k} {_short(v)}" for k, v in content.versions)
     pen.line(f"Made by {versions}", 6.3, 0.0, color=PALE_INK)
     return figure
+
+
+def _short(value: str) -> str:
+    """Return the beginning of a hash: enough to know it again."""
+    return value[:16] if len(value) == 64 else value
 
 
 def _facts(pen: Pen, content: Content) -> None:
@@ -188,11 +194,10 @@ def _vessels(pen: Pen, content: Content) -> None:
     head = ("Vessel", "CAD-RADS", "Lesions", "PPG", "Lowest FFR, not for decision",
             "Analysed from the ostium", "Not analysed there", "Page")  # fmt: skip
     widths = (0.62, 0.8, 0.66, 0.45, 1.35, 1.3, 2.2, 0.4)
-    pen.table(head, rows[:9], widths, _SMALL, SEE)
-    if len(rows) > 9:
-        rest = ", ".join(x.name for x in shown[9:])
+    pen.table(head, rows[:_VESSELS], widths, _SMALL, SEE)
+    if len(rows) > _VESSELS:
+        rest = ", ".join(x.name for x in shown[_VESSELS:])
         pen.line(f"Also analysed, without lesion: {rest}.", 6.8, 0.0)
-    pen.line("PPG: see the pages of the vessels.", 6.8, 0.0, color=PALE_INK)
 
 
 def _with_interval(x: VesselWords) -> str:
@@ -203,19 +208,19 @@ def _with_interval(x: VesselWords) -> str:
 def _left(pen: Pen, content: Content) -> None:
     _list(pen, "How sure is this?", content.sure)
     assumed = [f"{k}: {v}" for k, v in content.assumed]
-    told = [f"{k}: {v}" for k, v in content.told]
     _list(pen, "What was assumed?", ["; ".join(assumed) or "nothing"])
-    _list(pen, "What was told or measured?", ["; ".join(told) or "nothing"])
 
 
 def _right(pen: Pen, content: Content) -> None:
+    told = [f"{k}: {v}" for k, v in content.told]
     _list(pen, "What was not seen?", content.unseen)
     _list(pen, "Warnings", content.warnings or ("none",))
+    _list(pen, "What was told or measured?", ["; ".join(told) or "nothing"])
 
 
 def _list(pen: Pen, heading: str, said: Sequence[str]) -> None:
     """Write a list under its heading, unless not even a line of it finds room."""
-    if pen.room_in < 0.45:
+    if pen.room_in < 0.38:
         pen.line(f"{heading} {SEE[0].upper()}{SEE[1:]}.", _SMALL)
         return
     pen.heading(heading)
@@ -233,12 +238,12 @@ def _vessel(
     figures.draw_vessel(figure, MARGIN_IN, pen.at_in, layout, path, shown.scan, end_mm)
     pen.at_in += figures.height_in(layout, shown.scan is not None, end_mm) - 0.05
     pen.line(_caption(shown), 6.8, 0.02, color=PALE_INK)
-    _list(pen, "The vessel", _vessel_facts(vessel))
     if vessel.lesions:
         pen.heading("Its lesions, from the ostium on")
         _lesions(pen, vessel.lesions[:_PER_TABLE])
         if len(vessel.lesions) > _PER_TABLE:
             pen.line(f"and {len(vessel.lesions) - _PER_TABLE} more lesions: {SEE}", _SMALL)
+    _list(pen, "The vessel", _vessel_facts(vessel))
     return figure
 
 
@@ -264,13 +269,13 @@ def _vessel_facts(x: VesselWords) -> list[str]:
     grades = ", ".join(f"{name} {grade}" for name, grade in x.grades) or "not graded"
     rest = f" Not analysed there: {x.missing}." if x.missing else ""
     return [
-        *(f"Warning: {y}" for y in x.warnings),
         f"Suggested CAD-RADS 2.0: {grades}, for the reader to confirm.",
         ppg,
         f"{LOWEST[0].upper()}{LOWEST[1:]}: {_with_interval(x)}. A value at the tip overstates "
         "ischaemia.",
         f"Flow into the {x.name} in hyperaemia: {x.flow}. Analysed: {x.analysed} from the "
         f"ostium.{rest}",
+        *(f"Warning: {y}" for y in x.warnings),
     ]
 
 
@@ -280,7 +285,8 @@ def _lesions(pen: Pen, lesions: tuple[LesionWords, ...]) -> None:
         [(name, PALE_INK), *(of(x) for x in lesions)] for name, of in ROWS
     ]
     head = ("", *(f"Lesion {x.id}" for x in lesions))
-    widths = (1.75, *(1.0 for _ in range(max(len(lesions), 3))))
+    wide = 3.0 / len(lesions) if len(lesions) < 3 else 1.0
+    widths = (1.75, *(wide for _ in lesions))
     pen.table(head, rows, widths, 7.4 if len(lesions) < 5 else 6.4, SEE)
 
 

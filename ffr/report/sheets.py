@@ -27,7 +27,9 @@ _PAD_IN = 0.06  # between two columns
 @lru_cache(maxsize=2048)
 def _advance(letter: str, bold: bool) -> float:
     """Return the width of a letter as a share of its size."""
-    font = get_font(findfont(FontProperties(FAMILY, weight="bold" if bold else "normal")))
+    font = get_font(
+        findfont(FontProperties(family=FAMILY, weight="bold" if bold else "normal"))
+    )
     font.set_size(100.0, 72.0)
     return float(font.load_char(ord(letter)).linearHoriAdvance) / 65536.0 / 100.0
 

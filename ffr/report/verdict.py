@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ffr.cad_rads import MODERATE
 from ffr.report import words
 from ffr.result import LesionResult, Result, State, ffr_rounded, ffr_state
 
 NONE_FOUND = "No flow-limiting lesion was found"
 NONE_READ = "None of the lesions that were found has an FFR."
 _BEGINNING: dict[State, str] = {
-    "above 0.80": NONE_FOUND,
     "0.76-0.80": "Borderline",
     "0.75 or below": "A lesion limits flow",
 }
@@ -78,7 +78,7 @@ def _of_lesions(result: Result) -> Headline:
         return Headline("not analysed", NONE_READ)
     text = closed + _of_lowest(read)
     lowest = min(x.ffr_distal for x in read if x.ffr_distal is not None)
-    return Headline("occluded" if shut else ffr_state(lowest), text)
+    return Headline("occluded" if shut else ffr_state(lowest), text + _left_main(result))
 
 
 def _of_lowest(read: Sequence[LesionResult]) -> str:
@@ -89,8 +89,24 @@ def _of_lowest(read: Sequence[LesionResult]) -> str:
     if worst.ffr_low is not None:
         value += f" (95 % interval {words.interval(worst.ffr_low, worst.ffr_high)})"
     lesions = "1 lesion" if len(read) == 1 else f"{len(read)} lesions"
-    beginning = _BEGINNING[ffr_state(worst.ffr_distal)]
     where = f"{words.place_of(worst)}, {value}"
+    unsure = words.close(worst.probability_below_0_80)
     if low:
+        beginning = _BEGINNING[ffr_state(worst.ffr_distal)]
+        if unsure and worst.state == "0.75 or below":
+            beginning = "A lesion probably limits flow"
         return f"{beginning}: {where}. {low} of {lesions} with FFR 0.80 or below."
-    return f"{beginning}: {lesions}, the lowest FFR distal to one is in the {where}."
+    text = f"{lesions}, the lowest FFR distal to one is in the {where}."
+    return f"{NONE_FOUND}{', but this is not certain' if unsure else ''}: {text}"
+
+
+def _left_main(result: Result) -> str:
+    """Warn of a left main of 50 % or more, whatever its FFR; "" where there is none."""
+    found = [
+        x for x in result.lesions
+        if x.vessel == "LM" and x.diameter_stenosis_percent >= MODERATE
+    ]  # fmt: skip
+    if not found:
+        return ""
+    worst = max(found, key=lambda x: x.diameter_stenosis_percent)
+    return f" The left main is narrowed by {worst.diameter_stenosis_percent:.0f} %."

@@ -12,13 +12,29 @@ VERDICT: dict[State, str] = {
     "above 0.80": "does not limit flow",
     "0.76-0.80": "borderline",
     "0.75 or below": "limits flow",
-    "occluded": "closed: no FFR",
-    "not analysed": "no FFR",
+    "occluded": "closed, no FFR",
+    "not analysed": "without FFR",
 }
 SYMBOL: dict[State, str] = {
     "above 0.80": "○", "0.76-0.80": "◐", "0.75 or below": "●", "occluded": "✕",
     "not analysed": "–",
 }  # fmt: skip
+
+
+CLEAR = 0.05  # a chance below it, or above what it leaves, is called clear
+NOT_CERTAIN = ", not certain"
+
+
+def close(chance: float | None) -> bool:
+    """Tell whether a verdict could well be the other one."""
+    return chance is not None and CLEAR < chance < 1.0 - CLEAR
+
+
+def verdict(lesion: LesionResult) -> str:
+    """Return whether a lesion limits flow, and whether that is certain."""
+    said = VERDICT[lesion.state]
+    sides = lesion.state in ("above 0.80", "0.75 or below")
+    return said + (NOT_CERTAIN if sides and close(lesion.probability_below_0_80) else "")
 
 
 def number(value: float | None, decimals: int = 1, unit: str = "") -> str:
