@@ -9,7 +9,7 @@ from meshes.arrays import AnyArray, Floats, Ints
 from meshes.tree import CoronaryTree, path_length_mm, path_to
 
 WINDOW_MM = 20.0  # Collet 2019
-DROP_PER_MM = 0.0015  # a millimetre that loses this much FFR is diseased: Collet 2019
+DROP_PER_MM = 0.0015  # what loses so much FFR is diseased: Collet 2019, from memory
 HIGHEST = 0.80  # the index was defined in vessels with a distal FFR of 0.80 or below
 VESSELS = ("LAD", "LCx", "RCA")
 NOT_DEFINED = "defined for LAD, LCx and RCA; the left main is part of the first two"

@@ -34,6 +34,7 @@ PURE_NUMBERS = {
     "resolved_ffr", "calibrated_ffr", "lumped_ffr", "found_ffr", "true_ffr",
     "own_tree_ffr", "own_flow_ffr", "own_lumen_ffr",
     "letters",  # a size as a share of another
+    "ppg",
     "lumen_ffr", "edge_ffr", "mask_ffr", "tree_ffr", "full_ffr", "invasive_ffr",
 }  # fmt: skip
 
