@@ -287,7 +287,7 @@ def test_when_nothing_is_analysed_no_ffr_appears_anywhere(case):
         surface_ffr=np.full(len(case.surface_ffr), np.nan),
     )
     html = html_of(nothing)
-    assert "No vessel could be analysed: lumen below the modelled size (LM, " in html
+    assert "No vessel could be analysed: narrower than 1.5 mm (LM, " in html
     for row in rows_of(html, "#"):
         assert row["FFRdistal"] == "not analysed"
         assert row["State"].startswith("not analysed")

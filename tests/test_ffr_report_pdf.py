@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -153,6 +154,21 @@ def test_what_was_not_analysed_has_a_reason_and_no_number(six, pages):
     page = words_on(pages["not analysable"][1])
     assert not re.search(r"FFR 0\.\d|FFR 1\.0", page)
     assert "not analysable:\nstent of 2.5 mm" in page
+
+
+def test_where_nothing_is_analysed_the_reason_comes_first_and_all_is_grey():
+    case = make_case((("LAD", 36.0, 4.0, 0.69),), (), spacing_mm=2.0)
+    shown = report_cases.shown_of(
+        replace(case, analysed=[m & False for m in case.analysed]), trees=False
+    )
+    content = content_of(shown)
+    assert content.headline.text.startswith("No vessel could be analysed: narrower than 1.5 mm")
+    assert {x.state for x in (*content.pages, *content.lesions)} == {"not analysed"}
+    with paper_style():
+        drawn = pdf_module._pages(shown)
+    for figure in drawn[1:]:
+        assert "not\nanalysed" in words_on(figure)
+        assert not re.search(r"FFR 0\.\d|FFR 1\.0", words_on(figure))
 
 
 def test_doubt_is_said_with_every_verdict(six):

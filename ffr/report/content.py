@@ -19,7 +19,6 @@ from meshes.tree import CoronaryTree, path_to
 READ_AT_MM = 20.0
 NEAR_MM = 10.0  # a warning that begins this close before a lesion concerns it
 CALCIUM = "calcium-heavy"
-REASONS = {TOO_SMALL: "where it is narrower than 1.5 mm"}
 TOO_SMALL_LIST = "narrower than 1.5 mm, too small to analyse"
 INTERVAL_HOLDS = (
     "The 95 % interval holds what is uncertain about lumen, flow, pressure, blood and flow "
@@ -258,7 +257,7 @@ def _lesion(result: Result, coronaries: Sequence[CoronaryTree], x: LesionResult)
         beyond=f"beyond lesion {', '.join(map(str, before))}" if before else "",
         calcium=_calcium(result, x, near),
         warnings=tuple(f.message for f in near if f.name != CALCIUM),
-        reason=_plain(x.not_analysed_reason),
+        reason=words.plain(x.not_analysed_reason),
     )
 
 
@@ -327,7 +326,7 @@ def _vessel(
         ppg_reason=x.no_ppg_reason or "",
         analysed=_analysed(x),
         flow=_or_absent(x.flow_ml_min, 0, "ml/min"),
-        missing=_plain(x.not_analysed_reason),
+        missing=words.plain(x.not_analysed_reason),
         warnings=tuple(
             _warning(f) for f in result.flags if f.place and f.place.vessel in passed
         ),
@@ -365,7 +364,7 @@ def _sentence(x: VesselResult, own: Sequence[LesionWords]) -> str:
     if x.analysed_end_mm is None or "not analysable" in (x.not_analysed_reason or ""):
         part = "Nothing" if x.analysed_end_mm is None else "Part"
         has = "has an FFR" if part == "Nothing" else "has no FFR"
-        said.append(f"{part} of the {x.vessel} {has}: {_plain(x.not_analysed_reason)}.")
+        said.append(f"{part} of the {x.vessel} {has}: {words.plain(x.not_analysed_reason)}.")
     said += _of_lesions(own)
     if not own and x.analysed_end_mm is not None:
         said.append("No narrowing of 25 % or more was found in what was analysed.")
@@ -377,7 +376,7 @@ def _of_lesions(own: Sequence[LesionWords]) -> list[str]:
     if not own:
         return []
     first = min(own, key=lambda y: (_ORDER.index(y.state), y.read))
-    value = "no FFR"
+    value = "it or what follows is closed, no FFR" if first.state == "occluded" else "no FFR"
     if first.read not in (words.ABSENT, "occluded"):
         value = f"FFR {first.read}, {first.verdict}"
         if first.chance != words.NO_INTERVAL:
@@ -440,7 +439,9 @@ def _unseen(result: Result) -> list[str]:
         if not any(y.what.startswith(x) for x in told):
             reasons.setdefault(y.reason, []).append(y.what)
     small = reasons.pop(TOO_SMALL, [])
-    said += [f"{words.listed(what)}: {_plain(reason)}." for reason, what in reasons.items()]
+    said += [
+        f"{words.listed(what)}: {words.plain(reason)}." for reason, what in reasons.items()
+    ]
     said += [f"{name}: no vessel of this name was found." for name in _gone(result)]
     ends = [x.split(" beyond ")[0] for x in small if " beyond " in x]
     whole = [x for x in small if " beyond " not in x]
@@ -451,11 +452,6 @@ def _unseen(result: Result) -> list[str]:
     said += ["Not looked for: plaque that does not narrow the lumen, bypass grafts, "
              "collaterals, high-risk plaque."]  # fmt: skip
     return said
-
-
-def _plain(reason: str | None) -> str:
-    """Return a reason without the words that lead it where nothing else stands before."""
-    return REASONS.get(reason or "", (reason or "").removeprefix("not analysable: "))
 
 
 def _gone(result: Result) -> list[str]:

@@ -192,12 +192,12 @@ def _vessels(pen: Pen, content: Content) -> None:
         for x in shown
     ]  # fmt: skip
     head = ("Vessel", "CAD-RADS", "Lesions", "PPG", "Lowest FFR, not for decision",
-            "Analysed from the ostium", "Not analysed there", "Page")  # fmt: skip
+            "Analysed from the ostium", "Why not all of it", "Page")  # fmt: skip
     widths = (0.62, 0.8, 0.66, 0.45, 1.35, 1.3, 2.2, 0.4)
     pen.table(head, rows[:_VESSELS], widths, _SMALL, SEE)
     if len(rows) > _VESSELS:
         rest = ", ".join(x.name for x in shown[_VESSELS:])
-        pen.line(f"Also analysed, without lesion: {rest}.", 6.8, 0.0)
+        pen.line(f"Further vessels, without a lesion: {rest}.", 6.8, 0.0)
 
 
 def _with_interval(x: VesselWords) -> str:
@@ -267,14 +267,14 @@ def _vessel_facts(x: VesselWords) -> list[str]:
         f"PPG index {x.ppg}. {PPG_MEANS}"
     )  # fmt: skip
     grades = ", ".join(f"{name} {grade}" for name, grade in x.grades) or "not graded"
-    rest = f" Not analysed there: {x.missing}." if x.missing else ""
+    rest = f" Why not all of it: {x.missing}." if x.missing else ""
+    part = f"{x.analysed} from the ostium" if x.analysed[0].isdigit() else x.analysed
     return [
         f"Suggested CAD-RADS 2.0: {grades}, for the reader to confirm.",
         ppg,
         f"{LOWEST[0].upper()}{LOWEST[1:]}: {_with_interval(x)}. A value at the tip overstates "
         "ischaemia.",
-        f"Flow into the {x.name} in hyperaemia: {x.flow}. Analysed: {x.analysed} from the "
-        f"ostium.{rest}",
+        f"Flow into the {x.name} in hyperaemia: {x.flow}. Analysed: {part}.{rest}",
         *(f"Warning: {y}" for y in x.warnings),
     ]
 

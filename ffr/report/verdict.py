@@ -46,7 +46,7 @@ def _small(text: str) -> str:
 def _reasons(result: Result) -> str:
     reasons: dict[str, list[str]] = {}
     for x in result.not_analysed:
-        reasons.setdefault(x.reason, []).append(x.what)
+        reasons.setdefault(words.plain(x.reason), []).append(x.what)
     if not reasons:
         return "no coronary artery was found"
     return "; ".join(f"{reason} ({', '.join(what)})" for reason, what in reasons.items())

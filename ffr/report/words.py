@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ffr.reasons import OCCLUDED, TOO_SMALL
 from ffr.result import CadRads, FlagPlace, LesionResult, State, VesselGrade, ffr_rounded
 
 ABSENT = "not analysed"
@@ -21,6 +22,10 @@ SYMBOL: dict[State, str] = {
 }  # fmt: skip
 
 
+_PLAIN = {
+    TOO_SMALL: "narrower than 1.5 mm",
+    OCCLUDED: "closed or behind a closed lumen, where no flow is known",
+}
 CLEAR = 0.05  # a chance below it, or above what it leaves, is called clear
 NOT_CERTAIN = ", not certain"
 
@@ -35,6 +40,11 @@ def verdict(lesion: LesionResult) -> str:
     said = VERDICT[lesion.state]
     sides = lesion.state in ("above 0.80", "0.75 or below")
     return said + (NOT_CERTAIN if sides and close(lesion.probability_below_0_80) else "")
+
+
+def plain(reason: str | None) -> str:
+    """Return why there is no FFR in words that need no handbook."""
+    return _PLAIN.get(reason or "", (reason or "").removeprefix("not analysable: "))
 
 
 def number(value: float | None, decimals: int = 1, unit: str = "") -> str:
