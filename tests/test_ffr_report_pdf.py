@@ -12,9 +12,9 @@ import report_cases
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from standin import make_case
 
-from ffr.report import pdf as pdf_module
 from ffr.report import render_report, report_pdf, report_pictures
 from ffr.report.content import report_content
+from ffr.report.pdf import report_pages
 from ffr.report.sheets import A4_IN, broken, width_in
 from ffr.report.svg import paper_style
 from ffr.result import RESEARCH_USE_ONLY, ffr_rounded
@@ -38,7 +38,7 @@ def six():
 @pytest.fixture(scope="module")
 def pages(six):
     with paper_style():
-        return {kind: pdf_module._pages(shown) for kind, shown in six.items()}
+        return {kind: report_pages(shown) for kind, shown in six.items()}
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_where_nothing_is_analysed_the_reason_comes_first_and_all_is_grey():
     assert content.headline.text.startswith("No vessel could be analysed: narrower than 1.5 mm")
     assert {x.state for x in (*content.pages, *content.lesions)} == {"not analysed"}
     with paper_style():
-        drawn = pdf_module._pages(shown)
+        drawn = report_pages(shown)
     for figure in drawn[1:]:
         assert "not\nanalysed" in words_on(figure)
         assert not re.search(r"FFR 0\.\d|FFR 1\.0", words_on(figure))
@@ -222,7 +222,7 @@ def test_many_lesions_and_warnings_stay_on_their_page_and_say_where_the_rest_is(
     flags = (report_cases.CALCIUM, report_cases.STENT) * 12
     shown = report_cases.shown_of(case, flags, trees=False)
     with paper_style():
-        drawn = pdf_module._pages(shown)
+        drawn = report_pages(shown)
     for figure in drawn:
         boxes = boxes_of(figure)
         assert min(box.y0 for _, box in boxes) > 5

@@ -10,11 +10,13 @@ from markupsafe import Markup
 
 from ffr.report import words
 from ffr.report.colours import STATE_COLOUR, STATE_WORDS
-from ffr.report.content import LOWEST, PPG_MEANS, READ_AT_MM, report_content
+from ffr.report.content import report_content
 from ffr.report.figures import vessel_figure
+from ffr.report.lesions import READ_AT_MM
 from ffr.report.paths import MAIN_VESSELS
 from ffr.report.shown import Shown, axis_end_mm
 from ffr.report.tree_view import tree_figure
+from ffr.report.vessels import LOWEST, PPG_MEANS
 from ffr.result import FlagEntry, Result, State
 from ffr.uncertainty import GROUPS
 from meshes.writing import write_text

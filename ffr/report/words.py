@@ -57,6 +57,11 @@ def number(value: float | None, decimals: int = 1, unit: str = "") -> str:
     return text.replace("-", "\N{MINUS SIGN}") + (f" {unit}" if unit else "")
 
 
+def or_absent(value: float | None, decimals: int, unit: str) -> str:
+    """Return a number with its unit, or the words for a missing one."""
+    return ABSENT if value is None else number(value, decimals, unit)
+
+
 def ffr(value: float | None) -> str:
     """Return FFR in the two decimals in which it is judged."""
     return number(None if value is None else ffr_rounded(value), 2)
