@@ -15,6 +15,7 @@ from ffr.errors import ConfigError
 from ffr.flags import Flag
 from ffr.lumen_error import LumenError
 from ffr.physiology import Assumption
+from ffr.pullback import ppg_of_vessel
 from ffr.reasons import (
     OCCLUDED,
     gradable,
@@ -275,6 +276,7 @@ def _lesion(
     shown, why = bool(analysed[here].all()), reason(coronary, here)
     ffr = float(pressure_mmhg[point] / aortic_pressure_mmhg) if shown else None
     drop = float(pressure_mmhg[lesion.start] - pressure_mmhg[lesion.end]) if shown else None
+    delta = None if drop is None else drop / aortic_pressure_mmhg
     segment, segment_name = _segment(coronary, lesion.throat)
     return LesionResult(
         id=number,
@@ -298,6 +300,7 @@ def _lesion(
         distance_used_mm=distance if shown else None,
         state="occluded" if why == OCCLUDED else ffr_state(ffr),
         pressure_drop_mmhg=drop,
+        delta_ffr=delta,
         start_point=int(lesion.start),
         throat_point=int(lesion.throat),
         end_point=int(lesion.end),
@@ -397,8 +400,12 @@ def _vessels(
         points = np.flatnonzero(coronary.branch == branch)
         shown = points[analysed[points]]
         numbers = np.unique(coronary.segment[points])
-        lowest = None
-        if shown.size and cause(coronary, points) is None:  # lower values may be hidden
+        lowest, seen = None, cause(coronary, points) is None  # lower values may be hidden
+        ppg, no_ppg = ppg_of_vessel(
+            coronary, int(branch), solution.pressure_mmhg / aortic_pressure_mmhg, analysed,
+            complete=seen and not occluded(coronary.tree)[points].any(),
+        )  # fmt: skip
+        if shown.size and seen:
             lowest = int(shown[np.argmin(solution.pressure_mmhg[shown])])
         interval = _interval(spread, lowest)
         upstream = max(int(coronary.tree.parent[first]), 0)
@@ -417,6 +424,8 @@ def _vessels(
             ),
             lowest_ffr_low=interval["ffr_low"],
             lowest_ffr_high=interval["ffr_high"],
+            ppg=ppg,
+            no_ppg_reason=no_ppg,
             lesions=tuple(x.id for x in lesions if coronary.branch[x.throat_point] == branch),
             not_analysed_reason=of_vessel(coronary, points, analysed),
         )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
-SCHEMA_VERSION: Literal["1.3"] = "1.3"
+SCHEMA_VERSION: Literal["1.4"] = "1.4"
 RESEARCH_USE_ONLY = "Research use only. Not a medical device. Not for diagnosis."
 
 Side = Literal["left", "right"]
@@ -197,6 +197,9 @@ class LesionResult(Model):
     pressure_drop_mmhg: float | None
     """Pressure at the lesion's start minus pressure at its end, mmHg; null when not
     analysed."""
+    delta_ffr: float | None
+    """FFR at the lesion's start minus FFR at its end (trans-lesional); null when not
+    analysed."""
     start_point: int
     """First narrowed point: index into the centreline of this side."""
     throat_point: int
@@ -211,7 +214,8 @@ class LesionResult(Model):
     @model_validator(mode="after")
     def _numbers_or_a_reason(self) -> LesionResult:
         numbers = (
-            self.ffr_distal, self.distance_used_mm, self.distal_point, self.pressure_drop_mmhg
+            self.ffr_distal, self.distance_used_mm, self.distal_point, self.pressure_drop_mmhg,
+            self.delta_ffr,
         )  # fmt: skip
         _all_or_none(numbers, self.not_analysed_reason, f"lesion {self.id}")
         interval = (self.ffr_low, self.ffr_high, self.probability_below_0_80)
@@ -298,6 +302,12 @@ class VesselResult(Model):
     """Lower end of the 95 % interval of that lowest FFR; null when not computed."""
     lowest_ffr_high: float | None
     """Upper end of that interval."""
+    ppg: float | None
+    """Pullback pressure gradient index of LAD, LCx or RCA, from the ostium to the end of its
+    analysed part: 0 where pressure is lost evenly (diffuse), 1 where it is lost at one place
+    (focal) (Collet 2019); null where it is not defined."""
+    no_ppg_reason: str | None
+    """Why there is no PPG index; null when there is one."""
     lesions: tuple[int, ...]
     """The ids of its lesions."""
     not_analysed_reason: str | None
@@ -394,7 +404,7 @@ class Timing(Model):
 class Result(Model):
     """All that one analysis found."""
 
-    schema_version: Literal["1.3"]
+    schema_version: Literal["1.4"]
     """Version of this format."""
     research_use_only: str
     """The statement that goes with every number here."""

@@ -24,7 +24,10 @@ from meshes.errors import GeometryError
 
 STAGES = ("scan", "segment", "tree", "solve", "report")
 OBJECTS = "dicom"  # folder of DICOM objects made from the results
-RESULTS = ("result.json", "report.html", "tree.vtp", "lumen.vtp", "lumen.stl", "lumen.vtu")
+RESULTS = (
+    "result.json", "report.html", "report.pdf", "tree.vtp",
+    "lumen.vtp", "lumen.stl", "lumen.vtu",
+)  # fmt: skip
 STENTS = "stents"  # folder of what virtual stents would do, numbered
 FORMAT = 1  # of the stage folders; another number is not read
 _HOW = {

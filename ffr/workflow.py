@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shutil
 import subprocess
 import time
@@ -25,6 +26,8 @@ from ffr.naming import dominance
 from ffr.patient import Patient
 from ffr.physiology import Assumption, Physiology
 from ffr.report.html import render_report, save_report
+from ffr.report.pdf import report_pdf
+from ffr.report.shown import Shown
 from ffr.result import ImageQuality, Result
 from ffr.result_file import save_result
 from ffr.result_folder import mark
@@ -41,6 +44,7 @@ from solvers.solution import FlowSolution
 from solvers.unreadable import unreadable
 
 Progress = Callable[[float], None]
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -147,16 +151,13 @@ def report(out: Path, progress: Progress) -> Result:
     result = collected(
         out, scan, trees, solutions, findings, confidence, assumptions, settings, flow_flags
     )
-    html = render_report(
-        result=result,
-        scan_volume=None if scan.source == MASK else scan.volume,
-        coronaries=trees,
-        solutions=solutions,
-        analysed=findings.analysed,
-        confidence=confidence,
-        surface=surface,
-        surface_ffr=surface_ffr,
+    volume = None if scan.source == MASK else scan.volume
+    shown = Shown(
+        result, volume, trees, solutions, findings.analysed, confidence, surface, surface_ffr
     )
+    html = render_report(shown)
+    progress(0.7)
+    pages = _pdf(shown)
     progress(0.8)
     with stages.result_files(out) as folder:
         save_tree(folder / "tree.vtp", trees, solutions, findings, confidence)
@@ -165,9 +166,21 @@ def report(out: Path, progress: Progress) -> Result:
         filling, filling_ffr = pipeline.lumen_filling(trees, findings)
         write_volume_mesh(folder / "lumen.vtu", filling, {"ffr": filling_ffr})
         save_report(folder / "report.html", html)
+        if pages is not None:
+            (folder / "report.pdf").write_bytes(pages)
         save_result(folder / "result.json", result)
     progress(1.0)
     return result
+
+
+def _pdf(shown: Shown) -> bytes | None:
+    """Return the report as PDF; None where it cannot be drawn: the rest must not be lost."""
+    try:
+        return report_pdf(shown)
+    except Exception as error:  # whatever a drawing library may raise
+        logger.warning("report.pdf was not written (%s); report.html says the same",
+                       type(error).__name__)  # fmt: skip
+        return None
 
 
 def collected(

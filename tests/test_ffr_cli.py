@@ -293,7 +293,8 @@ FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(out, limit):
     (out / "result.json").write_text("old")
     before = snapshot(out)
-    html = "import ffr.workflow as w; w.render_report = lambda **_: ''; "  # saves time
+    html = "import ffr.workflow as w; w.render_report = lambda _: ''; "  # saves time
+    html += "w.report_pdf = lambda _: b''; "
     message = refused("report", out, before=html + FULL.format(limit))
     assert re.search("no space left|could not be written", message)
     assert snapshot(out) == before

@@ -54,14 +54,13 @@ def case(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Objects without the drawings, which take most of the time."""
-    monkeypatch.setattr(write, "pictures", lambda _: [np.zeros((3, 3, 3), np.uint8)])
-    monkeypatch.setattr(write, "summary_pdf", lambda _: b"%PDF")
+    monkeypatch.setattr(write, "report_pictures", lambda _: [np.zeros((3, 3, 3), np.uint8)])
 
 
 def test_there_are_pictures_a_page_measurements_and_the_lumen(case):
     assert list(case.made) == ["lumen", "measurements", *sorted(
-        name for name in case.made if name.startswith("picture")), "summary"]  # fmt: skip
-    assert sum(name.startswith("picture") for name in case.made) == 4  # tree, RCA, two tables
+        name for name in case.made if name.startswith("picture")), "report"]  # fmt: skip
+    assert sum(name.startswith("picture") for name in case.made) == 2  # summary, RCA
     assert stat.S_IMODE(case.place.stat().st_mode) == 0o700
 
 
@@ -124,17 +123,26 @@ def test_every_picture_bears_the_statement(case):
     assert len(top) == 1  # the same words on each
 
 
-def test_the_summary_is_one_page_that_says_what_it_is_not(case):
-    d = case.made["summary"]
+def test_the_pdf_is_the_report_of_the_run_and_says_what_it_is_not(case):
+    d = case.made["report"]
     pdf = d.EncapsulatedDocument[: d.EncapsulatedDocumentLength]
+    assert pdf == (case.out / "report.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert pdf.rstrip().endswith(b"%%EOF")
-    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") == 1
     assert len(d.EncapsulatedDocument) % 2 == 0
     assert d.MIMETypeOfEncapsulatedDocument == "application/pdf"
     if shutil.which("pdftotext"):
         words = subprocess.run(["pdftotext", "-", "-"], input=pdf, capture_output=True).stdout
-        assert RESEARCH_USE_ONLY.encode() in words
+        assert words.count(RESEARCH_USE_ONLY.encode()) == 2 * 2  # above and below, two pages
+
+
+def test_a_run_without_its_pdf_gets_the_same_one_drawn_anew(case, tmp_path, undrawn):
+    out = shutil.copytree(case.out, tmp_path / "out")
+    (out / "report.pdf").unlink()
+    write.write_objects(out, case.study, tmp_path / "objects", GONE)
+    d = pydicom.dcmread(tmp_path / "objects" / "report.dcm")
+    pdf = d.EncapsulatedDocument[: d.EncapsulatedDocumentLength]
+    assert pdf == (case.out / "report.pdf").read_bytes()
 
 
 def numbers_of(group):
@@ -254,8 +262,7 @@ def test_a_header_that_cannot_be_copied_is_one_line_without_its_value(case, tmp_
 UNDRAWN = """
 import numpy
 from ffr.dicom_out import write
-write.pictures = lambda _: [numpy.zeros((3, 3, 3), numpy.uint8)]
-write.summary_pdf = lambda _: b"%PDF"
+write.report_pictures = lambda _: [numpy.zeros((3, 3, 3), numpy.uint8)]
 """
 
 

@@ -16,7 +16,7 @@ from matplotlib.collections import FillBetweenPolyCollection, LineCollection
 from standin import make_case, result_of
 
 from ffr.flags import Flag
-from ffr.report import render_report, save_report
+from ffr.report import Shown, render_report, save_report
 from ffr.report.colours import ffr_rgb
 from ffr.report.figures import vessel_panel
 from ffr.report.paths import vessel_paths
@@ -42,16 +42,17 @@ LEFT, POSTERIOR, HEAD = np.eye(3)
 def html_of(case, trees=True, confidence=None, **changes):
     """The report; without the picture of the trees where a test does not look at it."""
     spreads = confidence.spreads if confidence else None
-    return render_report(
+    shown = Shown(
         result=result_of(case, spreads=spreads, **changes),
         confidence=confidence,
-        scan_volume=case.scan.volume,
-        coronaries=case.coronaries,
+        scan=case.scan.volume,
+        trees=case.coronaries,
         solutions=case.solutions,
         analysed=case.analysed,
         surface=case.surface if trees else None,
         surface_ffr=case.surface_ffr if trees else None,
     )
+    return render_report(shown)
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +158,15 @@ def test_the_lesion_table_says_what_the_result_says(case, html):
         assert lesion.segment_name in row["Segment"]
         assert row["FFRdistal"] == f"{lesion.ffr_distal:.2f}"
         low, high = lesion.diameter_stenosis_low_percent, lesion.diameter_stenosis_high_percent
-        said = f"{lesion.diameter_stenosis_percent:.0f}{low:.0f}–{high:.0f}"
-        assert row["Diameterstenosis %(95 %)"] == said
-        assert row["Areastenosis %"] == f"{lesion.area_stenosis_percent:.0f}"
-        assert row["MLAmm²"] == f"{lesion.minimal_lumen_area_mm2:.1f}"
-        assert row["Referencediameter mm"] == f"{lesion.reference_diameter_mm:.1f}"
-        assert row["Pressuredrop mmHg"] == f"{lesion.pressure_drop_mmhg:.1f}"
-        assert row["Read atmm distal"] == f"{lesion.distance_used_mm:.0f}"
+        said = f"{lesion.diameter_stenosis_percent:.0f} %{low:.0f}–{high:.0f} %"
+        assert row["Diameterstenosis(95 %)"] == said
+        assert row["Areastenosis"] == f"{lesion.area_stenosis_percent:.0f} %"
+        assert row["Minimaldiameter"] == f"{lesion.minimal_diameter_mm:.1f} mm"
+        assert row["Minimalarea"] == f"{lesion.minimal_lumen_area_mm2:.1f} mm²"
+        assert row["Healthydiameter"] == f"{lesion.reference_diameter_mm:.1f} mm"
+        drop = f"{lesion.delta_ffr:.2f}{lesion.pressure_drop_mmhg:.1f} mmHg"
+        assert row["ΔFFRacross"] == drop
+        assert row["Readdistal"] == f"{lesion.distance_used_mm:.0f} mm"
     assert [row["State"] for row in rows] == [
         "above 0.80", "0.75 or below", "borderline, 0.76–0.80",
     ]  # fmt: skip
@@ -190,7 +193,7 @@ def test_every_value_stands_with_its_interval(case, sure):
     result = result_of(case, spreads=sure.spreads)
     for row, x in zip(rows_of(html, "#"), result.lesions, strict=True):
         assert row["95 %interval"] == f"{x.ffr_distal - 0.11:.2f}–{x.ffr_distal + 0.07:.2f}"
-        assert row["P(FFR≤ 0.80)"].endswith("%")
+        assert row["Chance≤ 0.80"].endswith("%")
     lowest = min(x.ffr_distal for x in result.lesions)
     assert f"(95 % interval {lowest - 0.11:.2f}–{lowest + 0.07:.2f})" in html
     shares = rows_of(html, "Lesion")
@@ -272,7 +275,8 @@ def test_the_figures_name_vessels_lesions_readings_and_take_offs(html):
 def test_a_healthy_case_says_so(case):
     healthy = replace(case, lesions=[[], []], distal=[[], []])
     html = html_of(healthy, trees=False)
-    assert html.count("No lesion was found in the analysed vessels.") == 2
+    assert "No flow-limiting lesion was found" in html
+    assert "No lesion of 25 % or more was found in the analysed vessels." in html
     assert len(pictures(html)) == 3
 
 
@@ -283,7 +287,7 @@ def test_when_nothing_is_analysed_no_ffr_appears_anywhere(case):
         surface_ffr=np.full(len(case.surface_ffr), np.nan),
     )
     html = html_of(nothing)
-    assert "No vessel could be analysed." in html
+    assert "No vessel could be analysed: narrower than 1.5 mm (LM, " in html
     for row in rows_of(html, "#"):
         assert row["FFRdistal"] == "not analysed"
         assert row["State"].startswith("not analysed")
@@ -316,8 +320,8 @@ def test_a_long_list_of_lesions_fits_and_stays_small():
     assert len(rows) == 9
     for row, lesion in zip(rows, result.lesions, strict=True):
         short = lesion.distance_used_mm < 19
-        assert row["Read atmm distal"].startswith(f"{lesion.distance_used_mm:.0f}")
-        assert ("analysed vessel ends" in row["Read atmm distal"]) == short
+        assert row["Readdistal"].startswith(f"{lesion.distance_used_mm:.0f} mm")
+        assert ("analysed vessel ends" in row["Readdistal"]) == short
     assert any(x.distance_used_mm < 19 for x in result.lesions)
     # left main lies on the way to the LAD; D1 and OM1 need panels of their own
     names = re.findall(r'<div class="line"><h3>([^<]*)</h3>', html)

@@ -231,7 +231,7 @@ def test_nan_never_reaches_the_file(case, result, tmp_path):
     [
         (lambda text: text[:200], "not a JSON file"),
         (lambda text: "[]", "schema_version None"),
-        (lambda text: text.replace('"1.3"', '"7.2"', 1), "schema_version '7.2'.*reads '1.3'"),
+        (lambda text: text.replace('"1.4"', '"7.2"', 1), "schema_version '7.2'.*reads '1.4'"),
         (lambda text: text.replace('"dominance"', '"dominanz"', 1), "dominanz: Extra inputs"),
         (lambda text: text.replace('"lv_mass_g": 128.0', '"lv_mass_g": "128"'), "lv_mass_g: "),
         (lambda text: text.replace('"lv_mass_g": 128.0', '"lv_mass_g": NaN'), "lv_mass_g: "),
@@ -290,7 +290,7 @@ def test_every_number_names_its_unit():
     pure = {
         "ffr_distal", "lowest_ffr_not_for_decision", "contrast_to_noise", "ffr_low", "ffr_high",
         "lowest_ffr_low", "lowest_ffr_high", "probability_below_0_80", "first_order", "total",
-        "probability",
+        "probability", "delta_ffr", "ppg",
     }  # fmt: skip
     models = [
         m

@@ -102,6 +102,17 @@ def test_the_tree_file_holds_the_interval_and_what_decides(out, known):
     assert poly["sensitivity_lowest_per_mm2"].max() > 0
 
 
+def test_a_pdf_that_cannot_be_drawn_does_not_lose_the_rest(out, monkeypatch, caplog):
+    def fails(_):
+        raise RuntimeError("no such font")
+
+    monkeypatch.setattr(workflow, "report_pdf", fails)
+    workflow.report(out, quiet)
+    written = {p.name for p in out.iterdir()} & {*stages.RESULTS}
+    assert written == {*stages.RESULTS} - {"report.pdf"}
+    assert "report.pdf was not written (RuntimeError)" in caplog.text
+
+
 def test_a_solve_without_its_confidence_is_asked_for_again(out):
     (stages.stage_folder(out, "solve") / "confidence.npz").unlink()
     with pytest.raises(ConfigError, match="stage 'solve' is damaged; run it again"):

@@ -17,6 +17,7 @@ UNITS = (
     "_mm", "_mm2", "_mm3", "_ml", "_g", "_mmhg", "_ml_min", "_mmhg_min_ml", "_kg_m3", "_pa_s",
     "_deg", "_s", "_hu", "_percent", "_per_mm", "_rad", "_bpm", "_kvp", "_ms", "_years",
     "_m", "_pa",  # between a solver and its kernels
+    "_in",  # on paper
 )  # fmt: skip
 PURE_NUMBERS = {
     "ffr", "haematocrit", "learning_rate", "excess", "probability", "exponent",
@@ -32,6 +33,8 @@ PURE_NUMBERS = {
     "face", "psi",  # of velocity profiles, normalised
     "resolved_ffr", "calibrated_ffr", "lumped_ffr", "found_ffr", "true_ffr",
     "own_tree_ffr", "own_flow_ffr", "own_lumen_ffr",
+    "letters",  # a size as a share of another
+    "ppg",
     "lumen_ffr", "edge_ffr", "mask_ffr", "tree_ffr", "full_ffr", "invasive_ffr",
 }  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Which files of two runs of one study must be the same, byte for byte, and which are not?
 
 All that a run leaves are compared, but for what says when it ran and how long it took:
-`created` and `timings` in result.json, the same in report.html, and stages/*/seconds.txt.
+`created` and `timings` in result.json, the same in report.html, report.pdf (drawn from what is
+compared, with the date on every page), and stages/*/seconds.txt.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LEFT_OUT_FIELDS = ("created", "timings")  # of result.json
-LEFT_OUT_FILES = ("seconds.txt",)
+LEFT_OUT_FILES = ("seconds.txt", "report.pdf")
 _SECONDS = r"<tr><td>{stage}</td><td>[^<]* s</td></tr>"
 
 

@@ -48,10 +48,10 @@ def capture(source: Source, stamp: Stamp, picture: AnyArray, number: int) -> Dat
 
 def encapsulated_pdf(source: Source, stamp: Stamp, pdf: bytes) -> Dataset:
     """Return a PDF as a DICOM object."""
-    about = series_of(stamp, "summary", "summary")
+    about = series_of(stamp, "report", "report")
     dataset = _object(source, stamp, EncapsulatedPDFStorage, "DOC", about)
     dataset.AcquisitionDateTime = ""
-    dataset.DocumentTitle = "ct-ffr RUO summary"
+    dataset.DocumentTitle = "ct-ffr RUO report"
     dataset.ConceptNameCodeSequence = []  # no code says "not for diagnosis"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.SourceInstanceSequence = [_reference(header) for header in source.headers]

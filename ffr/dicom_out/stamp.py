@@ -16,7 +16,7 @@ from ffr.dicom_out.source import Source
 from ffr.result import Result
 
 PRODUCT = "ct-ffr"
-KINDS = {"pictures": 9101, "summary": 9102, "measurements": 9103, "lumen": 9104}  # series
+KINDS = {"pictures": 9101, "report": 9102, "measurements": 9103, "lumen": 9104}  # series
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,20 @@ from ffr import pipeline, stage_data, stages
 from ffr.dicom_out.captures import capture, encapsulated_pdf
 from ffr.dicom_out.lumen import lumen_segmentation
 from ffr.dicom_out.measurements import Points, measurement_report
-from ffr.dicom_out.pages import Shown, pictures
 from ffr.dicom_out.source import Source, find_source, require_dicom_run, silent
 from ffr.dicom_out.stamp import Stamp, stamp_of
-from ffr.dicom_out.summary import summary_pdf
 from ffr.errors import ConfigError, StudyError
+from ffr.report.pdf import report_pdf, report_pictures
+from ffr.report.shown import Shown
 from ffr.result import Result
 from ffr.result_file import load_result
 from ffr.scan import Scan
 from ffr.study import files_of
+from meshes.surface import Surface
 from meshes.voxels import voxels_within
 
 logger = logging.getLogger(__name__)
-OURS = re.compile(r"(picture-\d\d|summary|measurements|lumen)\.dcm")
+OURS = re.compile(r"(picture-\d\d|report|summary|measurements|lumen)\.dcm")
 
 
 def check_folder(folder: Path) -> None:
@@ -85,41 +86,50 @@ def write_objects(
         source = find_source(scan, files)
     progress(0.35)
     stamp = stamp_of(source, result)
-    made = f"ct-ffr {stamp.version}, {stamp.created:%Y-%m-%d %H:%M}"
-    shown = _shown(out, result, made, scan)
+    shown, surface = _shown(out, result, scan)
+    pdf = _report(out, shown)
     with stages.partial(out / "stages") as new:
-        count = _write_all(source, stamp, shown, new, lambda part: progress(0.4 + 0.6 * part))
+        count = _write_all(
+            source, stamp, shown, surface, pdf, new, lambda part: progress(0.4 + 0.6 * part)
+        )
         _put(new, folder)
     progress(1.0)
     return count
 
 
-def _shown(out: Path, result: Result, made: str, scan: Scan) -> Shown:
+def _shown(out: Path, result: Result, scan: Scan) -> tuple[Shown, Surface]:
     trees, _ = stage_data.load_trees(out)
     solutions = stage_data.load_flow(out)[0]
     findings = pipeline.find(trees, solutions)
     surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
-    confidence = stage_data.load_confidence(out)
-    return Shown(
-        result, made, scan.volume, trees, solutions, findings, confidence, surface, surface_ffr
-    )
+    shown = Shown(
+        result, scan.volume, trees, solutions, findings.analysed,
+        stage_data.load_confidence(out), surface, surface_ffr,
+    )  # fmt: skip
+    return shown, surface
+
+
+def _report(out: Path, shown: Shown) -> bytes:
+    """Return the run's own report.pdf, drawn anew where it is not there."""
+    path = out / "report.pdf"
+    return path.read_bytes() if path.is_file() else report_pdf(shown)
 
 
 def _write_all(
-    source: Source, stamp: Stamp, shown: Shown, folder: Path, progress: Callable[[float], None]
-) -> int:
+    source: Source, stamp: Stamp, shown: Shown, surface: Surface, pdf: bytes, folder: Path,
+    progress: Callable[[float], None],
+) -> int:  # fmt: skip
     """Draw, build and write all objects."""
-    drawn = pictures(shown)
+    drawn = report_pictures(shown)
     progress(0.5)
-    pdf = summary_pdf(shown)
-    inside = voxels_within(shown.surface, source.grid)
+    inside = voxels_within(surface, source.grid)
     progress(0.7)
     with _headers_in_use():
         objects = {
             f"picture-{k:02d}.dcm": capture(source, stamp, picture, k)
             for k, picture in enumerate(drawn, 1)
         }
-        objects["summary.dcm"] = encapsulated_pdf(source, stamp, pdf)
+        objects["report.dcm"] = encapsulated_pdf(source, stamp, pdf)
         throats = _throats(shown)
         objects["measurements.dcm"] = measurement_report(source, stamp, shown.result, throats)
         objects["lumen.dcm"] = lumen_segmentation(source, stamp, inside)

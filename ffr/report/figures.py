@@ -9,7 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from ffr.pullback import WINDOW_MM, largest_drop
 from ffr.report.colours import BREAKS, INK, LINE, PALE_INK, PAPER, STATE_COLOUR, ffr_rgb
+from ffr.report.layout import (
+    HALF_WIDTH_MM,
+    SCREEN,
+    TOP_IN,
+    Layout,
+    height_in,
+    letters_of,
+    mm_of,
+    rows,
+)
 from ffr.report.paths import VesselPath
 from ffr.report.svg import WIDTH_IN, data_uri, research_note, style
 from ffr.result import LesionResult, ffr_rounded
@@ -21,11 +32,9 @@ from meshes.volume import Volume
 WINDOW_HU = (-100.0, 700.0)  # width 800, level 300: contrast-filled lumen, wall and calcium
 ROTATIONS = (("0°", 0.0), ("90°", np.pi / 2))
 _STEP_MM = 0.2
-_HALF_WIDTH_MM = 6.0
 _CONTOUR = "#ffd23f"
 _BAND = "#3b5f86"
 _UNREADABLE = "#ff7ad9"
-_LEFT_IN, _RIGHT_IN = 0.85, 0.35
 
 
 def vessel_figure(path: VesselPath, volume: Volume | None, axis_end_mm: float) -> str:
@@ -46,37 +55,47 @@ def vessel_panel(path: VesselPath, volume: Volume | None, axis_end_mm: float) ->
     axis_end_mm
         End of the path length axis: one for all vessels, so that they compare.
     """
-    scale = (WIDTH_IN - _LEFT_IN - _RIGHT_IN) / axis_end_mm  # inches per mm
-    image_in = 2 * _HALF_WIDTH_MM * scale  # as high as it must be to be true to scale
-    rotations = ROTATIONS if volume is not None else ()
-    heights = [0.24, *(image_in for _ in rotations), 0.20, 1.65, 0.42, 1.25]
-    gaps = [0.02, *(0.05, 0.02)[: len(rotations)], 0.04, 0.08, 0.10]
-    top, bottom = 0.34, 0.62
-    total = sum(heights) + sum(gaps) + top + bottom
+    total = height_in(SCREEN, volume is not None, axis_end_mm)
     figure = Figure(figsize=(WIDTH_IN, total))
-    rows, y = [], total - top
-    for height, gap in zip(heights, [*gaps, 0.0], strict=True):
+    draw_vessel(figure, 0.0, 0.0, SCREEN, path, volume, axis_end_mm)
+    research_note(figure)
+    return figure
+
+
+def draw_vessel(
+    figure: Figure, left_in: float, top_in: float, layout: Layout, path: VesselPath,
+    volume: Volume | None, axis_end_mm: float,
+) -> None:  # fmt: skip
+    """Draw the panel of one vessel on a page, its upper left corner at a place on it."""
+    wide, high = figure.get_size_inches()
+    y = high - top_in - layout.letters * TOP_IN
+    drawn: dict[str, list[Axes]] = {"image": []}
+    for name, height, gap in rows(layout, volume is not None, axis_end_mm):
         y -= height
-        box = (_LEFT_IN / WIDTH_IN, y / total, scale * axis_end_mm / WIDTH_IN, height / total)
-        rows.append(figure.add_axes(box, xlim=(0, axis_end_mm)))
+        x = left_in + layout.left_in
+        box = (x / wide, y / high, layout.axis_in() / wide, height / high)
+        axes = figure.add_axes(box, xlim=(0, axis_end_mm))
+        drawn.setdefault(name, []).append(axes)
         y -= gap
-    names, *images, takeoffs, ffr, decides, diameter = rows
+    images = drawn["image"]
+    (names,), (takeoffs,) = drawn["names"], drawn["takeoffs"]
+    (ffr,), (diameter,) = drawn["ffr"], drawn["diameter"]
+    decides = drawn.get("decides", [])
     _strip(names, path)
-    for axes, (label, angle) in zip(images, rotations, strict=True):
+    for axes, (label, angle) in zip(images, ROTATIONS, strict=False):
         if volume is not None:
             _image(axes, path, volume, label, angle)
     _takeoffs(takeoffs, path)
     _ffr_curve(ffr, path)
-    _deciding(decides, path)
+    for axes in decides:
+        _deciding(axes, path)
     _diameter_curve(diameter, path)
     _lesion_tags(names, path)
-    for axes in (*images, ffr, decides, diameter):
+    for axes in (*images, ffr, *decides, diameter):
         _marks(axes, path, over_image=axes in images)
         axes.set_xlim(0, axis_end_mm)  # nothing drawn may have moved it
     _missing(ffr, path)
     _missing(diameter, path)
-    research_note(figure)
-    return figure
 
 
 def _bare(axes: Axes) -> None:
@@ -89,22 +108,27 @@ def _bare(axes: Axes) -> None:
 def _strip(axes: Axes, path: VesselPath) -> None:
     """Name the vessel segments along the axis, and keep names that would not fit out."""
     _bare(axes)
-    mm_per_letter = axes.get_xlim()[1] / 190
+    mm_per_letter = mm_of(axes, 0.081)
     for k, (name, start, end) in enumerate(path.stretches):
         axes.axvspan(start, end, 0.0, 0.9, color="#eef1f5" if k % 2 else "#dfe5ec", lw=0)
+        name = "LM" if end - start < mm_per_letter * 12 and name == "left main" else name
         if end - start > mm_per_letter * (len(name) + 1):
-            axes.text((start + end) / 2, 0.42, name, ha="center", va="center", fontsize=8.5)
+            axes.text(
+                (start + end) / 2, 0.42, name, ha="center", va="center",
+                fontsize=letters_of(axes, 8.5),
+            )  # fmt: skip
 
 
 def _lesion_tags(axes: Axes, path: VesselPath) -> None:
     middles = [0.5 * (x.start_mm + x.end_mm) for x in path.lesions]
     for lesion, middle in zip(path.lesions, middles, strict=True):
-        roomy = _roomy(middle, middles, axes.get_xlim()[1] / 9)
+        roomy = _roomy(middle, middles, mm_of(axes, 1.7))
         stenosis = f"lesion {lesion.id} · {lesion.diameter_stenosis_percent:.0f} % DS"
         axes.annotate(
             stenosis if roomy else str(lesion.id),
             (middle, 1.0), (0, 4), textcoords="offset points", annotation_clip=False,
-            ha="center", va="bottom", fontsize=9, fontweight="bold", color=INK,
+            ha="center", va="bottom", fontsize=letters_of(axes, 9),
+            fontweight="bold", color=INK,
         )  # fmt: skip
 
 
@@ -114,16 +138,16 @@ def _roomy(at: float, others: Sequence[float], reach: float) -> bool:
 
 
 def _image(axes: Axes, path: VesselPath, volume: Volume, label: str, angle: float) -> None:
-    axes.set_ylim(-_HALF_WIDTH_MM, _HALF_WIDTH_MM)
-    axes.set_yticks([-4, 0, 4], ["4", "0", "4"], fontsize=7.5)
+    axes.set_ylim(-HALF_WIDTH_MM, HALF_WIDTH_MM)
+    axes.set_yticks([-4, 0, 4], ["4", "0", "4"], fontsize=letters_of(axes, 7.5))
     axes.tick_params(bottom=False, labelbottom=False, length=2)
     axes.spines[:].set_visible(False)
-    axes.set_ylabel(f"{label}\nmm", fontsize=9)
+    axes.set_ylabel(f"{label}\nmm", fontsize=letters_of(axes, 9))
     axes.set_facecolor("#f4f6f8")
     try:
         image = straightened(
             volume, path.points_mm,
-            half_width_mm=_HALF_WIDTH_MM, step_mm=_STEP_MM, rotation_rad=angle,
+            half_width_mm=HALF_WIDTH_MM, step_mm=_STEP_MM, rotation_rad=angle,
         )  # fmt: skip
     except GeometryError as error:  # a stub too short to be straightened
         axes.text(0.01, 0.5, f"no image: {error}", transform=axes.transAxes, va="center")
@@ -146,10 +170,10 @@ def _takeoffs(axes: Axes, path: VesselPath) -> None:
     last = -np.inf
     for name, s in sorted(path.takeoffs, key=lambda x: x[1]):
         axes.plot([s], [0.9], "^", ms=4.5, color=PALE_INK, clip_on=False)
-        if s - last > axes.get_xlim()[1] / 60:  # two side branches at one place: one name
+        if s - last > mm_of(axes, 0.26):  # two side branches at one place: one name
             axes.annotate(
                 name, (s, 0.45), (5, 0), textcoords="offset points",
-                fontsize=8, va="center", color=PALE_INK,
+                fontsize=letters_of(axes, 8), va="center", color=PALE_INK,
             )  # fmt: skip
             last = s
 
@@ -174,7 +198,8 @@ def _ffr_curve(axes: Axes, path: VesselPath) -> None:
     axes.set_ylim(low, 1.03)
     axes.set_yticks([t for t in (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0) if t >= low])
     axes.yaxis.set_major_formatter("{x:.2f}")
-    axes.set_ylabel("FFR", fontweight="bold", fontsize=10)
+    axes.tick_params(labelsize=letters_of(axes, 9))
+    axes.set_ylabel("FFR", fontweight="bold", fontsize=letters_of(axes, 10))
     axes.tick_params(labelbottom=False, bottom=False)
     axes.grid(axis="both", color=LINE, lw=0.5)
     axes.set_axisbelow(True)
@@ -187,6 +212,7 @@ def _ffr_curve(axes: Axes, path: VesselPath) -> None:
         for end in (path.ffr_low, path.ffr_high):
             axes.plot(path.s_mm, end, color=_BAND, lw=0.9, alpha=0.8, zorder=1.9)
     _coloured(axes, path.s_mm, path.ffr, path.ffr, 2.6)
+    _steepest(axes, path)
     read = [(x, _reading_mm(path, x)) for x in path.lesions]
     places = [at for _, at in read if at is not None]
     for lesion, at in read:
@@ -199,18 +225,37 @@ def _ffr_curve(axes: Axes, path: VesselPath) -> None:
         text = f"{ffr_rounded(lesion.ffr_distal):.2f}"
         if lesion.ffr_low is not None and lesion.ffr_high is not None:
             ends = (ffr_rounded(lesion.ffr_low), ffr_rounded(lesion.ffr_high))
-            text += f" ({ends[0]:.2f}\N{EN DASH}{ends[1]:.2f})"
+            if _roomy(at, places, mm_of(axes, 1.7)):
+                text += f" ({ends[0]:.2f}\N{EN DASH}{ends[1]:.2f})"
             axes.plot([at, at], ends, color=colour, lw=2.2, zorder=5, solid_capstyle="butt")
-        if _roomy(at, places, axes.get_xlim()[1] / 7):
+        if _roomy(at, places, mm_of(axes, 2.2)):
             text += f"  {lesion.distance_used_mm:.0f} mm distal"
         axes.annotate(
             text,
             (at, lesion.ffr_distal), (-8 if late else 8, 9 if above else -9),
             textcoords="offset points", ha="right" if late else "left",
-            va="bottom" if above else "top", fontsize=9.5, fontweight="bold", color=colour,
-            zorder=7,
+            va="bottom" if above else "top", fontsize=letters_of(axes, 9.5),
+            fontweight="bold", color=colour, zorder=7,
             bbox={"boxstyle": "round,pad=0.15", "fc": PAPER, "ec": "none", "alpha": 0.85},
         )  # fmt: skip
+
+
+def _steepest(axes: Axes, path: VesselPath) -> None:
+    """Mark the 20 mm in which FFR falls most, where the PPG index is given."""
+    if path.ppg is None:
+        return
+    known = np.isfinite(path.ffr)
+    fall, start = largest_drop(path.s_mm[known], path.ffr[known])
+    y = axes.get_ylim()[0] + 0.045 * float(np.ptp(axes.get_ylim()))
+    ends = (start, start + WINDOW_MM)
+    axes.plot(ends, (y, y), color=INK, lw=1.3, marker="|", ms=7, mew=1.3, zorder=5)
+    late = ends[1] + mm_of(axes, 3.4) > axes.get_xlim()[1]  # it would leave the picture
+    axes.annotate(
+        f"steepest 20 mm: {fall:.2f} of FFR lost · PPG {path.ppg:.2f}",
+        (ends[0 if late else 1], y), (-6 if late else 6, 0), textcoords="offset points",
+        ha="right" if late else "left", va="center", fontsize=letters_of(axes, 8.5), zorder=6,
+        bbox={"boxstyle": "square,pad=0.1", "fc": PAPER, "ec": "none", "alpha": 0.85},
+    )  # fmt: skip
 
 
 def _reading_mm(path: VesselPath, lesion: LesionResult) -> float | None:
@@ -229,20 +274,20 @@ def _deciding(axes: Axes, path: VesselPath) -> None:
     peak = float(drop.max())
     axes.set_yticks([0.0, peak] if peak > 0 else [0.0])
     axes.yaxis.set_major_formatter("{x:.3f}")
-    axes.tick_params(labelbottom=False, bottom=False, labelsize=7.5)
-    axes.set_ylabel("decides", fontsize=9)
+    axes.tick_params(labelbottom=False, bottom=False, labelsize=letters_of(axes, 7.5))
+    axes.set_ylabel("decides", fontsize=letters_of(axes, 9))
     axes.grid(axis="x", color=LINE, lw=0.5)
     axes.set_axisbelow(True)
     if not path.decided:
         axes.text(
             0.995, 0.5, "no FFR is read here", transform=axes.transAxes, ha="right",
-            va="center", fontsize=8, style="italic", color=PALE_INK,
+            va="center", fontsize=letters_of(axes, 8), style="italic", color=PALE_INK,
         )  # fmt: skip
     else:
         axes.text(
             0.995, 0.93, f"what FFR of {path.decided} hangs on: its change by 0.1 mm of radius "
             "along 1 mm of vessel", transform=axes.transAxes, ha="right", va="top",
-            fontsize=8, color=PALE_INK, zorder=6,
+            fontsize=letters_of(axes, 8), color=PALE_INK, zorder=6,
             bbox={"boxstyle": "square,pad=0.1", "fc": PAPER, "ec": "none", "alpha": 0.8},
         )  # fmt: skip
 
@@ -255,13 +300,15 @@ def _diameter_curve(axes: Axes, path: VesselPath) -> None:
     axes.plot(path.s_mm, healthy, color=PALE_INK, lw=1.2, ls=(0, (5, 2)), label="reference")
     axes.plot(path.s_mm, lumen, color=INK, lw=1.7, label="lumen")
     axes.set_ylim(0, 1.12 * float(max(lumen.max(), healthy.max())))
-    axes.set_ylabel("diameter\nmm", fontsize=9)
-    axes.set_xlabel("path length from the ostium, mm", fontsize=9)
+    axes.tick_params(labelsize=letters_of(axes, 9))
+    axes.set_ylabel("diameter\nmm", fontsize=letters_of(axes, 9))
+    axes.set_xlabel("path length from the ostium, mm", fontsize=letters_of(axes, 9))
     axes.grid(axis="both", color=LINE, lw=0.5)
     axes.set_axisbelow(True)
     axes.legend(
-        loc="lower right", fontsize=8, frameon=True, framealpha=0.9, edgecolor="none", ncols=2
-    )
+        loc="upper right", fontsize=letters_of(axes, 8), frameon=True, framealpha=0.9,
+        edgecolor="none", ncols=2,
+    )  # fmt: skip
 
 
 def _marks(axes: Axes, path: VesselPath, *, over_image: bool) -> None:
@@ -289,12 +336,13 @@ def _missing(axes: Axes, path: VesselPath) -> None:
     start = float(path.s_mm[np.flatnonzero(unknown)[0]])
     end = float(path.s_mm[-1])
     axes.axvspan(start, end, fc="#f1f2f4", ec="#c4c9d0", hatch="////", lw=0, zorder=1.5)
-    if axes.get_ylabel() == "FFR" and end - start > axes.get_xlim()[1] / 25:
+    if axes.get_ylabel() == "FFR" and end - start > mm_of(axes, 0.6):
         words = "not\nanalysed"
         if path.unreadable:
             words = f"not analysable:\n{path.unreadable[0].reason}"
         axes.text(
             (start + end) / 2, 0.5, words, transform=axes.get_xaxis_transform(),
-            ha="center", va="center", fontsize=9, style="italic", color=PALE_INK,
+            ha="center", va="center", fontsize=letters_of(axes, 9), style="italic",
+            color=PALE_INK,
             bbox={"boxstyle": "square,pad=0.2", "fc": PAPER, "ec": "none", "alpha": 0.9},
         )  # fmt: skip

@@ -49,6 +49,10 @@ class VesselPath:
         Those whose minimal lumen area lies on this way.
     unreadable
         Stretches of this way that are not analysable.
+    vessels
+        Names of the vessels passed, from the ostium on.
+    ppg
+        PPG index of the vessel; None where it has none.
     """
 
     name: str
@@ -67,6 +71,8 @@ class VesselPath:
     takeoffs: tuple[tuple[str, float], ...]
     lesions: tuple[LesionResult, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    vessels: tuple[str, ...] = ()
+    ppg: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", ints(self.points))
@@ -143,7 +149,13 @@ def _path(
         takeoffs=tuple(_takeoffs(coronary, points, s_mm)),
         lesions=lesions,
         unreadable=tuple(x for x in coronary.unreadable if _passes(coronary, points, x)),
+        ppg=_ppg(result, coronary.side, coronary.names[branch]),
+        vessels=tuple(dict.fromkeys(coronary.names[k] for k in coronary.branch[points])),
     )
+
+
+def _ppg(result: Result, side: str, name: str) -> float | None:
+    return next((x.ppg for x in result.vessels if (x.side, x.vessel) == (side, name)), None)
 
 
 def _passes(coronary: CoronaryTree, points: Ints, stretch: Unreadable) -> bool:

@@ -43,6 +43,13 @@ def style() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """The same for pages: their letters stay letters, so that a PDF can be searched."""
+    with matplotlib.rc_context(_STYLE | {"pdf.fonttype": 42, "pdf.compression": 9}):
+        yield
+
+
 def research_note(figure: Figure) -> None:
     """Write the statement into the picture itself: pictures get copied out of reports."""
     figure.text(
