@@ -1,10 +1,12 @@
-"""A real browser without a screen, driven over its DevTools protocol; only Chromium is needed."""
+"""A real browser without a screen, driven over its DevTools protocol; needs only Chromium."""
 
 import asyncio
 import base64
 import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -20,7 +22,14 @@ SWITCHES = (
     "--disable-extensions", "--disable-default-apps", "--mute-audio", "--hide-scrollbars",
     "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--remote-debugging-port=0",
 )  # fmt: skip
-KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9, "Enter": 13}
+KEYS = {
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "Tab": 9,
+    "Enter": 13,
+}
 
 
 class Browser:
@@ -35,7 +44,7 @@ class Browser:
         self._folder = tempfile.mkdtemp(prefix="ffr-chromium-")
         self._process = subprocess.Popen(
             [CHROMIUM, *SWITCHES, f"--user-data-dir={self._folder}", "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self._loop = asyncio.new_event_loop()
         try:
@@ -56,12 +65,9 @@ class Browser:
         with contextlib.suppress(Exception):
             self._loop.run_until_complete(self._session.close())
         self._loop.close()
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # its own group: all of its processes
+        self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _connect(self):
@@ -106,7 +112,8 @@ class Browser:
                 self.complaints.append(f"{entry['text']} {entry.get('url', '')}")
 
     def open(self, url):
-        self.call("Page.navigate", url=url)
+        answer = self.call("Page.navigate", url=url)
+        assert "errorText" not in answer, answer
 
     def js(self, expression):
         """Return the value of an expression, or of the promise that it is."""

@@ -22,7 +22,7 @@ SMOOTHING_MM = 1.0  # as in the report's pictures
 RAYS = 36  # of an outline
 TURNS = 24  # curved pictures over half a turn; the other half is their mirror
 CURVED_MM = 0.5  # pixel of a curved picture
-MARGIN_MM = 12.0  # that a curved picture shows beside the vessel
+MARGIN_MM = 25.0  # that a curved picture shows beside the vessel
 AIR_HU = -1024  # beyond the scan
 
 
@@ -64,7 +64,7 @@ def vessel_axis(points_mm: Floats) -> Axis:
     s = np.arange(count + 1) * step
     middle = resampled(points_mm, s)
     _, right, up = frames(middle, SMOOTHING_MM / step)
-    return Axis(s, middle, right, up)
+    return Axis(floats(s), middle, right, up)
 
 
 def cross_sections_hu(volume: Volume, axis: Axis) -> AnyArray:

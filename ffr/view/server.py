@@ -58,7 +58,9 @@ def guard(token: str) -> Any:
         named = request.host.rpartition(":")[0] or request.host
         known = secrets.compare_digest(first.encode(), token.encode())
         if not known or named not in (HOST, "localhost"):
-            return web.Response(status=403, text="ct-ffr: the token is missing", headers=HEADERS)
+            return web.Response(
+                status=403, text="ct-ffr: the token is missing", headers=HEADERS
+            )
         return await handler(request)
 
     return guarded
@@ -77,7 +79,7 @@ async def serve(routes: list[Route], port: int, ready: Callable[[str], None]) ->
     ConfigError
         The port cannot be had.
     """
-    token = secrets.token_urlsafe(24)
+    token = secrets.token_hex(20)  # hexadecimal: the client turns addresses to small letters
     # trame would read our command line, and settings that open it to the network
     os.environ["TRAME_ARGS"] = f"--host {HOST} --ws-endpoint={token}/ws"
     os.environ["WSLINK_READY_MSG"] = ""  # it would be printed
@@ -111,11 +113,17 @@ def _mount(app: web.Application, server: Any, token: str, routes: list[Route]) -
     async def index(_: web.Request) -> web.StreamResponse:
         return web.FileResponse(www / "index.html")
 
+    async def session(request: web.Request) -> web.StreamResponse:
+        # the client asks for its websocket as it would ask a launcher
+        url = f"ws://{request.host}{root}/ws"
+        return web.json_response({"sessionURL": url, "secret": "wslink-secret", "id": "ffr"})
+
     async def slash(_: web.Request) -> web.StreamResponse:
         raise web.HTTPFound(f"{root}/")
 
     app.router.add_get(root, slash)
     app.router.add_get(f"{root}/", index)
+    app.router.add_post(f"{root}/paraview/", session)
     for method, path, handler in routes:
         app.router.add_route(method, f"{root}/{path}", handler)
     for name, folder in server.serve.items():

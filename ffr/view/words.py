@@ -132,8 +132,8 @@ def _vessel(path: VesselPath, first: dict[str, int]) -> dict[str, Any]:
 def _lesion(run: Run, lesion: LesionResult, first: dict[str, int]) -> dict[str, Any]:
     """Return a lesion with the places that a click on it leads to."""
     kept = (
-        "id", "side", "vessel", "segment_name", "position_mm", "start_mm", "end_mm", "length_mm",
-        "diameter_stenosis_percent", "diameter_stenosis_low_percent",
+        "id", "side", "vessel", "segment_name", "position_mm", "start_mm", "end_mm",
+        "length_mm", "diameter_stenosis_percent", "diameter_stenosis_low_percent",
         "diameter_stenosis_high_percent", "minimal_lumen_area_mm2", "minimal_diameter_mm",
         "reference_diameter_mm", "ffr_distal", "ffr_low", "ffr_high", "probability_below_0_80",
         "distance_used_mm", "state", "pressure_drop_mmhg", "not_analysed_reason",

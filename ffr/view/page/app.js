@@ -28,7 +28,7 @@
       <section class="assumed" aria-label="Assumptions">
         <h2>Assumptions</h2>
         <ul><li v-for="x in values.assumptions" :title="x.source">
-          <b>{{ x.name }}: {{ x.value }}</b> <i :class="{ given: !x.assumed }">{{ x.assumed ? "assumed" : "known" }}</i> <small>{{ x.source }}</small>
+          <b>{{ x.name }} {{ x.value }}</b> <i :class="{ given: !x.assumed }">{{ x.assumed ? "assumed" : "known" }}</i> <small>({{ x.source }})</small>
         </li></ul>
       </section>
     </header>
@@ -46,11 +46,11 @@
             </vtk-geometry-representation>
           </vtk-view>
           <canvas ref="overlay" class="overlay"></canvas>
-          <canvas ref="scale" class="scale" aria-hidden="true"></canvas>
           <div class="views" role="group" aria-label="3D view">
             <button v-for="(view, k) in values.views" :aria-pressed="k === viewed" @click="setView(k)">{{ view.name }}</button>
           </div>
         </div>
+        <canvas ref="scale" class="scale" aria-hidden="true"></canvas>
         <div class="lesions">
           <table aria-label="Lesions; Enter goes there">
             <thead><tr><th>lesion</th><th>mm</th><th>% DS</th><th>min. mm</th><th>FFR behind (95 %)</th><th>P ≤ 0.80</th></tr></thead>
@@ -84,7 +84,7 @@
           <canvas class="straight" ref="straight0"></canvas>
           <canvas class="straight" ref="straight90"></canvas>
           <div class="plot ffr-plot"><h3>FFR<small>95 % band</small></h3><svg ref="ffrPlot"></svg></div>
-          <div class="plot"><h3>lumen, mm<small>95 % band</small><small>- - healthy</small></h3><svg ref="diameterPlot"></svg></div>
+          <div class="plot width-plot"><h3>lumen, mm<small>95 % band</small><small>- - healthy</small></h3><svg ref="diameterPlot"></svg></div>
           <div class="cursor" ref="cursor"></div>
         </div>
         <div class="below">mm from the ostium along the {{ values.vessels[vessel].name }}</div>
@@ -96,8 +96,8 @@
             <span class="beside"><span id="ffr-interval">95 % {{ interval(here.ffr_low, here.ffr_high) }}</span><br>{{ values.state_words[state] }}</span></div>
           <div class="lumen">lumen <b id="diameter-mm">{{ here.diameter_mm.toFixed(2) }} mm</b> (95 % {{ here.diameter_low_mm.toFixed(2) }}–{{ here.diameter_high_mm.toFixed(2) }}), healthy {{ here.reference_mm.toFixed(2) }} mm</div>
         </div>
-        <div class="picture cross"><canvas ref="cross" role="img" :aria-label="'Cross-section at the cursor'"></canvas><h3>cross-section</h3></div>
-        <div class="picture curved"><canvas ref="curved" role="img" aria-label="Curved reformation"></canvas><h3>curved MPR</h3></div>
+        <div class="picture cross"><canvas ref="cross" role="img" :aria-label="'Cross-section at the cursor'"></canvas></div>
+        <div class="picture curved"><canvas ref="curved" role="img" aria-label="Curved reformation"></canvas></div>
       </section>
     </main>
     <footer><span v-for="[key, what] in keys"><kbd>{{ key }}</kbd> {{ what }}</span><span class="ruo">{{ values ? values.statement : "" }}</span></footer>

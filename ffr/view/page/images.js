@@ -173,9 +173,10 @@
       ns.note(context, "→", width / 2 + side - 4, height - 12, { ...style, align: "right" });
       ns.note(context, "←", width / 2 - side + 2, height - 12, { ...style, align: "left" });
       ns.note(context, "↑", width / 2 + side - 4, 12, { ...style, align: "right" });
+      ns.note(context, "cross-section", 8, 12);
       context.fillStyle = "#fff";
-      context.fillRect(width / 2 - side + 8, 22, 2 * scale, 2);
-      ns.note(context, "2 mm", width / 2 - side + 8, 12);
+      context.fillRect(8, 40, 2 * scale, 2);
+      ns.note(context, "2 mm", 8, 30);
     }
   };
 
@@ -215,7 +216,7 @@
       if (model.images.curved_hu) this.image(context, place, why);
       this.lumen(context, place);
       this.cursor(context, place, width);
-      ns.note(context, `${model.angle}°`, 6, 11);
+      ns.note(context, `curved MPR, ${model.angle}°`, 8, 12);
       const way = [0, 1, 2].map((a) => model.images.curved_right.data[3 * place.j + a] * (place.mirrored ? -1 : 1));
       ns.note(context, `${ns.letters(...way)} →`, width - 6, height - 12, { align: "right", size: 12, colour: "#ffe9a8" });
       return undefined;

@@ -40,18 +40,20 @@
       [this.first, this.last] = model.span;
       this.x = (mm) => ((mm - this.first) / (this.last - this.first)) * this.width;
       this.s = model.column("s_mm");
+      // what is drawn ends with the axis, its numbers stand outside
+      this.inside = make("svg", { x: 0, y: 0, width: this.width, height: this.height, class: "inside" }, this.svg);
       for (const lesion of ns.lesionsOf(model)) {
         make("rect", {
           x: this.x(lesion.start_mm), y: 0, width: this.x(lesion.end_mm) - this.x(lesion.start_mm),
           height: this.height, fill: "#5b6b80", opacity: 0.16,
-        }, this.svg);
+        }, this.inside);
       }
       this.grid();
     }
 
     grid() {
       for (const mm of this.ticks()) {
-        make("line", { x1: this.x(mm), x2: this.x(mm), y1: 0, y2: this.height, class: "grid" }, this.svg);
+        make("line", { x1: this.x(mm), x2: this.x(mm), y1: 0, y2: this.height, class: "grid" }, this.inside);
       }
     }
 
@@ -65,7 +67,7 @@
     axis(values, text) {
       for (const value of values) {
         const y = this.y(value);
-        make("line", { x1: 0, x2: this.width, y1: y, y2: y, class: "grid" }, this.svg);
+        make("line", { x1: 0, x2: this.width, y1: y, y2: y, class: "grid" }, this.inside);
         make("text", { x: -6, y, class: "tick", "text-anchor": "end" }, this.svg, text(value));
       }
     }
@@ -74,13 +76,13 @@
       for (const run of runs(low, high)) {
         const there = run.map((k) => [this.x(this.s[k]), this.y(high[k])]);
         const back = run.map((k) => [this.x(this.s[k]), this.y(low[k])]).reverse();
-        make("polygon", { points: line([...there, ...back]), ...attributes }, this.svg);
+        make("polygon", { points: line([...there, ...back]), ...attributes }, this.inside);
       }
     }
 
     curve(values, attributes) {
       for (const run of runs(values)) {
-        make("polyline", { points: line(run.map((k) => [this.x(this.s[k]), this.y(values[k])])), fill: "none", ...attributes }, this.svg);
+        make("polyline", { points: line(run.map((k) => [this.x(this.s[k]), this.y(values[k])])), fill: "none", ...attributes }, this.inside);
       }
     }
 
@@ -91,14 +93,14 @@
       if (end === values.length - 1) return;
       const x = this.x(this.s[end]);
       const width = this.x(this.s.at(-1)) - x;
-      make("rect", { x, y: 0, width, height: this.height, fill: "url(#hatch)" }, this.svg);
+      make("rect", { x, y: 0, width, height: this.height, fill: "url(#hatch)" }, this.inside);
       if (label && width > 70) {
-        make("text", { x: x + width / 2, y: this.height / 2, class: "tick halo", "text-anchor": "middle" }, this.svg, label);
+        make("text", { x: x + width / 2, y: this.height / 2, class: "tick halo", "text-anchor": "middle" }, this.inside, label);
       }
     }
 
     dot() {
-      this.marker = make("circle", { r: 5, class: "marker" }, this.svg);
+      this.marker = make("circle", { r: 5, class: "marker" }, this.inside);
       this.cursor();
     }
 
@@ -121,11 +123,11 @@
       const known = [...ffr, ...low].filter((x) => x !== null);
       const bottom = Math.max(0, Math.min(0.5, ...known.map((x) => x - 0.05)));
       this.y = (value) => 6 + ((1.02 - value) / (1.02 - bottom)) * (this.height - 10);
-      make("rect", { x: 0, y: this.y(BREAKS[1]), width: this.width, height: this.y(BREAKS[0]) - this.y(BREAKS[1]), fill: "#f0a63a", opacity: 0.2 }, this.svg);
+      make("rect", { x: 0, y: this.y(BREAKS[1]), width: this.width, height: this.y(BREAKS[0]) - this.y(BREAKS[1]), fill: "#f0a63a", opacity: 0.2 }, this.inside);
       this.axis([0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1].filter((x) => x >= bottom), (x) => x.toFixed(2));
       this.band(low, high, { fill: "#3b5f86", opacity: 0.22 });
       for (const end of [low, high]) this.curve(end, { stroke: "#3b5f86", "stroke-width": 1 });
-      make("line", { x1: 0, x2: this.width, y1: this.y(0.8), y2: this.y(0.8), stroke: ns.INK, "stroke-width": 1.4, "stroke-dasharray": "7 4" }, this.svg);
+      make("line", { x1: 0, x2: this.width, y1: this.y(0.8), y2: this.y(0.8), stroke: ns.INK, "stroke-width": 1.4, "stroke-dasharray": "7 4" }, this.inside);
       this.curve(ffr, { stroke: ns.INK, "stroke-width": 5 });
       for (const run of runs(ffr)) {
         for (let m = 1; m < run.length; m += 1) {
@@ -133,7 +135,7 @@
           make("line", {
             x1: this.x(this.s[a]), y1: this.y(ffr[a]), x2: this.x(this.s[b]), y2: this.y(ffr[b]),
             stroke: ns.ffrColour(values, (ffr[a] + ffr[b]) / 2), "stroke-width": 3, "stroke-linecap": "round",
-          }, this.svg);
+          }, this.inside);
         }
       }
       const stretch = this.model.way.unreadable[0];
@@ -148,10 +150,10 @@
         if (k < 0 || lesion.ffr_distal === null) continue;
         const x = this.x(this.s[k]), y = this.y(lesion.ffr_distal);
         const colour = this.model.values.state_colours[lesion.state];
-        make("path", { d: `M${x} ${y - 7}l7 7l-7 7l-7-7z`, fill: "#fff", stroke: colour, "stroke-width": 2 }, this.svg);
+        make("path", { d: `M${x} ${y - 7}l7 7l-7 7l-7-7z`, fill: "#fff", stroke: colour, "stroke-width": 2 }, this.inside);
         const late = x > 0.8 * this.width, above = y > 0.5 * this.height;
         const text = `${ns.ffrText(lesion.ffr_distal)} (${ns.intervalText(lesion.ffr_low, lesion.ffr_high)}), ${lesion.distance_used_mm.toFixed(0)} mm behind lesion ${lesion.id}`;
-        make("text", { x: x + (late ? -10 : 10), y: y + (above ? -14 : 16), "text-anchor": late ? "end" : "start", class: "reading halo", fill: colour }, this.svg, text);
+        make("text", { x: x + (late ? -10 : 10), y: y + (above ? -14 : 16), "text-anchor": late ? "end" : "start", class: "reading halo", fill: colour }, this.inside, text);
       }
     }
   };

@@ -28,7 +28,7 @@
       position: middle.map((x, c) => x + 300 * view.towards[c]),
       viewUp: view.up,
       parallelProjection: true,
-      parallelScale: 1.14 * half + 4,
+      parallelScale: 1.06 * half + 5,
       centerOfRotation: middle,
     };
   };
@@ -165,26 +165,27 @@
 
   // the colour scale beside the trees
   ns.drawScale = (canvas, values) => {
-    const { context, width, height } = ns.fitted(canvas);
-    const [top, bottom] = [8, height - 40];
-    const y = (ffr) => top + ((1 - ffr) / 0.5) * (bottom - top);
-    for (let py = top; py <= bottom; py += 0.5) {
-      context.fillStyle = ns.ffrColour(values, 1 - (0.5 * (py - top)) / (bottom - top) - 1e-9);
-      context.fillRect(width - 16, py, 14, 1);
-    }
-    context.fillStyle = ns.INK;
-    context.textAlign = "right";
-    context.textBaseline = "middle";
-    for (const [value, at, bold] of [[1, 1], [0.9, 0.9], [0.8, 0.805, 1], [0.75, 0.755, 1], [0.7, 0.7], [0.6, 0.6], [0.5, 0.5]]) {
-      context.font = `${bold ? 700 : 400} ${bold ? 12 : 11}px system-ui, sans-serif`;
-      context.fillText(value.toFixed(2), width - 20, y(at));
-      context.fillRect(width - 16, y(at) - 0.5, 14, bold ? 2 : 1);
+    const { context, width } = ns.fitted(canvas);
+    const [left, right] = [36, width - 116];
+    const x = (ffr) => left + ((ffr - 0.5) / 0.5) * (right - left);
+    for (let px = left; px < right; px += 1) {
+      context.fillStyle = ns.ffrColour(values, 0.5 + (0.5 * (px + 0.5 - left)) / (right - left));
+      context.fillRect(px, 4, 1, 12);
     }
     context.fillStyle = values.not_analysed_colour;
-    context.fillRect(width - 16, height - 24, 14, 14);
+    context.fillRect(width - 96, 4, 14, 12);
     context.fillStyle = ns.INK;
+    context.textBaseline = "middle";
+    context.textAlign = "center";
+    for (const [value, at, bold] of [[0.5, 0.5], [0.6, 0.6], [0.7, 0.7], [0.75, 0.755, 1], [0.8, 0.805, 1], [0.9, 0.9], [1, 1]]) {
+      context.font = `${bold ? 700 : 400} 11px system-ui, sans-serif`;
+      context.fillText(value.toFixed(2), x(at) + (value === 0.75 ? -8 : value === 0.8 ? 8 : 0), 25);
+      context.fillRect(x(at) - 0.5, 4, bold ? 2 : 1, 14);
+    }
+    context.textAlign = "left";
+    context.font = "700 12px system-ui, sans-serif";
+    context.fillText("FFR", 4, 11);
     context.font = "11px system-ui, sans-serif";
-    context.fillText("not", width - 20, height - 23);
-    context.fillText("analysed", width - 20, height - 11);
+    context.fillText("not analysed", width - 78, 11);
   };
 })();
