@@ -16,6 +16,8 @@ import psutil
 import pytest
 import standin
 import view_folder
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ffr.guard import reported
@@ -25,6 +27,7 @@ from ffr.view import reformat
 from ffr.view.blobs import lumen_blob, vertex_normals, vessel_blob
 from ffr.view.packing import packed
 from ffr.view.run import load_run
+from ffr.view.thinning import thinned
 from ffr.view.words import page_values
 from meshes.arrays import floats
 from meshes.contours import Contours
@@ -190,6 +193,31 @@ def test_normals_of_a_sphere_point_away_from_its_middle():
         [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]]
     )
     assert vertex_normals(rows, faces) == pytest.approx(rows)
+
+
+def test_a_fine_surface_gets_coarser_but_not_torn_and_keeps_its_size(run):
+    axes = np.concatenate([c.tree.points_mm for c in run.trees])
+    assert thinned(run.lumen, axes) is run.lumen  # few enough
+    few = thinned(run.lumen, axes, most=1000)
+    assert len(few.triangles) < 0.8 * len(run.lumen.triangles)
+    whole, parts = (measured(x.points_mm, x.triangles) for x in (run.lumen, few))
+    assert parts[0] == pytest.approx(whole[0], rel=0.05)  # volume
+    assert parts[1] <= whole[1]  # pieces: none has come off
+    known = ~np.isnan(few.ffr)
+    near = cKDTree(run.lumen.points_mm).query(few.points_mm)[1]
+    both = known & ~np.isnan(run.lumen.ffr[near])
+    assert np.mean(np.abs(few.ffr - run.lumen.ffr[near])[both] < 0.02) > 0.98
+    assert np.mean(known) == pytest.approx(np.mean(~np.isnan(run.lumen.ffr)), abs=0.15)
+
+
+def measured(points_mm, triangles):
+    """Volume, and number of pieces that do not hang together."""
+    a, b, c = (points_mm[triangles[:, k]] for k in range(3))
+    edges = np.concatenate([triangles[:, :2], triangles[:, 1:]])
+    table = coo_array((np.ones(len(edges)), edges.T), shape=(len(points_mm),) * 2)
+    used = np.unique(triangles)
+    pieces = np.unique(connected_components(table, directed=False)[1][used]).size
+    return np.einsum("ij,ij->", a, np.cross(b, c)) / 6, pieces
 
 
 def test_every_vessel_can_be_picked_and_every_point_is_somewhere(run):
@@ -461,8 +489,9 @@ def test_warnings_assumptions_and_the_statement_are_in_view(page, run):
     hidden = page.js(
         """[...document.querySelectorAll('.flags li, .assumed li, .lesions tr, .picture, ' +
         '.plot, .straight, .tree, #readout, footer')].filter(x => {
-        const b = x.getBoundingClientRect(); return b.width < 8 || b.height < 8 || b.left < 0 || b.top < 0 || b.right > innerWidth
-          || b.bottom > innerHeight; }).map(x => x.className + x.textContent.slice(0, 40))"""
+        const b = x.getBoundingClientRect(); return b.width < 8 || b.height < 8 || b.left < 0
+          || b.top < 0 || b.right > innerWidth || b.bottom > innerHeight;
+        }).map(x => x.className + x.textContent.slice(0, 40))"""
     )
     assert hidden == []
 

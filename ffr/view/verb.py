@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from aiohttp import web
 
 from ffr import stage_data
@@ -20,7 +21,8 @@ from ffr.stages import load_facts, stage_folder
 from ffr.view.blobs import lumen_blob, vessel_blob
 from ffr.view.run import Run, load_run
 from ffr.view.server import Route, serve
-from ffr.view.words import page_values
+from ffr.view.thinning import thinned
+from ffr.view.words import page_values, start
 from meshes.errors import GeometryError
 from meshes.volume import Volume
 
@@ -37,12 +39,17 @@ class _Answers:
         self._workers = workers
         self._scanned = load_facts(stage_folder(out, "scan"))["source"] != MASK
         self._made: dict[str, Future[bytes]] = {}
-        self._ask("lumen", lambda: lumen_blob(run.lumen))
+        self._ask("lumen", self._lumen)
         self._volume: Future[Volume | None] = workers.submit(self._read, out)
-        self._ask("0", lambda: self._vessel(0))  # the page begins with it
+        first = start(run)[0]
+        self._ask(str(first), lambda: self._vessel(first))  # the page begins with it
 
     def _read(self, out: Path) -> Volume | None:
         return stage_data.load_scan(out).volume if self._scanned else None
+
+    def _lumen(self) -> bytes:
+        axes = np.concatenate([c.tree.points_mm for c in self.run.trees])
+        return lumen_blob(thinned(self.run.lumen, axes))
 
     def _vessel(self, number: int) -> bytes:
         return vessel_blob(self.run, self.run.paths[number], self._volume.result())
@@ -57,7 +64,7 @@ class _Answers:
         return web.Response(text=text, content_type="application/json")
 
     async def lumen(self, _: web.Request) -> web.Response:
-        return await _sent(self._ask("lumen", lambda: lumen_blob(self.run.lumen)))
+        return await _sent(self._ask("lumen", self._lumen))
 
     async def vessel(self, request: web.Request) -> web.Response:
         number = int(request.match_info["number"])

@@ -39,6 +39,7 @@ def page_values(run: Run, scanned: bool) -> dict[str, Any]:
         "assumptions": [x.model_dump() for x in result.assumptions],
         "not_analysed": [f"{x.what}: {x.reason}" for x in result.not_analysed],
         "lesions": [_lesion(run, lesion, first) for lesion in result.lesions],
+        "start": start(run),
         "points": _points(run),
         "vessels": [_vessel(path, first) for path in run.paths],
         "scanned": scanned,
@@ -49,6 +50,15 @@ def page_values(run: Run, scanned: bool) -> dict[str, Any]:
         "state_colours": STATE_COLOUR,
         "state_words": STATE_WORDS,
     }
+
+
+def start(run: Run) -> list[int]:
+    """Return vessel and place on it that are shown first: the lesion of lowest FFR."""
+    read = [x for x in run.result.lesions if x.ffr_distal is not None]
+    if not read:
+        return [0, 0]
+    worst = min(read, key=lambda x: x.ffr_distal or 0.0)
+    return _way_place(run, worst, worst.throat_point) or [0, 0]
 
 
 def numbers(values: Floats | AnyArray) -> list[Any]:

@@ -205,8 +205,7 @@
         const values = Object.freeze(await ns.fetchJson("data/values.json"));
         this.model = new ns.Model(values);
         ns.model = this.model; // for tests
-        const worst = [...values.lesions].filter((x) => x.throat && x.ffr_distal !== null).sort((a, b) => a.ffr_distal - b.ffr_distal)[0];
-        if (worst) [this.model.vessel, this.model.index] = worst.throat;
+        [this.model.vessel, this.model.index] = values.start;
         Object.assign(this, { here: this.model.here, vessel: this.model.vessel, values: Vue.markRaw(values) });
         await Vue.nextTick();
         this.build();
