@@ -32,7 +32,8 @@ CLOSING_S = 2.0  # for connections that are still open
 # vue compiles its templates in the browser, hence 'unsafe-eval'
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
     "object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {

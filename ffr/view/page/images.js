@@ -42,24 +42,30 @@
       context.fillRect(0, 0, width, height);
       const arrays = model.images;
       const degrees = (model.angle + this.extra) % 360;
-      if (!arrays || !arrays.across_hu) return missing(context, model, width, height);
+      if (!arrays) return missing(context, model, width, height);
       const angle = (degrees * Math.PI) / 180;
+      const [first, last] = model.span;
+      const scale = width / (last - first); // pixels per mm, the same across: true to scale
+      if (arrays.across_hu) this.image(context, arrays, angle, why, -first * scale, height / 2, scale);
+      else missing(context, model, width, 24);
+      this.edges(context, arrays, angle, first, scale, height);
+      ns.note(context, `${degrees}°`, 6, 11);
+      return undefined;
+    }
+
+    image(context, arrays, angle, why, x0, y0, scale) {
+      const model = this.model;
       if (!this.cut || why.has("vessel") || why.has("images") || why.has("turn") || why.has("window")) {
         const [along, size] = arrays.across_hu.shape;
         const hu = ns.cutAlong(arrays.across_hu, angle);
         this.cut = ns.greyCanvas(along, size, hu, ns.greyTable(model.values.windows[model.window]));
       }
-      const [first, last] = model.span;
-      const scale = width / (last - first); // pixels per mm, the same across: true to scale
       const [step, across] = arrays.step_mm.data;
       context.save();
-      context.translate(-first * scale, height / 2);
+      context.translate(x0, y0);
       context.scale(scale * step, scale * across);
       context.drawImage(this.cut, -0.5, -this.cut.height / 2);
       context.restore();
-      this.edges(context, arrays, angle, first, scale, height);
-      ns.note(context, `${degrees}°`, 6, 11);
-      return undefined;
     }
 
     edges(context, arrays, angle, first, scale, height) {
