@@ -443,6 +443,33 @@ def report(run: Run) -> None:
 
 
 @app.command(epilog=RUO)
+def view(
+    run: Run,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the local page; default: a free one.")
+    ] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open it, or only print where it is.")
+    ] = True,
+) -> None:
+    """Look at a finished run: a local page until Ctrl-C."""
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    def work() -> None:
+        from ffr.result_folder import require_run
+
+        require_run(run)
+        from ffr.view.verb import view as show  # heavy: after the check
+
+        say(RUO)
+        show(run, port, browser, say)
+
+    _end(reported(work))  # no child: a server waits, nothing is left half done
+
+
+@app.command(epilog=RUO)
 def stent(
     run: Run,
     vessel: Annotated[

@@ -95,10 +95,7 @@ def vessel_paths(
     A lesion that a way already passes (one of the left main lies on the way to the LAD)
     needs no way of its own.
     """
-    sure: Sequence[_Sure | None] = [None] * len(coronaries)
-    if confidence is not None:
-        sure = list(zip(confidence.spreads, confidence.sensitivity_per_mm2, strict=True))
-    trees = list(zip(coronaries, solutions, analysed, sure, strict=True))
+    trees = _trees(coronaries, solutions, analysed, confidence)
     paths: list[VesselPath] = []
     for name in MAIN_VESSELS:
         for tree in trees:
@@ -112,6 +109,48 @@ def vessel_paths(
         paths.append(_path(result, *tree, int(tree[0].branch[lesion.throat_point])))
         seen |= {x.id for x in paths[-1].lesions}
     return tuple(paths)
+
+
+def every_path(
+    result: Result,
+    coronaries: Sequence[CoronaryTree],
+    solutions: Sequence[FlowSolution],
+    analysed: Sequence[AnyArray],
+    confidence: Confidence | None = None,
+) -> tuple[VesselPath, ...]:
+    """Return the ways to all vessels, main ones first; together they pass every vessel.
+
+    A side or stem that another way passes to its end (the left main) has none of its own.
+    """
+    found = [
+        _path(result, *tree, branch)
+        for tree in _trees(coronaries, solutions, analysed, confidence)
+        for branch in range(len(tree[0].names))
+        if np.any(tree[0].branch == branch)
+    ]
+
+    def passed(path: VesselPath) -> bool:
+        return any(
+            other.side == path.side
+            and other.points.size > path.points.size
+            and other.points[path.points.size - 1] == path.points[-1]
+            for other in found
+        )
+
+    kept = [path for path in found if path.name in MAIN_VESSELS or not passed(path)]
+    return tuple(sorted(kept, key=lambda x: x.name not in MAIN_VESSELS))
+
+
+def _trees(
+    coronaries: Sequence[CoronaryTree],
+    solutions: Sequence[FlowSolution],
+    analysed: Sequence[AnyArray],
+    confidence: Confidence | None,
+) -> list[tuple[CoronaryTree, FlowSolution, AnyArray, _Sure | None]]:
+    sure: Sequence[_Sure | None] = [None] * len(coronaries)
+    if confidence is not None:
+        sure = list(zip(confidence.spreads, confidence.sensitivity_per_mm2, strict=True))
+    return list(zip(coronaries, solutions, analysed, sure, strict=True))
 
 
 def _path(

@@ -1,0 +1,1 @@
+"""What the reader works with: a local page on a finished run, one cursor through all of it."""

@@ -1,0 +1,179 @@
+"""A real browser without a screen, driven over its DevTools protocol; needs only Chromium."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WHY = "no chromium on this machine"
+SWITCHES = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-extensions", "--disable-default-apps", "--mute-audio", "--hide-scrollbars",
+    "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--remote-debugging-port=0",
+)  # fmt: skip
+KEYS = {
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "Tab": 9,
+    "Enter": 13,
+}
+
+
+class Browser:
+    """One page of one browser; `with` ends it."""
+
+    def __init__(self, width=1920, height=1080):
+        self.size = (width, height)
+        self.requests, self.complaints = [], []
+        self._answers, self._number = {}, 0
+
+    def __enter__(self):
+        self._folder = tempfile.mkdtemp(prefix="ffr-chromium-")
+        self._process = subprocess.Popen(
+            [CHROMIUM, *SWITCHES, f"--user-data-dir={self._folder}", "about:blank"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self._loop = asyncio.new_event_loop()
+        try:
+            self._loop.run_until_complete(self._connect())
+            for domain in ("Network", "Page", "Runtime", "Log"):
+                self.call(f"{domain}.enable")
+            width, height = self.size
+            self.call(
+                "Emulation.setDeviceMetricsOverride",
+                width=width, height=height, deviceScaleFactor=1, mobile=False,
+            )  # fmt: skip
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(Exception):
+            self._loop.run_until_complete(self._session.close())
+        self._loop.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # its own group: all of its processes
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _connect(self):
+        note = Path(self._folder) / "DevToolsActivePort"
+        for _ in range(600):
+            if note.exists() and len(note.read_text().split()) == 2:
+                break
+            await asyncio.sleep(0.05)
+        port = note.read_text().split()[0]
+        self._session = aiohttp.ClientSession()
+        async with self._session.get(f"http://127.0.0.1:{port}/json/list") as answer:
+            pages = [x for x in await answer.json() if x["type"] == "page"]
+        self._socket = await self._session.ws_connect(
+            pages[0]["webSocketDebuggerUrl"], max_msg_size=0
+        )
+
+    def call(self, method, **words):
+        """Send a command and wait for its answer; events that come meanwhile are noted."""
+        self._number += 1
+        return self._loop.run_until_complete(self._call(self._number, method, words))
+
+    async def _call(self, number, method, words):
+        await self._socket.send_json({"id": number, "method": method, "params": words})
+        while number not in self._answers:
+            self._note(json.loads((await self._socket.receive(60)).data))
+        answer = self._answers.pop(number)
+        assert "error" not in answer, (method, answer)
+        return answer["result"]
+
+    def _note(self, message):
+        if "id" in message:
+            self._answers[message["id"]] = message
+        elif message["method"] == "Network.requestWillBeSent":
+            self.requests.append(message["params"]["request"]["url"])
+        elif message["method"] == "Network.webSocketCreated":
+            self.requests.append(message["params"]["url"])
+        elif message["method"] == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(message["params"]["exceptionDetails"])[:600])
+        elif message["method"] == "Log.entryAdded":
+            entry = message["params"]["entry"]
+            if entry["level"] == "error":
+                self.complaints.append(f"{entry['text']} {entry.get('url', '')}")
+
+    def open(self, url):
+        answer = self.call("Page.navigate", url=url)
+        assert "errorText" not in answer, answer
+
+    def js(self, expression):
+        """Return the value of an expression, or of the promise that it is."""
+        found = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def wait(self, expression, seconds=60):
+        """Wait until an expression is true, and return it."""
+        end = time.monotonic() + seconds
+        while not (found := self.js(expression)):
+            assert time.monotonic() < end, f"never came: {expression}; {self.complaints}"
+            time.sleep(0.05)
+        return found
+
+    def frame(self):
+        """Wait until what was asked for is drawn."""
+        self.js("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+    def text(self, selector):
+        return self.js(f"document.querySelector({json.dumps(selector)}).textContent.trim()")
+
+    def box(self, selector):
+        """Return left, top, width and height of an element."""
+        return self.js(
+            f"(() => {{ const b = document.querySelector({json.dumps(selector)})"
+            ".getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()"
+        )
+
+    def mouse(self, kind, x, y, **more):
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+
+    def hover(self, x, y):
+        self.mouse("mouseMoved", x, y)
+        self.frame()
+
+    def click(self, x, y):
+        self.mouse("mouseMoved", x, y)
+        for kind, held in (("mousePressed", 1), ("mouseReleased", 0)):
+            self.mouse(kind, x, y, button="left", clickCount=1, buttons=held)
+        self.frame()
+
+    def click_on(self, selector):
+        left, top, width, height = self.box(selector)
+        self.click(left + width / 2, top + height / 2)
+
+    def key(self, key, shift=False):
+        code = KEYS.get(key) or ord(key.upper())
+        words = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        if len(key) == 1:
+            words["text"] = key
+        if key == "Enter":
+            words["text"] = "\r"
+        self.call("Input.dispatchKeyEvent", type="keyDown", **words)
+        words.pop("text", None)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **words)
+        self.frame()
+
+    def picture(self):
+        """Return a screenshot, PNG."""
+        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
