@@ -12,6 +12,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
 
 from ffr.serve.unsent import UnsentError
 
@@ -48,18 +49,15 @@ class StoreNode:
         if trouble:
             raise UnsentError(trouble)
 
-    def _associated(self, contexts: dict[UID, set[UID]]) -> Association:
+    def _associated(self, contexts: list[PresentationContext]) -> Association:
         ae = AE(ae_title=self.our_aet)
         ae.connection_timeout = CONNECT_S
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ANSWER_S
-        for kind, syntaxes in contexts.items():
-            # a context each: an archive that takes the file as it is gets it as it is
-            others = {*PLAIN} if syntaxes & {*PLAIN} else set()
-            for syntax in sorted(syntaxes | others):
-                ae.requested_contexts = [*ae.requested_contexts, build_context(kind, syntax)]
         tls_args = None if self.tls is None else (self.tls, self.host)
         try:
-            assoc = ae.associate(self.host, self.port, ae_title=self.aet, tls_args=tls_args)
+            assoc = ae.associate(
+                self.host, self.port, contexts, ae_title=self.aet, tls_args=tls_args
+            )  # fmt: skip
         except (OSError, RuntimeError) as error:
             raise UnsentError(f"no association ({type(error).__name__})") from None
         if assoc.is_rejected:
@@ -69,13 +67,15 @@ class StoreNode:
         return assoc
 
 
-def _contexts(files: Sequence[Path]) -> dict[UID, set[UID]]:
-    found: dict[UID, set[UID]] = {}
+def _contexts(files: Sequence[Path]) -> list[PresentationContext]:
+    """Return a context for each kind and syntax: who takes a file as it is gets it so."""
+    found: set[tuple[UID, UID]] = set()
     for file in files:
         told = read_file_meta_info(file)
-        kinds = found.setdefault(told.MediaStorageSOPClassUID, set())
-        kinds.add(told.TransferSyntaxUID)
-    return found
+        syntax = told.TransferSyntaxUID
+        syntaxes = PLAIN if syntax in PLAIN else (syntax,)
+        found |= {(told.MediaStorageSOPClassUID, one) for one in syntaxes}
+    return [build_context(kind, syntax) for kind, syntax in sorted(found)]
 
 
 def _stored(assoc: Association, file: Path) -> str:
