@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pydicom
@@ -87,7 +87,7 @@ def asked(path: str) -> requests.Response | None:
 def held() -> dict[str, Dataset]:
     """Return all objects that Orthanc holds, by UID."""
     listed = asked("instances")
-    found = {}
+    found: dict[str, Dataset] = {}
     for name in [] if listed is None else listed.json():
         file = asked(f"instances/{name}/file")
         if file is not None:
@@ -163,9 +163,9 @@ def _health() -> dict[str, int] | None:
     return dict(found)
 
 
-def _wait(what: object, limit_s: float) -> None:
+def _wait(what: Callable[[], object], limit_s: float) -> None:
     until = time.monotonic() + limit_s
-    while callable(what) and not what():
+    while not what():
         if time.monotonic() > until:
             raise TimeoutError("waited in vain")
         time.sleep(0.2)

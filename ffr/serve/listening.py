@@ -74,6 +74,7 @@ class Listener:
         self._received: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+        self._before: tuple[bool, str, str | None] | None = None
 
     def open(self) -> int:
         """Listen; return the port.
@@ -83,9 +84,7 @@ class Listener:
         ConfigError
             The port is taken, or this machine has no such address.
         """
-        _config.STORE_RECV_CHUNKED_DATASET = True  # to a file, not into memory
-        _config.LOG_HANDLER_LEVEL = "none"
-        tempfile.tempdir = str(self._store.places.incoming)  # of that file
+        self._before = _settings(True, "none", str(self._store.places.incoming))
         try:
             self._server = self._made()
         except (OSError, OverflowError) as error:
@@ -132,6 +131,9 @@ class Listener:
             for one in self._server.active_associations:
                 one.abort()
             self._server = None
+        if self._before is not None:
+            _settings(*self._before)
+            self._before = None
 
     def _on_store(self, event: Event) -> int:
         try:
@@ -190,6 +192,14 @@ class Listener:
             with contextlib.suppress(OSError):
                 file.close()
             Path(file.name).unlink(missing_ok=True)
+
+
+def _settings(to_file: bool, handlers: str, folder: str | None) -> tuple[bool, str, str | None]:
+    """Let objects come to a file of a folder, not into memory; give what was set before."""
+    before = _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL, tempfile.tempdir
+    _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = to_file, handlers
+    tempfile.tempdir = folder
+    return before
 
 
 class _Server(ThreadedAssociationServer):
