@@ -7,6 +7,7 @@ process can still be forked (see `ffr.supervise`).
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -313,7 +314,10 @@ def serve(
 
         run_service(out, options_from(words, config))
 
-    _end(reported(work))
+    code = reported(work)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # at once: a thread may wait minutes for an archive's answer
 
 
 @app.command(epilog=RUO)

@@ -284,7 +284,9 @@ def _do(out, options, err):
     os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     sys.stderr = os.fdopen(2, "w", buffering=1)
     command = (sys.executable, "-c", JOB)
-    sys.exit(reported(lambda: serve(Path(out), ServeOptions(**options), command)))
+    code = reported(lambda: serve(Path(out), ServeOptions(**options), command))
+    sys.stderr.flush()
+    os._exit(code)  # as the command line does
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def listener(shop):
         return made.open(), store
 
     yield make
-    for one in opened:
+    for one in reversed(opened):  # each puts back what the one before had set
         one.close()
 
 
@@ -273,6 +273,20 @@ def test_a_destination_that_is_down_gets_everything_when_it_is_up(home):
             assert len(attempts(home)) == 1
     finally:
         up.close()
+
+
+def test_an_archive_that_never_answers_does_not_keep_the_service_from_ending(home):
+    with socket.create_server((HOST, 0)) as silent:
+        to = f"ARCHIVE@{HOST}:{silent.getsockname()[1]}"
+        with serving(home, send_to=to) as service:
+            send(service.port, study_of("a"))
+            connection, _ = silent.accept()
+            with connection:
+                assert connection.recv(1) == b"\x01"  # it asks for an association
+                began = time.monotonic()
+                assert service.end() == 0
+                assert time.monotonic() - began < 8.0
+                assert service.states() == ["sending"]
 
 
 def test_results_go_by_stow_and_what_was_refused_goes_again(home, tmp_path):

@@ -128,8 +128,8 @@ class Listener:
         if self._server is not None:
             with contextlib.suppress(OSError, ValueError):
                 self._server.shutdown()
-            for one in self._server.active_associations:
-                one.abort()
+            for one in self._server.active_associations:  # one that hangs holds nobody up
+                threading.Thread(target=one.abort, daemon=True).start()
             self._server = None
         if self._before is not None:
             _settings(*self._before)
@@ -151,6 +151,7 @@ class Listener:
 
     def _on_open(self, event: Event) -> None:
         """Let nobody announce a message of gigabytes, which would be read into memory."""
+        event.assoc.dul.daemon = True  # nobody waits for it at the end
         connection = event.assoc.dul.socket
         if connection is None:
             return

@@ -98,13 +98,11 @@ class Service:
         self._listener.close()
         self._status.close()
         until = time.monotonic() + STOP_S
-        while any(t.name.startswith("worker") and t.is_alive() for t in self._threads):
-            if time.monotonic() > until:
-                break
+        workers = [t for t in self._threads if t.name.startswith("worker")]
+        while any(t.is_alive() for t in workers) and time.monotonic() < until:
             _end_children()
             time.sleep(0.05)
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+        # not the sender, which may wait for minutes: what it has not noted is sent again
 
     def health(self) -> dict[str, Any]:
         """Return the state of the service; no patient data."""
