@@ -566,6 +566,20 @@ def test_a_job_that_was_not_queued_yet_when_killed_is_made_again(shop, monkeypat
     assert len(list((found.job(1) / "study").iterdir())) == 3
 
 
+def test_what_is_sent_again_changes_nothing_and_what_is_corrected_is_analysed_again(shop):
+    found, jobs = shop
+    store = Store(found, MB, 0)
+    made = []
+    for size in (8, 8, 9):
+        (found.incoming / "x").write_bytes(as_bytes(slice_of("a", 1, size=size)))
+        store.keep(found.incoming / "x")
+        made.append(make_jobs(store, jobs, 0.0))
+        assert not any(found.incoming.iterdir())
+    assert made == [[1], [], [2]]
+    sizes = [next((found.job(n) / "study").iterdir()).stat().st_size for n in (1, 2)]
+    assert sizes[1] - sizes[0] == 2 * (81 - 64)  # the first job keeps what it was about
+
+
 def test_a_later_job_of_a_study_supersedes_one_that_has_not_begun(shop):
     jobs = shop[1]
     jobs.add(1, "a", "x", 3)
