@@ -7,6 +7,7 @@ process can still be forked (see `ffr.supervise`).
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -238,6 +239,85 @@ def batch(
     if code >= INTERRUPTED:
         print("ffr: finished cases are kept; the same command goes on", file=sys.stderr)
     _end(code)
+
+
+@app.command(epilog=RUO)
+def serve(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the service.")],
+    config: Annotated[
+        Path | None, typer.Option(help="The options below as TOML; words overrule it.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="To listen at; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Of C-STORE; default 11112.")] = None,
+    aet: Annotated[str | None, typer.Option(help="Our AE title; default CT-FFR.")] = None,
+    allow_aet: Annotated[
+        list[str] | None, typer.Option(help="AE title that may send; repeat it. None: all.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Our certificate, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option(help="Whose certificates senders and destination need.")
+    ] = None,
+    most_associations: Annotated[int | None, typer.Option(help="At once; default 8.")] = None,
+    settle_s: Annotated[
+        float | None, typer.Option(help="Quiet for so long, a study is complete; default 45.")
+    ] = None,
+    study_limit_gb: Annotated[float | None, typer.Option(help="Default 8.")] = None,
+    object_limit_gb: Annotated[float | None, typer.Option(help="Default 4.")] = None,
+    min_free_gb: Annotated[
+        float | None, typer.Option(help="With less free disk nothing is taken; default 5.")
+    ] = None,
+    keep_days: Annotated[
+        float | None, typer.Option(help="Remove ended jobs after; default: never.")
+    ] = None,
+    watch: Annotated[
+        Path | None, typer.Option(help="Folder; studies moved into it are taken out of it.")
+    ] = None,
+    send_to: Annotated[
+        str | None, typer.Option(help="AET@host:port (C-STORE) or http(s)://... (STOW-RS).")
+    ] = None,
+    send_tls: Annotated[bool, typer.Option("--send-tls", help="C-STORE by TLS.")] = False,
+    send_login: Annotated[
+        Path | None, typer.Option(help="File with user:password, of STOW-RS.")
+    ] = None,
+    retry_s: Annotated[
+        float | None, typer.Option(help="Wait before sending again; default 10, then longer.")
+    ] = None,
+    status_port: Annotated[
+        int | None, typer.Option(help="Of the status page on 127.0.0.1; default 11180.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Jobs at once; default 1.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Of each job.")] = None,
+    time_limit_min: Annotated[float | None, typer.Option(help="Of a job; default 60.")] = None,
+    memory_limit_gb: Annotated[float | None, typer.Option(help="Of a job; default 6.")] = None,
+    patient: Annotated[
+        Path | None, typer.Option(help="Patient file, TOML: what holds for all.")
+    ] = None,
+    weights: Weights = None,
+) -> None:
+    """Receive studies, analyse them, send the results: until it is stopped."""
+    words: dict[str, Any] = {
+        "host": host, "port": port, "aet": aet, "allow_aet": allow_aet, "tls_cert": tls_cert,
+        "tls_key": tls_key, "tls_ca": tls_ca, "most_associations": most_associations,
+        "settle_s": settle_s, "study_limit_gb": study_limit_gb,
+        "object_limit_gb": object_limit_gb, "min_free_gb": min_free_gb,
+        "keep_days": keep_days, "watch": watch, "send_to": send_to,
+        "send_tls": send_tls or None, "send_login": send_login, "retry_s": retry_s,
+        "status_port": status_port, "workers": workers, "threads": threads,
+        "time_limit_min": time_limit_min, "memory_limit_gb": memory_limit_gb,
+        "patient": patient, "weights": weights,
+    }  # fmt: skip
+
+    def work() -> None:
+        from ffr.serve.options import options_from
+        from ffr.serve.verb import serve as run_service
+
+        run_service(out, options_from(words, config))
+
+    code = reported(work)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # at once: a thread may wait minutes for an archive's answer
 
 
 @app.command(epilog=RUO)

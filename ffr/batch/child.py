@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,17 @@ from ffr.supervise import without_paths
 logger = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Analyse the study of the request; a refusal is one line and exit code 2."""
+def main(work: Callable[[dict[str, Any]], None] | None = None) -> int:
+    """Analyse the study of the request; a refusal is one line and exit code 2.
+
+    `work` is done with the request in place of `analyse`, where it is given.
+    """
     request = json.load(sys.stdin)
     paths = [request[name] for name in ("study", "out", "weights") if request[name]]
     sys.argv = ["ffr", "batch", *paths]  # what no error repeats: see `without_paths`
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return reported(lambda: analyse(request))
+        return reported(lambda: (work or analyse)(request))
     except Exception:
         sys.stderr.write(without_paths(traceback.format_exc()))
         return 1

@@ -1,0 +1,1 @@
+"""Studies come by the network or a folder, are analysed, and their results go back."""
