@@ -234,13 +234,13 @@ class Serve:
 
     def kill(self):
         self.process.kill()
-        self.process.join(timeout=20)
+        self.process.join(timeout=60)
 
     def end(self):
         """Ask it to end; give its exit code."""
         if self.process.is_alive():
             self.signal(signal.SIGTERM)
-        self.process.join(timeout=20)
+        self.process.join(timeout=60)
         assert self.process.exitcode is not None
         return self.process.exitcode
 
