@@ -256,12 +256,12 @@ def _read_at(c: CoronaryTree, lesion: Lesion) -> tuple[int, float]:
     hidden = unreadable(c)
     if not hidden[point]:
         return point, distance
-    before = int(path_to(c.tree, point)[~hidden[path_to(c.tree, point)]][-1])
+    way = path_to(c.tree, point)
+    seen = way[~hidden[way]]
     s = path_length_mm(c.tree)
-    least = s[lesion.end] + NEAREST_READ_MM
-    return (
-        (before, float(s[before] - s[lesion.end])) if s[before] >= least else (point, distance)
-    )
+    if not seen.size or s[seen[-1]] < s[lesion.end] + NEAREST_READ_MM:
+        return point, distance
+    return int(seen[-1]), float(s[seen[-1]] - s[lesion.end])
 
 
 def readings(findings: Findings) -> tuple[Ints, ...]:

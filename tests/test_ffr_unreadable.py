@@ -69,6 +69,14 @@ def test_a_lesion_read_behind_the_stent_has_a_reason_instead_of_numbers(case, re
     assert others == [x.ffr_distal for x in plain.lesions if x.vessel != "LAD"]
 
 
+def test_a_stent_in_the_ostium_leaves_nothing_to_read_and_no_error(case):
+    shut = stented(case, "LM", 0.0, 6.0)
+    found = pipeline.find(tuple(shut.coronaries), tuple(case.solutions))
+    assert np.isnan(found.ffr[0]).all()
+    assert np.isfinite(found.ffr[1]).any()
+    assert len(found.distal[0]) == len(found.lesions[0]) > 0
+
+
 def test_vessel_and_segments_end_at_the_stent(result):
     (lad,) = [x for x in result.vessels if x.vessel == "LAD"]
     assert lad.analysed_end_mm == pytest.approx(72.0, abs=0.6)
