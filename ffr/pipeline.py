@@ -162,7 +162,7 @@ def extract_trees(
     found = [(side, t) for side in ("left", "right") if (t := getattr(traced, side))]
     for number, (side, raw) in enumerate(found):
         lumen = measure_lumen(scan.volume, raw, heart.blood_hu, seen, network)
-        lumen = without_stubs(without_veins(scan.volume, lumen, vessels, heart.blood_hu))
+        lumen = without_stubs(without_veins(scan.volume, lumen, heart.blood_hu))
         named = named_tree(lumen.tree, side, frame, lumen.radius_sd_mm)
         arc, stent = lumen.calcium_arc_deg, lumen.stent_probability
         stents = find_stents(scan.volume, named, arc, stent, seen, heart.blood_hu)

@@ -25,7 +25,6 @@ from meshes.tree import CoronaryTree, Unreadable, VesselTree
 from meshes.volume import Volume
 from solvers.solution import FlowSolution
 
-PROBABILITIES = ("vessel_probability", "vein_probability")
 CONTOURS = ("radius_mm", "zero_direction", "quarter_direction")
 
 
@@ -95,8 +94,7 @@ def save_maps(
     """Write the segment stage: label maps that open in any viewer."""
     _save_volume(folder / "heart.nrrd", heart.labels)
     _save_volume(folder / "vessels.nrrd", vessels.labels)
-    for name in PROBABILITIES:
-        _save_volume(folder / f"{name}.nrrd", getattr(vessels, name))
+    _save_volume(folder / "vessel_probability.nrrd", vessels.vessel_probability)
     facts = {
         "lv_mass_g": heart.lv_mass_g, "blood_hu": heart.blood_hu,
         "flags": flags_as_json(flags), "models": models,
@@ -117,7 +115,7 @@ def load_maps(out: Path) -> tuple[HeartMap, VesselMap, dict[str, Any]]:
     if facts.get("mask"):
         message = "this run was made from a mask; start again with 'ffr tree MASK --out OUT'"
         raise ConfigError(message)
-    names = ("vessels", *PROBABILITIES)
+    names = ("vessels", "vessel_probability")
     with readable(folder):
         labels = _load_volume(folder / "heart.nrrd")
         heart = HeartMap(labels, facts["lv_mass_g"], facts["blood_hu"])

@@ -19,7 +19,6 @@ from meshes.arrays import AnyArray
 from meshes.tree import VesselTree
 from meshes.volume import Grid, Volume, ijk_to_points_mm
 
-VEIN_PASSABLE = 0.5  # of the probability of vein, for a path
 SURE = 0.5  # probability above which a voxel counts as vessel
 IN_SERIES = 2  # tight stenoses in one vessel that are bridged
 SPECK_MM3 = 15.0  # 10 mm of a vessel 1.4 mm wide
@@ -59,7 +58,7 @@ def trace(scan: Volume, heart: HeartMap, vessels: VesselMap) -> Traced:
     """
     grid = vessels.vessel_probability.grid
     spacing = float(grid.spacing_mm[0])
-    probability = traceable(vessels)
+    probability = vessels.vessel_probability.values.astype(np.float32) / 255
     root = aortic_root(scan, heart, grid)
     sure = probability > SURE
     sure[root.box] &= ~root.lumen
@@ -72,19 +71,6 @@ def trace(scan: Volume, heart: HeartMap, vessels: VesselMap) -> Traced:
         )
         raise StudyError("coronary-origins-missing", message)
     return _grown(scan, heart.blood_hu, over, ostia, grid)
-
-
-def traceable(vessels: VesselMap) -> AnyArray:
-    """Return how well a path runs through each voxel, 0 to 1, float32.
-
-    Single voxels of an artery may look like a vein: a path may cross them, at a price. What
-    is a vein over its length is cut off later (`pruning.without_veins`).
-    """
-    artery, vein = (
-        volume.values.astype(np.float32) / 255
-        for volume in (vessels.vessel_probability, vessels.vein_probability)
-    )
-    return np.asarray(np.minimum(artery + VEIN_PASSABLE * vein, 1.0))
 
 
 def _plausible(sure: AnyArray, spacing: float) -> AnyArray:

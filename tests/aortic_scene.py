@@ -73,11 +73,7 @@ def scene(vessels, gaps=(), coarse_error_mm=0.0, others=()):
     probability[off <= AORTA_MM] = 0
     volume = Volume(grid, hu)
     labels = Volume(grid, (probability > 0).astype(np.uint8))
-    return (
-        volume,
-        heart(coarse_error_mm),
-        VesselMap(labels, Volume(grid, probability), Volume(grid, np.zeros_like(probability))),
-    )
+    return volume, heart(coarse_error_mm), VesselMap(labels, Volume(grid, probability))
 
 
 def heart(coarse_error_mm):

@@ -68,8 +68,7 @@ def networks():
     lumen = measure_lumen(volume, short, heart.blood_hu, seen, load_network("lumen", "cpu"))
     found = {
         "heart": heart.labels.values, "mass": np.array(heart.lv_mass_g),
-        "vessels": vessels.vessel_probability.values,
-        "veins": vessels.vein_probability.values, "points": lumen.tree.points_mm,
+        "vessels": vessels.vessel_probability.values, "points": lumen.tree.points_mm,
         "radius": lumen.tree.radius_mm, "spread": lumen.radius_sd_mm,
     }  # fmt: skip
     return {

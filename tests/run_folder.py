@@ -47,7 +47,7 @@ def maps():
 
     heart = HeartMap(volume((12, 10, 8), np.uint8), 128.4, 431.5)
     fine = (9, 8, 7)
-    vessels = VesselMap(*(volume(fine, np.uint8) for _ in range(3)))
+    vessels = VesselMap(volume(fine, np.uint8), volume(fine, np.uint8))
     return heart, vessels
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ffr.segmentation.lumen import MeasuredLumen
-from ffr.segmentation.maps import VesselMap
-from ffr.segmentation.pruning import arterial_hu, vein_share, without_stubs, without_veins
+from ffr.segmentation.pruning import arterial_hu, without_stubs, without_veins
 from meshes.contours import Contours
 from meshes.tree import VesselTree, path_length_mm
 from meshes.volume import Volume, axis_aligned_grid
@@ -48,21 +47,9 @@ def lumen_and_scan(trunk, branches=()):
     )
 
 
-def told(grid, artery=0.0, vein=0.0):
-    """A vessel map with these probabilities, everywhere or as arrays."""
-    shape = tuple(grid.size[::-1])
-    maps = (
-        np.broadcast_to(255 * np.asarray(p), shape).astype(np.uint8) for p in (artery, vein)
-    )
-    return VesselMap(Volume(grid, np.zeros(shape, np.uint8)), *(Volume(grid, m) for m in maps))
-
-
-def without_dark_veins(volume, lumen):
-    return without_veins(volume, lumen, told(volume.grid), BLOOD_HU).tree
-
-
 def kept_to_mm(trunk):
-    return path_length_mm(without_dark_veins(*lumen_and_scan(trunk))).max()
+    volume, lumen = lumen_and_scan(trunk)
+    return path_length_mm(without_veins(volume, lumen, BLOOD_HU).tree).max()
 
 
 def blurred(radius, spread=0.5, value=BLOOD_HU):
@@ -96,7 +83,7 @@ def test_thin_arteries_are_dimmed_by_blur_and_stay_where_thin_veins_go():
         [(80, 1.8, 400)],
         [(20, [(25, 0.6, thin)]), (60, [(25, 0.6, thin)]), (100, [(25, 0.6, 0.7 * thin)])],
     )
-    tree = without_dark_veins(volume, lumen)
+    tree = without_veins(volume, lumen, BLOOD_HU).tree
     assert len(tree) == 160 + 50 + 50
     assert tree.points_mm[tree.points_mm[:, 1] > 5, 0].max() < 40.0
 
@@ -105,7 +92,7 @@ def test_most_of_the_tree_may_be_veins():
     thin = blurred(0.6)
     veins = [(at, [(30, 0.6, 0.65 * thin)]) for at in (30, 50, 70)]
     volume, lumen = lumen_and_scan([(50, 1.8, 400)], [*veins, (90, [(40, 0.6, thin)])])
-    tree = without_dark_veins(volume, lumen)
+    tree = without_veins(volume, lumen, BLOOD_HU).tree
     beside = tree.points_mm[tree.points_mm[:, 1] > 6]
     assert len(beside) > 60
     assert np.all(beside[:, 0] > 44.0)  # only the artery at the end
@@ -121,37 +108,6 @@ def test_calcium_does_not_cut_an_artery():
     assert kept_to_mm([(30, 1.5, 400), (15, 1.2, 900), (30, 1.4, 390)]) == pytest.approx(
         75, abs=1
     )
-
-
-def mapped_to_mm(is_vein):
-    """How far a bright course stays of which the map calls some vein, in bright blood."""
-    volume, lumen = lumen_and_scan([(90, 1.5, 395)])
-    s = (np.arange(volume.grid.size[0]) - 1) * STEP_MM
-    vein = np.where(is_vein(s), 0.7, 0.3)
-    seen = Volume(volume.grid, np.full_like(volume.values, 395.0))
-    found = without_veins(seen, lumen, told(volume.grid, 1 - vein, vein), BLOOD_HU)
-    return path_length_mm(found.tree).max()
-
-
-def test_a_vein_as_bright_as_an_artery_is_told_by_the_map_over_its_length():
-    assert mapped_to_mm(lambda s: s > 60) == pytest.approx(60, abs=1.5)
-    assert mapped_to_mm(lambda s: (s > 40) & (s < 60)) == pytest.approx(90, abs=1)
-
-
-def test_where_veins_are_dark_brightness_outweighs_the_map():
-    thick = [(90, 1.5, 395)]
-    volume, lumen = lumen_and_scan(thick, [(20, [(25, 1.5, 395)])])
-    values, vein = np.array(volume.values), np.zeros(volume.values.shape)
-    values[:, 20:, 60:] = 200.0  # the veins of this scan, far from the course
-    vein[:, 20:, 60:] = 0.7
-    vein[:, :5, 130:] = 0.7  # and what the map takes for one
-    vessels, seen = told(volume.grid, 1 - vein, vein), Volume(volume.grid, values)
-    assert vein_share(seen, vessels, BLOOD_HU) == pytest.approx(0.5)
-    tree = without_veins(seen, lumen, vessels, BLOOD_HU).tree
-    assert path_length_mm(tree).max() == pytest.approx(90, abs=1)
-    late = Volume(volume.grid, np.where(values == 200.0, 390.0, values))
-    tree = without_veins(late, lumen, vessels, BLOOD_HU).tree
-    assert path_length_mm(tree).max() == pytest.approx(65, abs=1.5)
 
 
 def test_the_first_centimetre_stays_whatever_its_attenuation():

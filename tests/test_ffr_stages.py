@@ -124,7 +124,7 @@ def test_label_maps_come_back_as_they_were(out, known):
     was_heart, was_vessels = run_folder.maps()
     same_volume(heart.labels, was_heart.labels)
     assert (heart.lv_mass_g, heart.blood_hu) == (was_heart.lv_mass_g, was_heart.blood_hu)
-    for name in ("labels", "vessel_probability", "vein_probability"):
+    for name in ("labels", "vessel_probability"):
         same_volume(getattr(vessels, name), getattr(was_vessels, name))
     assert facts["models"] == run_folder.MODELS
     assert stage_data.flags_from_json(facts["flags"]) == FLAGS

@@ -1,7 +1,5 @@
 """Tracing: from exact vessel maps to trees, and from a tree to its lumen."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -40,7 +38,7 @@ def vessels(patient, heart):
     grid = vessel_box(heart)
     labels = truth_labels(patient, grid, vessels=True)
     lumen = np.isin(labels.values, (1, 3)).astype(np.uint8)
-    return VesselMap(labels, Volume(grid, 255 * lumen), Volume(grid, 0 * lumen))
+    return VesselMap(labels, Volume(grid, 255 * lumen))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +71,7 @@ def test_trees_start_at_the_ostia(patient, traced):
 def test_without_vessels_at_the_root_the_study_is_refused(volume, heart, vessels):
     empty = Volume(vessels.labels.grid, np.zeros_like(vessels.vessel_probability.values))
     with pytest.raises(StudyError, match="coronary-origins-missing"):
-        trace(volume, heart, VesselMap(empty, empty, empty))
+        trace(volume, heart, VesselMap(empty, empty))
 
 
 def test_tracing_twice_gives_the_same_tree_and_joins_no_vessel_in_the_lung(
@@ -81,7 +79,7 @@ def test_tracing_twice_gives_the_same_tree_and_joins_no_vessel_in_the_lung(
 ):
     values = np.array(vessels.vessel_probability.values)
     values[20:24, 20:100, 8:12] = 255  # a bright tube far from the tree
-    more = replace(vessels, vessel_probability=Volume(vessels.labels.grid, values))
+    more = VesselMap(vessels.labels, Volume(vessels.labels.grid, values))
     again = trace(volume, heart, more)
     for one, two in ((again.left, traced.left), (again.right, traced.right)):
         assert np.array_equal(one.points_mm, two.points_mm)

@@ -78,7 +78,9 @@ def answering(trees):
         if scan.volume.values[0, 0, 0] == REFUSED_AT:
             raise StudyError("contrast-low", "the aorta reads 90 HU")
         found = painted(trees, scan.volume.grid).astype(np.uint8)
-        vessels = VesselMap(*(Volume(scan.volume.grid, k * found) for k in (1, 255, 0)))
+        vessels = VesselMap(
+            Volume(scan.volume.grid, found), Volume(scan.volume.grid, 255 * found)
+        )
         heart = np.full((9, 9, 9), Anatomy.LV, np.uint8)
         grid = axis_aligned_grid((9, 9, 9), 2.0, (0.0, 0.0, 0.0))
         maps = pipeline.Maps(HeartMap(Volume(grid, heart), 120.0, 400.0), vessels, (), {})

@@ -140,15 +140,11 @@ def map_vessels(
     weight[~seen] = 1
     total /= weight
     total[Vessel.BACKGROUND, ~seen] = 1
+    probability = np.clip(total[Vessel.LUMEN] + total[Vessel.CALCIUM], 0, 1)
     return VesselMap(
         Volume(grid, total.argmax(axis=0).astype(np.uint8)),
-        _bytes(grid, total[Vessel.LUMEN] + total[Vessel.CALCIUM]),
-        _bytes(grid, total[Vessel.VEIN]),
+        Volume(grid, np.rint(255 * probability).astype(np.uint8)),
     )
-
-
-def _bytes(grid: Grid, probability: AnyArray) -> Volume:
-    return Volume(grid, np.rint(255 * np.clip(probability, 0, 1)).astype(np.uint8))
 
 
 def _windows(shape: tuple[int, int, int]) -> Iterator[tuple[slice, ...]]:

@@ -36,10 +36,7 @@ class VesselMap:
         `Vessel` values, uint8.
     vessel_probability
         Probability of lumen or calcium, uint8 (255 = 1).
-    vein_probability
-        Probability of a cardiac vein, likewise.
     """
 
     labels: Volume
     vessel_probability: Volume
-    vein_probability: Volume

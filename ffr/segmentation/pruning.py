@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import binary_erosion
 
 from ffr.segmentation.lumen import MeasuredLumen
-from ffr.segmentation.maps import VesselMap
-from meshes.arrays import AnyArray, Floats, floats
+from meshes.arrays import AnyArray, Floats
 from meshes.contours import chosen_contours
 from meshes.straighten import sampled
 from meshes.tree import (
@@ -18,19 +16,16 @@ from meshes.tree import (
     sections,
     segment_length_mm,
 )
-from meshes.volume import Volume, ijk_to_points_mm
+from meshes.volume import Volume
 
 THINNEST_MEAN_MM = 0.5
 SHORTEST_BRANCH_MM = 5.0
-VEIN_SHARE = 0.75  # of arterial attenuation, where the scan shows no veins
-SHARE_SD = 0.15  # of that share, of arteries and veins: noise, blur, radius
-SURE_VEIN = 153  # of 255: 60 %
-FEWEST_VOXELS, MOST_VOXELS = 50, 4000
-LEAST_PROBABILITY = 0.02
-MOST_EVIDENCE = 2.0  # per mm, of map and brightness each: neighbouring points say the same
-LEAST_EVIDENCE = 5.0  # in all
+VEIN_SHARE = 0.75  # of arterial attenuation: a branch below it over its length is a vein
+ARTERY_SHARE = 0.5 * (1.0 + VEIN_SHARE)
+DARKEST_VEIN = 0.5
 TRUNK_MM = 10.0  # no vein springs from the aorta: so much behind the ostium stays
 BRIGHTER = 1.25  # than arterial blood: as far above as a vein is below
+LEAST_EVIDENCE_MM = SHORTEST_BRANCH_MM * (ARTERY_SHARE - VEIN_SHARE)  # 5 mm of such a vein
 VEIN_PASSES = 6  # two or three settle it
 SPREADS_MM = np.arange(0.1, 0.81, 0.02)  # of point spreads, as standard deviation
 FALLS_PER_MM = np.arange(0.0, 0.0041, 0.0002)  # of arterial contrast along a vessel
@@ -67,72 +62,24 @@ def without_stubs(lumen: MeasuredLumen) -> MeasuredLumen:
         kept = _subtree(kept, ~drop)
 
 
-def without_veins(
-    volume: Volume, lumen: MeasuredLumen, vessels: VesselMap, blood_hu: float
-) -> MeasuredLumen:
-    """Cut off what is a vein over its length, from where it begins.
+def without_veins(volume: Volume, lumen: MeasuredLumen, blood_hu: float) -> MeasuredLumen:
+    """Cut off what is clearly darker than arterial blood, from where it begins.
 
-    Cardiac veins run beside the arteries and may touch them. Two things tell: the vessel
-    map, and attenuation, as most veins fill later while arteries only fade slowly with
-    distance. Every point's attenuation is compared with that of arterial blood in a lumen
-    of its radius and distance, and with what the scan's surest veins have. Logarithms of
-    the likelihood ratio artery to vein are summed over length from the tips: where more of
-    the rest is vein than artery, it goes. So a lesion stays for the sake of the vessel
-    beyond it, and a vein that continues an artery goes without it. The first 10 mm stay.
+    Cardiac veins run beside the arteries and may touch them, but fill later; arteries only
+    fade slowly with distance. Every point's attenuation is compared with that of arterial
+    blood in a lumen of its radius and distance. Lengths over and under `ARTERY_SHARE` are
+    summed from the tips: where more of the rest is too dark than bright enough, it goes.
+    So a lesion stays for the sake of the vessel beyond it, and a vein that continues an
+    artery goes without it. The first 10 mm always stay.
     """
     tree = lumen.tree
     hu = sampled(volume, tree.points_mm, outside=0.0)
-    shown = _map_evidence(vessels, tree.points_mm)
-    level = vein_share(volume, vessels, blood_hu)
-
-    def worth_keeping(known: AnyArray | None) -> AnyArray:
-        share = hu / arterial_hu(hu, tree, known, blood_hu)
-        return _worth_keeping(tree, shown + _brightness_evidence(share, level))
-
-    keep = worth_keeping(None)
+    keep = _worth_keeping(tree, hu / arterial_hu(hu, tree, None, blood_hu))
     for _ in range(VEIN_PASSES):
-        before, keep = keep, worth_keeping(keep)
+        before, keep = keep, _worth_keeping(tree, hu / arterial_hu(hu, tree, keep, blood_hu))
         if np.array_equal(keep, before):
             break
     return _subtree(lumen, keep)
-
-
-def vein_share(volume: Volume, vessels: VesselMap, blood_hu: float) -> float:
-    """Return the attenuation of the scan's veins as a share of arterial blood's.
-
-    The median in the middle of what the vessel map is sure of; VEIN_SHARE where it shows
-    next to none.
-    """
-    vein = vessels.vein_probability
-    inside = np.argwhere(binary_erosion(vein.values > SURE_VEIN))
-    if len(inside) < FEWEST_VOXELS:
-        return VEIN_SHARE
-    some = inside[:: 1 + len(inside) // MOST_VOXELS, ::-1]
-    hu = sampled(volume, ijk_to_points_mm(vein.grid, some), outside=0.0)
-    return float(np.median(hu)) / blood_hu
-
-
-def _map_evidence(vessels: VesselMap, points_mm: Floats) -> Floats:
-    """Log likelihood ratio artery to vein by the vessel map, bounded, shape (n,)."""
-    artery, vein = (
-        sampled(v, points_mm, outside=0.0) / 255
-        for v in (vessels.vessel_probability, vessels.vein_probability)
-    )
-    ratio = np.log((artery + LEAST_PROBABILITY) / (vein + LEAST_PROBABILITY))
-    return floats(np.clip(ratio, -MOST_EVIDENCE, MOST_EVIDENCE))
-
-
-def _brightness_evidence(share: Floats, level: float) -> Floats:
-    """Log likelihood ratio artery to vein by shares of arterial attenuation, bounded.
-
-    What is brighter than blood, calcium or bone, counts against: an artery goes on behind
-    its calcium. What is darker than any vein, plaque or fat in a gap, counts no more than a
-    dark vein.
-    """
-    off, off_vein = (share - 1.0) ** 2, (share - level) ** 2
-    ratio = (off_vein - off) / (2 * SHARE_SD**2)
-    bounded = np.clip(ratio, -MOST_EVIDENCE, MOST_EVIDENCE)
-    return floats(np.where(share > BRIGHTER, -MOST_EVIDENCE / 2, bounded))
 
 
 def arterial_hu(
@@ -179,18 +126,24 @@ def _seen(radius_mm: Floats, spread_mm: float) -> Floats:
     return np.asarray(1 - np.exp(-0.5 * (radius_mm / spread_mm) ** 2))
 
 
-def _worth_keeping(tree: VesselTree, evidence_1_mm: Floats) -> AnyArray:
-    """Cut where the evidence times length over all that lies beyond is against an artery."""
-    gain = evidence_1_mm * segment_length_mm(tree)
+def _worth_keeping(tree: VesselTree, share: Floats) -> AnyArray:
+    """Cut where the sum of (share - threshold) x length over all that lies beyond is negative.
+
+    What is brighter than blood, calcium or bone, counts like a vein: an artery goes on
+    behind its calcium. What is darker than any vein, plaque or fat in a gap, counts no more
+    than a dark vein; and 5 mm of a vein are not yet evidence.
+    """
+    telling = np.where(share > BRIGHTER, VEIN_SHARE, np.clip(share, DARKEST_VEIN, 1.0))
+    gain = (telling - ARTERY_SHARE) * segment_length_mm(tree)
     worth, loss = np.array(gain), np.array(gain)
     for i in range(len(tree) - 1, 0, -1):
         parent = tree.parent[i]
         worth[parent] += max(worth[i], 0.0)  # what is worth nothing would be cut
         loss[parent] += worth[i] if worth[i] >= 0 else loss[i]
-    vein = (worth < 0) & (loss < -LEAST_EVIDENCE) & (path_length_mm(tree) > TRUNK_MM)
+    dark = (worth < 0) & (loss < -LEAST_EVIDENCE_MM) & (path_length_mm(tree) > TRUNK_MM)
     keep = np.ones(len(tree), dtype=bool)
     for i in range(1, len(tree)):
-        keep[i] = keep[tree.parent[i]] and not vein[i]
+        keep[i] = keep[tree.parent[i]] and not dark[i]
     return keep
 
 

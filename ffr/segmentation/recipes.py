@@ -18,16 +18,9 @@ from ffr.segmentation.weights import NETWORKS, best_device, save_weights, weight
 
 RECIPES: dict[str, TrainConfig | LumenConfig] = {
     "anatomy": TrainConfig("anatomy", steps=1500, batch=1),
-    # goes on from 2200 steps on patients without rare anatomy, devices and crossing veins,
-    # and 2400 with them (seeds 20 000 on), 35 % of whose veins were as bright as arteries
+    # goes on from 2200 steps on patients without rare anatomy, devices and crossing veins
     "vessel": TrainConfig(
-        "vessel",
-        steps=1400,
-        batch=2,
-        seed=40_000,
-        learning_rate=1e-3,
-        bright_veins_percent=60.0,
-        from_shipped=True,
+        "vessel", steps=2400, batch=2, seed=20_000, learning_rate=1e-3, from_shipped=True
     ),
     # goes on from 3800 steps on 5000 pieces and 2200 on 3000 (seeds 10 000 on), none divided
     "lumen": LumenConfig(
