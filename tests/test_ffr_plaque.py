@@ -20,6 +20,8 @@ from ffr.report.plaque_words import TITLE, plaque_words
 from ffr.result import Result
 from ffr.result_file import load_result, save_result
 from ffr.result_folder import prepare
+from ffr.segmentation.stacks import RADII_MM
+from ffr.segmentation.walls import outside_fat
 from meshes.arrays import floats
 from meshes.contours import Contours
 from meshes.errors import GeometryError
@@ -190,6 +192,19 @@ def test_without_outer_walls_there_is_no_block():
     assert plaque_and_fat(painted(80.0), [c], [everywhere(c)], [()]) is None
     with pytest.raises(GeometryError, match="outer wall"):
         wall_volumes(painted(80.0), c)
+
+
+def test_the_wall_ends_where_fat_begins_and_stays_where_none_is():
+    lumen, wall_mm = np.full((20, RAYS), 1.5), 2.2
+    hu = np.full((20, RAYS, len(RADII_MM)), 60.0)
+    hu[..., RADII_MM < 1.5] = BLOOD_HU
+    told = np.full((20, RAYS), 3.9)
+    np.testing.assert_array_equal(outside_fat(told, lumen, hu), told)
+    hu[:, :16, wall_mm < RADII_MM] = FAT_HU  # on half of the rays
+    found = outside_fat(told, lumen, hu)
+    np.testing.assert_allclose(found[:, 2:14], wall_mm, atol=0.15)
+    np.testing.assert_array_equal(found[:, 18:30], 3.9)
+    np.testing.assert_array_equal(outside_fat(np.full_like(told, 1.9), lumen, hu), 1.9)
 
 
 def test_walls_must_fit_the_tree():

@@ -60,7 +60,8 @@ def wall_volumes(volume: Volume, c: CoronaryTree) -> WallVolumes:
     """
     if c.contours is None or c.walls is None:
         raise GeometryError("plaque needs the outer wall; this tree has only its lumen")
-    lumen, outer = c.contours.radius_mm, c.walls.radius_mm
+    lumen = c.contours.radius_mm
+    outer = np.maximum(c.walls.radius_mm, lumen)  # a lumen may have been moved since
     length = segment_length_mm(c.tree)
     thickness = outer - lumen
     share = (np.arange(LAYERS) + 0.5) / LAYERS

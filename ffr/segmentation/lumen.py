@@ -10,7 +10,15 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import savgol_filter
 
 from ffr.blood_level import local_blood_hu
-from ffr.segmentation.stacks import ANGLES, STEP_MM, TRAINED_SECTIONS, Stack, stack
+from ffr.segmentation.stacks import (
+    ANGLES,
+    HU_SCALE,
+    STEP_MM,
+    TRAINED_SECTIONS,
+    Stack,
+    stack,
+)
+from ffr.segmentation.walls import outside_fat
 from ffr.segmentation.weights import Network
 from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, Ints, floats
@@ -133,7 +141,8 @@ def measure_lumen(
                 spread[own], arc[own] = found.sd_mm[last], found.calcium_arc_deg[last]
                 stent[own] = found.stent_probability[last]
                 shape[own] = _even_shape(found.lumen_mm)[last]
-                outer[own] = _evened_around(found.outer_mm)[last]
+                wall = outside_fat(found.outer_mm, found.lumen_mm, HU_SCALE * made.image[1])
+                outer[own] = _evened_around(wall)[last]
                 directions[own] = made.ray_direction[last][:, [0, ANGLES // 4]]
     hidden = _clean_take_offs(points, radius, runs)
     shape[hidden], outer[hidden] = 1.0, 0.0
