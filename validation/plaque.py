@@ -84,7 +84,7 @@ def scanned(patient: VirtualPatient, imaging: Imaging, points_mm: Floats) -> Vol
 def with_true_walls(patient: VirtualPatient, c: CoronaryTree) -> tuple[CoronaryTree, Floats]:
     """Return the tree with round walls as wide as the true ones, and its wall's HU."""
     axis = np.concatenate([a.centre_mm for a in patient.arteries])
-    at = cKDTree(axis).query(c.tree.points_mm)[1]
+    at = np.asarray(cKDTree(axis).query(c.tree.points_mm)[1])
     outer = np.concatenate([a.outer_mm for a in patient.arteries])[at]
     hu = np.concatenate([a.plaque_hu for a in patient.arteries])[at]
     x, y = np.tile([1.0, 0, 0], (len(at), 1)), np.tile([0, 1.0, 0], (len(at), 1))
@@ -107,7 +107,7 @@ def true_volumes(patient: VirtualPatient, c: CoronaryTree, wall_hu: Floats) -> W
             _, label = paint(patient, grid, imaging, vessel_labels=True)
             for k, kind in enumerate((Vessel.LUMEN, Vessel.PLAQUE, Vessel.CALCIUM)):
                 kji = np.argwhere(label == kind)
-                nearest = known.query(ijk_to_points_mm(grid, kji[:, ::-1]))[1]
+                nearest = np.asarray(known.query(ijk_to_points_mm(grid, kji[:, ::-1]))[1])
                 counts[k] += np.bincount(
                     nearest[np.isin(nearest, part)], minlength=n + len(stray)
                 )[:n]
