@@ -16,7 +16,9 @@ from ffr.plaque.remodelling import remodelling_index
 from ffr.plaque.wall import wall_volumes
 from ffr.report.content import report_content
 from ffr.report.html import render_report
+from ffr.report.plaque_page import plaque_page
 from ffr.report.plaque_words import TITLE, plaque_words
+from ffr.report.svg import paper_style
 from ffr.result import Result
 from ffr.result_file import load_result, save_result
 from ffr.result_folder import prepare
@@ -293,8 +295,12 @@ def test_the_report_marks_the_table_as_research_grade(shown, monkeypatch):
     assert "no cut-off" in html
     assert TITLE not in render_report(bare)
     content = report_content(full.result, full.paths(), full.trees)
-    for page in content.pages:
-        assert content.plaque.of(page.passed), page.name
+    assert content.plaque == said
+    with paper_style():
+        page = plaque_page(said, content.made, (4, 4))
+    printed = " ".join(x.get_text() for x in page.texts)
+    for x in (TITLE, "Research use only", said.rows[-1][0], "no cut-off"):
+        assert x in printed
 
 
 def test_a_run_measures_plaque_where_a_scan_and_walls_are_there():

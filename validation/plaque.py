@@ -54,6 +54,7 @@ CLASSES = (
     "vessel_mm3", "lumen_mm3", "plaque_mm3", "calcified_mm3", "non_calcified_mm3",
     "low_attenuation_mm3", "burden_percent",
 )  # fmt: skip
+FAT = "attenuation of RCA, LAD, LCx, HU"
 
 Pairs = dict[tuple[str, str, str], list[tuple[float, float]]]
 
@@ -169,7 +170,7 @@ def add_patient(pairs: Pairs, seed: int, network: Network) -> None:
         for x in fat_around(volume, found, all_of):
             if x.attenuation_hu is not None:
                 painted = dict(imaging.tissue_hu)["fat"]
-                pairs[name, "fat", x.vessel].append((painted, x.attenuation_hu))
+                pairs[name, "fat", FAT].append((painted, x.attenuation_hu))
 
 
 def _compare(
@@ -248,7 +249,7 @@ def _said(field: str) -> str:
         return f"{field[:-4].replace('_', ' ').replace('non ', 'non-')}, mm³"
     if field == "burden_percent":
         return "burden, %"
-    return f"attenuation around the {field}, HU" if field in ("RCA", "LAD", "LCx") else field
+    return field
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

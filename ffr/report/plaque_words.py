@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ffr.report import words
@@ -28,8 +27,6 @@ class PlaqueWords:
         One line per vessel.
     note
         What the numbers are.
-    by_vessel
-        Vessel name and a line on it, for its page.
     """
 
     title: str
@@ -37,11 +34,6 @@ class PlaqueWords:
     rows: tuple[tuple[str, ...], ...]
     fat: tuple[str, ...]
     note: str
-    by_vessel: tuple[tuple[str, str], ...]
-
-    def of(self, vessels: Sequence[str]) -> tuple[str, ...]:
-        """Return the lines on some vessels."""
-        return tuple(line for name, line in self.by_vessel if name in vessels)
 
 
 def plaque_words(result: Result) -> PlaqueWords | None:
@@ -54,16 +46,8 @@ def plaque_words(result: Result) -> PlaqueWords | None:
     rows += [
         (names[x.lesion], *_amounts(x), _index(x.remodelling_index)) for x in found.lesions
     ]
-    fat = [(x.vessel, _fat(x)) for x in found.fat]
-    lines = [
-        (x.vessel, f"{x.segment_name}: plaque {_mm3(x.plaque_mm3)}, burden {_burden(x)}, "
-         f"calcified {_mm3(x.calcified_mm3)}, low attenuation {_mm3(x.low_attenuation_mm3)}")
-        for x in found.segments
-    ]  # fmt: skip
-    return PlaqueWords(
-        TITLE, HEAD, tuple(rows), tuple(line for _, line in fat), _note(found),
-        (*lines, *fat),
-    )  # fmt: skip
+    fat = tuple(_fat(x) for x in found.fat)
+    return PlaqueWords(TITLE, HEAD, tuple(rows), fat, _note(found))
 
 
 def _amounts(x: PlaqueVolumes) -> tuple[str, ...]:

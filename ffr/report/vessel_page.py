@@ -38,8 +38,6 @@ def vessel_page(
         if len(vessel.lesions) > _PER_TABLE:
             pen.line(f"and {len(vessel.lesions) - _PER_TABLE} more lesions: {SEE}", SMALL)
     bullets(pen, "The vessel", _vessel_facts(vessel))
-    if content.plaque is not None and (said := content.plaque.of(vessel.passed)):
-        bullets(pen, content.plaque.title, said)
     return figure
 
 
