@@ -117,10 +117,10 @@ def test_blur_from_blood_and_fat_makes_no_calcium_and_no_low_attenuation():
 
 
 def test_fat_beside_a_thin_healthy_wall_is_not_low_attenuation():
-    c = tube(outer_mm=1.9)
-    found = totals(painted(60.0, blur_mm=0.65, outer_mm=1.7), c)
+    c = tube(outer_mm=2.05)
+    found = totals(painted(60.0, blur_mm=0.65, outer_mm=LUMEN_MM), c)  # fat in its middle
     assert found.low_attenuation_mm3 == 0.0
-    assert found.plaque_mm3 == pytest.approx(np.pi * (1.9**2 - 1.5**2) * LONG_MM, rel=1e-3)
+    assert found.plaque_mm3 == pytest.approx(np.pi * (2.05**2 - 1.5**2) * LONG_MM, rel=1e-3)
 
 
 def test_a_section_without_a_wall_in_sight_holds_no_plaque():
