@@ -38,7 +38,7 @@ UNREADABLE = (
 )  # fmt: skip
 STENT = "stent"  # flags whose name begins so
 NOT_ASSESSED = (
-    "P (plaque burden): no calcium score and no plaque volume are measured",
+    "P (plaque burden): no calcium score is measured, plaque volumes only in research grade",
     "HRP (high-risk plaque features)",
     "G (bypass grafts)",
     "E (exceptions, such as dissection or anomalies)",

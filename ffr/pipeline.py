@@ -167,7 +167,8 @@ def extract_trees(
         arc, stent = lumen.calcium_arc_deg, lumen.stent_probability
         stents = find_stents(scan.volume, named, arc, stent, seen, heart.blood_hu)
         unread = (*unreadable_stents(stents), *possible_occlusions(named, traced.flags))
-        trees.append(replace(named, contours=lumen.contours, unreadable=unread))
+        named = replace(named, contours=lumen.contours, walls=lumen.walls)
+        trees.append(replace(named, unreadable=unread))
         walls += wall_flags(trees[-1], arc, stents)
         progress(0.4 + 0.6 * (number + 1) / len(found))
     told = (*check_trees(trees, traced.flags), *walls)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
+from pydantic import JsonValue, model_validator
 
-SCHEMA_VERSION: Literal["1.4"] = "1.4"
+from ffr.result_model import Model, Side
+from ffr.result_plaque import PlaqueAndFat
+
+SCHEMA_VERSION: Literal["1.5"] = "1.5"
 RESEARCH_USE_ONLY = "Research use only. Not a medical device. Not for diagnosis."
 
-Side = Literal["left", "right"]
 StenosisGrade = Literal["0-1", "2", "3", "4A", "4B", "5"]
 Grade = Literal["0-1", "2", "3", "4A", "4B", "5", "N"]
 Modifier = Literal["N", "I+", "I±", "I-", "S"]
@@ -33,18 +35,6 @@ def ffr_state(ffr: float | None) -> State:
     if ffr_rounded(ffr) > 0.80:
         return "above 0.80"
     return "0.76-0.80" if ffr_rounded(ffr) > 0.75 else "0.75 or below"
-
-
-class Model(BaseModel):
-    """Frozen, no unknown keys, no silent conversion, no NaN."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
 
 
 class ModelFile(Model):
@@ -404,7 +394,7 @@ class Timing(Model):
 class Result(Model):
     """All that one analysis found."""
 
-    schema_version: Literal["1.4"]
+    schema_version: Literal["1.5"]
     """Version of this format."""
     research_use_only: str
     """The statement that goes with every number here."""
@@ -446,6 +436,8 @@ class Result(Model):
     """What has no FFR, and why."""
     timings: tuple[Timing, ...]
     """Seconds per stage."""
+    plaque_and_fat: PlaqueAndFat | None = None
+    """Research grade; null when no outer wall was measured, as of a mask."""
 
 
 def _without(ffr: float | None) -> tuple[State, ...]:

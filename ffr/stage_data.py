@@ -139,9 +139,10 @@ def save_trees(
         }
         for name in ("radius_sd_mm", "reference_radius_mm", "branch", "segment"):
             arrays[f"{c.side}_{name}"] = getattr(c, name)
-        if c.contours is not None:
-            for name in CONTOURS:
-                arrays[f"{c.side}_contour_{name}"] = getattr(c.contours, name)
+        for kind, outlines in (("contour", c.contours), ("wall", c.walls)):
+            if outlines is not None:
+                for name in CONTOURS:
+                    arrays[f"{c.side}_{kind}_{name}"] = getattr(outlines, name)
     np.savez(folder / "trees.npz", **arrays)  # type: ignore[arg-type]
     names = {c.side: list(c.names) for c in trees}
     unreadable = {c.side: [asdict(x) for x in c.unreadable] for c in trees}
@@ -170,18 +171,19 @@ def load_trees(out: Path) -> tuple[tuple[CoronaryTree, ...], dict[str, Any]]:
                     branch,
                     tuple(names),
                     segment,
-                    _contours(data, side),
+                    _contours(data, f"{side}_contour"),
                     # runs of older versions have none
                     tuple(Unreadable(**x) for x in facts.get("unreadable", {}).get(side, [])),
+                    _contours(data, f"{side}_wall"),
                 )
             )
     return tuple(trees), facts
 
 
-def _contours(data: Mapping[str, AnyArray], side: str) -> Contours | None:
-    if f"{side}_contour_radius_mm" not in data:
+def _contours(data: Mapping[str, AnyArray], prefix: str) -> Contours | None:
+    if f"{prefix}_radius_mm" not in data:
         return None
-    return Contours(*(data[f"{side}_contour_{name}"] for name in CONTOURS))
+    return Contours(*(data[f"{prefix}_{name}"] for name in CONTOURS))
 
 
 def save_flow(

@@ -25,6 +25,7 @@ from ffr.masks.trees import mask_trees, scan_of_mask
 from ffr.naming import dominance
 from ffr.patient import Patient
 from ffr.physiology import Assumption, Physiology
+from ffr.plaque.block import plaque_and_fat
 from ffr.report.html import render_report, save_report
 from ffr.report.pdf import report_pdf
 from ffr.report.shown import Shown
@@ -152,6 +153,7 @@ def report(out: Path, progress: Progress) -> Result:
         out, scan, trees, solutions, findings, confidence, assumptions, settings, flow_flags
     )
     volume = None if scan.source == MASK else scan.volume
+    result = _with_plaque(result, scan, trees, findings)
     shown = Shown(
         result, volume, trees, solutions, findings.analysed, confidence, surface, surface_ffr
     )
@@ -171,6 +173,18 @@ def report(out: Path, progress: Progress) -> Result:
         save_result(folder / "result.json", result)
     progress(1.0)
     return result
+
+
+def _with_plaque(
+    result: Result, scan: Scan, trees: tuple[CoronaryTree, ...], findings: pipeline.Findings
+) -> Result:
+    """Add plaque and fat, where there are a scan and outer walls; nothing else changes."""
+    if scan.source == MASK:
+        return result
+    found = plaque_and_fat(
+        scan.volume, trees, findings.analysed, findings.lesions, scan.tube_voltage_kvp
+    )
+    return result.model_copy(update={"plaque_and_fat": found})
 
 
 def _pdf(shown: Shown) -> bytes | None:
@@ -234,6 +248,7 @@ def save_tree(
     number = {name: i for i, name in enumerate(names)}
     decides = _deciding(trees, findings, confidence)
     outlined = all(c.contours is not None for c in trees)
+    walled = outlined and all(c.walls is not None for c in trees)
     columns = []
     for t, (c, s, ffr) in enumerate(zip(trees, solutions, findings.ffr, strict=True)):
         spread, unknown = confidence.spreads[t], np.where(np.isnan(ffr), np.nan, 0.0)
@@ -253,6 +268,7 @@ def save_tree(
                 "segment": c.segment,
                 "s_mm": path_length_mm(c.tree),
                 **(_outline(c.contours) if outlined and c.contours else {}),
+                **({"wall_mm": c.walls.radius_mm} if walled and c.walls else {}),
                 **(further[t] if further else {}),
             }
         )

@@ -97,6 +97,9 @@ class CoronaryTree:
         Outline of the lumen at each point; None where all that is known is the radius.
     unreadable
         Stretches whose radius is a guess: nothing behind their beginning has an FFR.
+    walls
+        Outline of the outer wall at each point, on the rays of `contours`; where it is that of
+        the lumen no wall was seen. None where only the lumen is known.
 
     Raises
     ------
@@ -114,6 +117,7 @@ class CoronaryTree:
     segment: Ints
     contours: Contours | None = None
     unreadable: tuple[Unreadable, ...] = ()
+    walls: Contours | None = None
 
     def __post_init__(self) -> None:
         for name in ("radius_sd_mm", "reference_radius_mm"):
@@ -127,9 +131,11 @@ class CoronaryTree:
                     f"the tree has {len(self.tree)} points"
                 )
                 raise GeometryError(message)
-        if self.contours is not None and len(self.contours) != len(self.tree):
-            message = f"{len(self.contours)} contours, the tree has {len(self.tree)} points"
-            raise GeometryError(message)
+        for kind in ("contours", "walls"):
+            outlines = getattr(self, kind)
+            if outlines is not None and len(outlines) != len(self.tree):
+                message = f"{len(outlines)} {kind}, the tree has {len(self.tree)} points"
+                raise GeometryError(message)
         if self.side not in ("left", "right"):
             message = f"side is {self.side!r}, must be 'left' or 'right'"
             raise GeometryError(message)

@@ -114,6 +114,9 @@ def test_lumen_radius_is_sub_voxel_on_a_clean_scan(patient):
     assert np.all(lumen.radius_sd_mm > 0)
     outline = lumen.contours
     assert area_radius_mm(outline.radius_mm) == pytest.approx(lumen.tree.radius_mm)
+    wall = lumen.walls.radius_mm - outline.radius_mm
+    assert wall.min() >= 0
+    assert np.median(wall) == pytest.approx(0.5, abs=0.25)
     way = np.gradient(lumen.tree.points_mm, axis=0)
     way /= np.linalg.norm(way, axis=1, keepdims=True)
     assert np.abs(np.sum(way * outline.zero_direction, axis=1)).max() < 0.2  # across the vessel

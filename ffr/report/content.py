@@ -12,6 +12,7 @@ from ffr.report import words
 from ffr.report.doubts import sure, unseen
 from ffr.report.lesions import LesionWords, lesion_words
 from ffr.report.paths import VesselPath
+from ffr.report.plaque_words import PlaqueWords, plaque_words
 from ffr.report.verdict import Headline, headline
 from ffr.report.vessels import VesselWords, page_words, vessel_words, warning
 from ffr.result import RESEARCH_USE_ONLY, Result
@@ -39,6 +40,8 @@ class Content:
     sure, unseen, told, assumed, warnings, versions
         How sure it is, what was not seen, what was told or measured and what assumed,
         warnings of the whole scan and of places, what made it.
+    plaque
+        Plaque and fat, research grade; None where not measured.
     """
 
     statement: str
@@ -59,6 +62,7 @@ class Content:
     assumed: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
+    plaque: PlaqueWords | None = None
 
 
 def report_content(
@@ -100,6 +104,7 @@ def report_content(
         assumed=tuple((x.name, x.value) for x in result.assumptions if x.assumed),
         warnings=tuple(warning(x) for x in result.flags),
         versions=tuple(_versions(result)),
+        plaque=plaque_words(result),
     )
 
 

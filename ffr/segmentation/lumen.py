@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,15 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import savgol_filter
 
 from ffr.blood_level import local_blood_hu
-from ffr.segmentation.stacks import ANGLES, STEP_MM, TRAINED_SECTIONS, Stack, stack
+from ffr.segmentation.stacks import (
+    ANGLES,
+    HU_SCALE,
+    STEP_MM,
+    TRAINED_SECTIONS,
+    Stack,
+    stack,
+)
+from ffr.segmentation.walls import outside_fat
 from ffr.segmentation.weights import Network
 from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, Ints, floats
@@ -49,6 +57,9 @@ class MeasuredLumen:
         Probability of a stent, shape (n,).
     contours
         Outline of the lumen at each point, of the area that the radius says.
+    walls
+        Outline of the outer wall, nowhere inside the lumen; that of the lumen where no wall is
+        seen: in the mouth and inside a mother's lumen. None when it was not measured.
     """
 
     tree: VesselTree
@@ -56,6 +67,7 @@ class MeasuredLumen:
     calcium_arc_deg: Floats
     stent_probability: Floats
     contours: Contours
+    walls: Contours | None = None
 
     def __post_init__(self) -> None:
         for name in ("radius_sd_mm", "calcium_arc_deg", "stent_probability"):
@@ -108,6 +120,7 @@ def measure_lumen(
     radius = np.array(tree.radius_mm)
     spread, arc, stent = np.full(len(tree), 0.3), np.zeros(len(tree)), np.zeros(len(tree))
     shape, directions = np.ones((len(tree), ANGLES)), np.zeros((len(tree), 2, 3))
+    outer = np.zeros((len(tree), ANGLES))
     runs = sections(tree)
     for number in range(passes + 1):
         current = VesselTree(points, np.maximum(radius, SMALLEST_MM), tree.parent)
@@ -128,14 +141,17 @@ def measure_lumen(
                 spread[own], arc[own] = found.sd_mm[last], found.calcium_arc_deg[last]
                 stent[own] = found.stent_probability[last]
                 shape[own] = _even_shape(found.lumen_mm)[last]
+                wall = outside_fat(found.outer_mm, found.lumen_mm, HU_SCALE * made.image[1])
+                outer[own] = _evened_around(wall)[last]
                 directions[own] = made.ray_direction[last][:, [0, ANGLES // 4]]
-    shape[_clean_take_offs(points, radius, runs)] = 1.0
+    hidden = _clean_take_offs(points, radius, runs)
+    shape[hidden], outer[hidden] = 1.0, 0.0
     points = apart(points, tree.parent)
     final = VesselTree(floats(points), floats(np.maximum(radius, SMALLEST_MM)), tree.parent)
     contours = Contours(floats(shape), floats(directions[:, 0]), floats(directions[:, 1]))
-    return MeasuredLumen(
-        final, floats(spread), floats(arc), floats(stent), scaled_to(contours, final.radius_mm)
-    )
+    contours = scaled_to(contours, final.radius_mm)
+    walls = replace(contours, radius_mm=floats(np.maximum(outer, contours.radius_mm)))
+    return MeasuredLumen(final, floats(spread), floats(arc), floats(stent), contours, walls)
 
 
 def evened(radius_mm: Floats, sd_mm: Floats) -> Floats:
@@ -203,9 +219,13 @@ def _centroid(contour: Floats, spokes: Floats) -> Floats:
 def _even_shape(contour_mm: Floats) -> Floats:
     """Return contours (n, angles) over their radii, evened out along and around."""
     shape = contour_mm / np.maximum(area_radius_mm(contour_mm), SMALLEST_MM)[:, None]
-    shape = gaussian_filter1d(shape, SHAPE_SMOOTHING_POINTS, axis=0, mode="nearest")
-    shape = gaussian_filter1d(shape, SHAPE_SMOOTHING_RAYS, axis=1, mode="wrap")
-    return np.asarray(np.clip(shape, *SHAPES))
+    return np.asarray(np.clip(_evened_around(shape), *SHAPES))
+
+
+def _evened_around(contour: Floats) -> Floats:
+    """Return contours (n, angles) evened out along and around."""
+    along = gaussian_filter1d(contour, SHAPE_SMOOTHING_POINTS, axis=0, mode="nearest")
+    return floats(gaussian_filter1d(along, SHAPE_SMOOTHING_RAYS, axis=1, mode="wrap"))
 
 
 def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> Ints:

@@ -182,4 +182,5 @@ def _subtree(lumen: MeasuredLumen, keep: AnyArray) -> MeasuredLumen:
         lumen.calcium_arc_deg[chosen],
         lumen.stent_probability[chosen],
         chosen_contours(lumen.contours, chosen),
+        None if lumen.walls is None else chosen_contours(lumen.walls, chosen),
     )

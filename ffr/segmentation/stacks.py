@@ -29,6 +29,7 @@ ANGLES, SAMPLES, STEP_MM = 32, 56, 0.1
 SECTION_MM = 0.5
 FRAME_SMOOTHING_POINTS = 3.0
 CHANNELS = 7
+HU_SCALE = 1000.0  # of the second channel
 TRAINED_SECTIONS = 17  # of one piece
 ANGLES_RAD = np.arange(ANGLES) * 2 * np.pi / ANGLES
 RADII_MM = (np.arange(SAMPLES) + 0.5) * STEP_MM
@@ -123,7 +124,7 @@ def picture(rays: Rays, known: Known) -> AnyArray:
     along = _width(known.psf_mm, known.psf_z_mm, rays.along_part)
     noise = np.minimum(5.0 * known.noise_hu / known.blood_hu, 3.0)
     channels = (
-        np.clip(hu / blood, -0.5, 2.5), np.clip(hu, -300.0, 2700.0) / 1000.0,
+        np.clip(hu / blood, -0.5, 2.5), np.clip(hu, -300.0, 2700.0) / HU_SCALE,
         across[..., None], along[..., None, None], noise[..., None, None], blood / 500.0,
         RADII_MM / 5.0,
     )  # fmt: skip
