@@ -129,7 +129,7 @@ def test_the_slow_answer_is_what_the_verb_compares(made):
         assert np.isnan(sent[~shown]).all(), name
     quick = at_once(made, (FIRST,))
     off = np.array(quick["ffr"], dtype=float) - np.array(found["ffr"], dtype=float)
-    assert np.nanmax(np.abs(off)) < 0.02
+    assert np.nanmax(np.abs(off)) < 0.035  # docs/stent.md
     assert set(quick["lesions"][0]) <= set(found["lesions"][0])
 
 
@@ -403,7 +403,8 @@ def test_what_is_not_analysable_is_grey_and_named_with_and_without_stents(empty)
     dark = empty.js("ffrView.model.way.points.filter(p => ffrView.model.at(p).ffr === null)")
     assert len(dark) > 5
     assert empty.js("ffrView.ffrColour(ffrView.model.values, null)") == grey
-    empty.key("End")
+    empty.js("ffrView.model.moveTo(0, Infinity)")
+    empty.frame()
     assert "not analysed" in empty.text("#ffr-value")
     drag(empty, 8.0, 24.0)
     assert "not analysed" in empty.text("#with-stent")

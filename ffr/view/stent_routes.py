@@ -46,11 +46,13 @@ class StentAnswers:
         self._ranked: Future[Answer] | None = None
 
     async def at_once(self, request: web.Request) -> web.Response:
+        """Answer by the fast networks."""
         stents = await _asked(request)
         work = self._quick.submit(lambda: at_once(self._planner.result(), stents))
         return await _told(work)
 
     async def surely(self, request: web.Request) -> web.Response:
+        """Answer resolved and with intervals; one that waits gives way to a later one."""
         stents = await _asked(request)
         known = self._sure.get(stents)
         if known is None or known.cancelled():
@@ -63,6 +65,7 @@ class StentAnswers:
         return await _told(known)
 
     async def keep(self, request: web.Request) -> web.Response:
+        """Write a second result, as `ffr stent` does; tell its folder."""
         stents = await _asked(request)
         return await _told(self._slow.submit(lambda: self._kept(stents)))
 
@@ -72,6 +75,7 @@ class StentAnswers:
         return {"folder": f"{place.parent.name}/{place.name}"}
 
     async def rank(self, _: web.Request) -> web.Response:
+        """Tell one stent per lesion, the one that changes most first."""
         if self._ranked is None or self._ranked.cancelled():
             self._ranked = self._slow.submit(self._ranking)
         return await _told(self._ranked)
@@ -81,6 +85,7 @@ class StentAnswers:
         return {"rows": [x.model_dump(mode="json") for x in rows], "statement": STATEMENT}
 
     def routes(self) -> list[Route]:
+        """Return what is asked where."""
         return [
             ("POST", "data/stents", self.at_once),
             ("POST", "data/stents/interval", self.surely),
