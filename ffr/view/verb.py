@@ -21,6 +21,8 @@ from ffr.stages import load_facts, stage_folder
 from ffr.view.blobs import lumen_blob, vessel_blob
 from ffr.view.run import Run, load_run
 from ffr.view.server import Route, serve
+from ffr.view.stent_routes import StentAnswers
+from ffr.view.stents import planner
 from ffr.view.thinning import thinned
 from ffr.view.words import page_values, start
 from meshes.errors import GeometryError
@@ -98,7 +100,14 @@ def view(out: Path, port: int, browser: bool, say: Callable[[str], None]) -> Non
         No finished run there; the port is taken.
     """
     run = load_run(out)
-    with ThreadPoolExecutor(max_workers=1) as workers, contextlib.ExitStack() as until_end:
+    with contextlib.ExitStack() as until_end:
+        pools = [
+            until_end.enter_context(ThreadPoolExecutor(1, f"ffr-{name}"))
+            for name in ("pictures", "stents", "intervals")
+        ]
+        answers = _Answers(out, run, pools[0])
+        made = pools[0].submit(planner, out)  # after the first pictures
+        stents = StentAnswers(out, made, *pools[1:])
 
         def ready(url: str) -> None:
             say(f"open {url}")
@@ -106,8 +115,9 @@ def view(out: Path, port: int, browser: bool, say: Callable[[str], None]) -> Non
             if browser:
                 until_end.enter_context(_opened(url))
 
-        asyncio.run(serve(_Answers(out, run, workers).routes(), port, ready))
-        workers.shutdown(wait=False, cancel_futures=True)
+        asyncio.run(serve([*answers.routes(), *stents.routes()], port, ready))
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextlib.contextmanager

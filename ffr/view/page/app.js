@@ -8,6 +8,7 @@
     { dragEnabled: false, scrollEnabled: true, action: "Zoom" },
   ];
   const CLICK_PX = 4; // more is a drag
+  const GRIP_PX = 8; // on either side of a stent's end
 
   const TEMPLATE = `
   <div class="ffr" :data-ready="ready">
@@ -46,13 +47,30 @@
             </vtk-geometry-representation>
           </vtk-view>
           <canvas ref="overlay" class="overlay"></canvas>
+          <div class="compare" v-if="stent.on" role="group" aria-label="Colours of the trees">
+            <button :aria-pressed="!stent.shown" @click="stent.shown && model.plan.compare()">before</button><button :aria-pressed="stent.shown" @click="stent.shown || model.plan.compare()">after</button>
+            <b>{{ stent.after && stent.shown ? "with virtual stents, research use only" : "the result, without stents" }}</b>
+          </div>
           <div class="views" role="group" aria-label="3D view">
             <button v-for="(view, k) in values.views" :aria-pressed="k === viewed" @click="setView(k)">{{ view.name }}</button>
           </div>
         </div>
         <canvas ref="scale" class="scale" aria-hidden="true"></canvas>
         <div class="lesions">
-          <table aria-label="Lesions; Enter goes there">
+          <table v-if="stent.on && stent.after" class="changes" aria-label="Lesions before and after; Enter goes there">
+            <thead><tr><th>lesion</th><th>FFR → with stent (95 %)</th><th>change (95 %)</th><th>drop, mmHg</th></tr></thead>
+            <tbody>
+              <tr v-for="x in stent.after.lesions" :class="{ chosen: isChosen(lesionOf(x)) }" tabindex="0" :data-change="x.id" @click="toLesion(lesionOf(x))" @keydown.enter="toLesion(lesionOf(x))">
+                <td>{{ x.id }} {{ lesionOf(x).segment_name || lesionOf(x).vessel }}{{ x.throat_stented ? " ▮" : "" }}</td>
+                <td><b :style="{ color: values.state_colours[lesionOf(x).state] }">{{ lesionFfr(lesionOf(x)) }}</b> → <b :style="{ color: values.state_colours[x.state_after] }">{{ symbol(x.state_after) }} {{ x.state_after === "occluded" ? "occluded" : ffr(x.ffr_after) }}</b> {{ x.ffr_after_low === null ? "" : "(" + interval(x.ffr_after_low, x.ffr_after_high) + ")" }}</td>
+                <td><b>{{ signed(x.change) }}</b> {{ x.change_low === null || (x.change_low === 0 && x.change_high === 0) ? "" : "(" + signed(x.change_low) + ", " + signed(x.change_high) + ")" }}</td>
+                <td>{{ drop(x.drop_before_mmhg) }} → {{ drop(x.drop_after_mmhg) }}</td>
+              </tr>
+              <tr v-if="!stent.after.lesions.length"><td colspan="4">No lesion was found in the analysed vessels.</td></tr>
+            </tbody>
+            <tfoot><tr><td colspan="4">▮ under a virtual stent. {{ stent.interval }}</td></tr></tfoot>
+          </table>
+          <table v-else aria-label="Lesions; Enter goes there">
             <thead><tr><th>lesion</th><th>mm</th><th>% DS</th><th>min. mm</th><th>FFR behind (95 %)</th><th>P ≤ 0.80</th></tr></thead>
             <tbody>
               <tr v-for="x in values.lesions" :class="{ chosen: isChosen(x) }" tabindex="0" :data-lesion="x.id" @click="toLesion(x)" @keydown.enter="toLesion(x)">
@@ -73,6 +91,7 @@
           <div class="vessels" role="group" aria-label="Vessel">
             <button v-for="(way, k) in values.vessels" :aria-pressed="k === vessel" @click="model.moveTo(k, 0)">{{ way.name }}</button>
           </div>
+          <button class="mode" :aria-pressed="stent.on" @click="model.plan.toggle()">virtual stents</button>
           <label class="slider">turn <input ref="turn" type="range" min="0" max="359" step="1" :value="angle" @input="model.turnTo(+$event.target.value)" @pointerup="$event.target.blur()" aria-label="Turn about the vessel's axis, degrees"><output>{{ angle }}°</output></label>
           <div class="windows" role="group" aria-label="Grey window">
             <button v-for="(w, k) in values.windows" :aria-pressed="k === window" @click="model.setWindow(k)">{{ w[0] }} {{ w[1] }}/{{ w[2] }}</button>
@@ -83,7 +102,7 @@
           <div class="names" ref="names"></div>
           <canvas class="straight" ref="straight0"></canvas>
           <canvas class="straight" ref="straight90"></canvas>
-          <div class="plot ffr-plot"><h3>FFR<small>95 % band</small></h3><svg ref="ffrPlot"></svg></div>
+          <div class="plot ffr-plot"><h3>FFR<small>95 % band</small><small v-if="stent.on && stent.after" class="with">━ with virtual stent{{ stent.after.resolved ? ", 95 % band" : "; interval follows" }}</small></h3><svg ref="ffrPlot"></svg></div>
           <div class="plot width-plot"><h3>lumen, mm<small>95 % band</small><small>- - healthy</small></h3><svg ref="diameterPlot"></svg></div>
           <div class="cursor" ref="cursor"></div>
         </div>
@@ -95,12 +114,14 @@
           <div class="value"><span class="big" id="ffr-value" :style="{ color: values.state_colours[state] }">{{ symbol(state) }} {{ ffr(here.ffr) }}</span>
             <span class="beside"><span id="ffr-interval">95 % {{ interval(here.ffr_low, here.ffr_high) }}</span><br>{{ values.state_words[state] }}</span></div>
           <div class="lumen">lumen <b id="diameter-mm">{{ here.diameter_mm.toFixed(2) }} mm</b> (95 % {{ here.diameter_low_mm.toFixed(2) }}–{{ here.diameter_high_mm.toFixed(2) }}), healthy {{ here.reference_mm.toFixed(2) }} mm</div>
+          <div class="with" id="with-stent" v-if="stent.on && stent.after">{{ withStent }}</div>
         </div>
         <div class="picture cross"><canvas ref="cross" role="img" :aria-label="'Cross-section at the cursor'"></canvas></div>
-        <div class="picture curved"><canvas ref="curved" role="img" aria-label="Curved reformation"></canvas></div>
+        <ffr-stents v-if="stent.on" :plan="stent" :act="model.plan"></ffr-stents>
+        <div class="picture curved" v-show="!stent.on"><canvas ref="curved" role="img" aria-label="Curved reformation"></canvas></div>
       </section>
     </main>
-    <footer><span v-for="[key, what] in keys"><kbd>{{ key }}</kbd> {{ what }}</span><span class="ruo">{{ values ? values.statement : "" }}</span></footer>
+    <footer><span v-for="[key, what] in stent.on ? stentKeys : keys"><kbd>{{ key }}</kbd> {{ what }}</span><span class="ruo">{{ values ? values.statement : "" }}</span></footer>
     <div class="tip" ref="tip" v-show="tip" :style="tip && { left: tip.x + 'px', top: tip.y + 'px' }"><b>{{ tip && tip.title }}</b><br>{{ tip && tip.text }}</div>
     <div class="unseen" aria-live="polite">{{ announced }}</div>
     <div v-if="error" class="error" role="alert">{{ error }}</div>
@@ -108,7 +129,7 @@
 
   const data = () => ({
     values: null, lumen: null, error: "", ready: "", vessel: 0, angle: 0, window: 0, viewed: 0,
-    here: null, tip: null, announced: "", mouse: MOUSE, keys: ns.KEYS,
+    here: null, tip: null, announced: "", mouse: MOUSE, keys: ns.KEYS, stentKeys: ns.STENT_KEYS, stent: { on: false, after: null },
   });
 
   const words = {
@@ -116,6 +137,8 @@
     interval: (low, high) => ns.intervalText(low, high),
     symbol: (state) => ({ "above 0.80": "○", "0.76-0.80": "◐", "0.75 or below": "●", occluded: "✕" })[state] || "–",
     chance: (p) => (p === null ? "–" : p < 0.01 ? "< 1 %" : p > 0.99 ? "> 99 %" : `${Math.round(100 * p)} %`),
+    signed: (x) => ns.signedText(x),
+    drop: (x) => (x === null ? "–" : x.toFixed(1)),
     lesionFfr: (x) => (x.state === "occluded" ? "occluded" : ns.ffrText(x.ffr_distal)),
     describe: (at) => `FFR ${ns.ffrText(at.ffr)} (95 % ${ns.intervalText(at.ffr_low, at.ffr_high)}) · ${at.s_mm.toFixed(1)} mm from the ostium · lumen ${at.diameter_mm.toFixed(2)} mm`,
   };
@@ -134,6 +157,7 @@
     isChosen(lesion) {
       return Boolean(lesion.throat) && this.vessel === lesion.throat[0] && this.here.s_mm >= lesion.start_mm && this.here.s_mm <= lesion.end_mm;
     },
+    lesionOf(change) { return this.values.lesions.find((x) => x.id === change.id); },
     toLesion(lesion) { if (lesion.throat) this.model.moveTo(...lesion.throat); },
 
     build() {
@@ -165,7 +189,15 @@
       if (why.has("vessel")) model.load(model.vessel).then(() => this.loadOthers());
       Object.assign(this, { vessel: model.vessel, angle: model.angle, window: model.window });
       this.here = model.here;
+      if (why.has("stents")) this.updateStents();
       const moved = why.has("cursor") && why.size === 1 && model.zoom === 1;
+      const planned = why.has("stents") && why.size === 1;
+      if (planned) {
+        for (const name of ["ffrPlot", "diameterPlot"]) parts[name].planned();
+        parts.overlay.draw();
+        ns.lastDrawMs = performance.now() - began;
+        return;
+      }
       if (!moved) {
         for (const name of ["straight0", "straight90"]) parts[name].draw(why);
         for (const name of ["names", "ffrPlot", "diameterPlot"]) parts[name].draw();
@@ -183,6 +215,14 @@
       ns.lastDrawMs = performance.now() - began;
     },
 
+    // panel and table follow by themselves
+    updateStents() {
+      const { plan } = this.model;
+      const was = this.stent.on;
+      this.stent = ns.shownPlan(plan);
+      if (was !== plan.on) Vue.nextTick(() => this.update(new Set(["vessel"]))); // canvases have another size
+    },
+
     // the other vessels in turn, once the one that is looked at is here
     async loadOthers() {
       if (this.loading) return;
@@ -197,6 +237,14 @@
     data,
     computed: {
       state() { return ns.stateOf(this.here.ffr); },
+      withStent() {
+        const after = this.stent.after, p = this.model.point;
+        const change = after.change_low[p] === null ? "" : ` (${ns.signedText(after.change_low[p])}, ${ns.signedText(after.change_high[p])})`;
+        const interval = after.ffr_low[p] === null ? "interval follows" : `95 % ${ns.intervalText(after.ffr_low[p], after.ffr_high[p])}`;
+        if (after.ffr[p] === null) return "with virtual stent: not analysed";
+        const by = this.here.ffr === null ? "" : `, change ${ns.signedText(after.ffr[p] - this.here.ffr)}${change}`;
+        return `with virtual stent ${ns.ffrText(after.ffr[p])} (${interval})${by}`;
+      },
       spoken() { return `${this.here.name}, ${this.describe(this.here)}`; },
     },
     methods,
@@ -258,9 +306,20 @@
       return first + (x / box.width) * (last - first);
     };
     const drag = (event) => model.moveToMm(mmAt(event));
-    refs.axis.addEventListener("pointerdown", (event) => { refs.axis.setPointerCapture(event.pointerId); drag(event); });
+    // over the curves a drag is a stent's while stents are planned; a click is the cursor's
+    const { plan } = model;
+    refs.axis.addEventListener("pointerdown", (event) => {
+      refs.axis.setPointerCapture(event.pointerId);
+      const [first, last] = model.span;
+      const near = (GRIP_PX * (last - first)) / refs.axis.getBoundingClientRect().width;
+      if (plan.on && event.button === 0 && event.target.closest(".plot")) plan.grab(mmAt(event), near);
+      else drag(event);
+    });
+    const end = (event) => { if (plan.drag && !plan.drop() && event.type === "pointerup") drag(event); };
+    refs.axis.addEventListener("pointerup", end);
+    refs.axis.addEventListener("pointercancel", end);
     refs.axis.addEventListener("pointermove", (event) => {
-      if (event.buttons & 1) { page.tip = null; drag(event); return; }
+      if (event.buttons & 1) { page.tip = null; if (plan.drag) plan.dragTo(mmAt(event)); else drag(event); return; }
       tipAt(event, model.way.points[model.nearest(mmAt(event))]);
     });
     refs.axis.addEventListener("pointerleave", () => { page.tip = null; });
@@ -277,5 +336,8 @@
     refs.curved.addEventListener("pointermove", (event) => { if (event.buttons & 1) curved(event); });
   };
 
-  ns.install = (vue) => vue.component("ffr-view", app);
+  ns.install = (vue) => {
+    vue.component("ffr-stents", ns.StentPanel);
+    vue.component("ffr-view", app);
+  };
 })();

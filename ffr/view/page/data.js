@@ -51,6 +51,7 @@
       this.failed = values.vessels.map(() => null);
       this.listeners = [];
       this.pending = new Set();
+      this.plan = new ns.Plan(this);
     }
 
     get way() { return this.values.vessels[this.vessel]; }
@@ -79,7 +80,7 @@
       return [first, first + shown];
     }
 
-    // why: "vessel", "cursor", "turn", "window" or "zoom"; views redraw what depends on it
+    // why: "vessel", "cursor", "turn", "window" "zoom" or "stents"; views redraw what depends on it
     tell(why) {
       const waiting = this.pending.size > 0;
       this.pending.add(why);

@@ -13,7 +13,12 @@
   ns.KEYS = [
     ["←  →", "cursor (Shift: 5 mm)"], ["↑  ↓", "vessel"], ["n", "next lesion (Shift: last)"],
     ["d", "where its FFR is read"], ["r", "rotate (Shift: back)"], ["w", "grey window"],
-    ["+  −", "zoom"], ["v", "3D view"], ["0", "reset"], ["Tab", "to every control"],
+    ["+  −", "zoom"], ["v", "3D view"], ["0", "reset"], ["s", "virtual stents"], ["Tab", "to every control"],
+  ];
+  ns.STENT_KEYS = [
+    ["←  →", "cursor"], ["↑  ↓", "vessel"], ["n", "next lesion"], ["a", "stent at the cursor"],
+    ["[  ]", "its start (Shift: its end)"], ["<  >", "diameter"], ["x", "remove it"], ["m", "choose next stent"],
+    ["z", "undo (Shift: redo)"], ["b", "before / after"], ["s", "leave stents"], ["Tab", "to every control"],
   ];
 
   // Does what a key asks for; false where it means nothing here.
@@ -36,11 +41,28 @@
       "-": () => model.setZoom(model.zoom / 2),
       0: () => { model.reset(); view.resetView(); },
     };
+    moves.s = () => model.plan.toggle();
+    if (model.plan.on) Object.assign(moves, stentMoves(model.plan, shift));
     const move = moves[key.length === 1 ? key.toLowerCase() : key];
     if (!move) return false;
     move();
     return true;
   };
+
+  const stentMoves = (plan, shift) => ({
+    a: () => plan.addHere(),
+    x: () => plan.remove(),
+    Delete: () => plan.remove(),
+    m: () => plan.choose((plan.active + 1) % Math.max(plan.stents.length, 1)),
+    z: () => (shift ? plan.redo() : plan.undo()),
+    b: () => plan.compare(),
+    "[": () => plan.moveEnd(0, -1),
+    "]": () => plan.moveEnd(0, 1),
+    "{": () => plan.moveEnd(1, -1),
+    "}": () => plan.moveEnd(1, 1),
+    "<": () => plan.stepDiameter(-1),
+    ">": () => plan.stepDiameter(1),
+  });
 
   // where the FFR of the lesion at or before the cursor is read
   function toReading(model) {

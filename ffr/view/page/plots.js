@@ -25,6 +25,8 @@
     return found;
   };
 
+  ns.svg = make;
+
   const line = (points) => points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
 
   class Plot {
@@ -72,17 +74,17 @@
       }
     }
 
-    band(low, high, attributes) {
+    band(low, high, attributes, into = this.inside) {
       for (const run of runs(low, high)) {
         const there = run.map((k) => [this.x(this.s[k]), this.y(high[k])]);
         const back = run.map((k) => [this.x(this.s[k]), this.y(low[k])]).reverse();
-        make("polygon", { points: line([...there, ...back]), ...attributes }, this.inside);
+        make("polygon", { points: line([...there, ...back]), ...attributes }, into);
       }
     }
 
-    curve(values, attributes) {
+    curve(values, attributes, into = this.inside) {
       for (const run of runs(values)) {
-        make("polyline", { points: line(run.map((k) => [this.x(this.s[k]), this.y(values[k])])), fill: "none", ...attributes }, this.inside);
+        make("polyline", { points: line(run.map((k) => [this.x(this.s[k]), this.y(values[k])])), fill: "none", ...attributes }, into);
       }
     }
 
@@ -97,6 +99,20 @@
       if (label && width > 70) {
         make("text", { x: x + width / 2, y: this.height / 2, class: "tick halo", "text-anchor": "middle" }, this.inside, label);
       }
+    }
+
+    // the plan alone, where the axis stays as it is
+    planned() {
+      const range = this.range();
+      if (range !== this.drawn) { this.draw(); return; }
+      this.layer.replaceChildren();
+      ns.drawStents(this);
+    }
+
+    plan() {
+      this.layer = make("g", {}, this.inside);
+      this.drawn = this.range();
+      ns.drawStents(this);
     }
 
     dot() {
@@ -116,12 +132,16 @@
   ns.FfrPlot = class extends Plot {
     name = "ffr";
 
+    range() {
+      const known = [...this.model.column("ffr"), ...this.model.column("ffr_low"), ...ns.lowestAfter(this.model)];
+      return Math.max(0, Math.min(0.5, ...known.filter((x) => x !== null).map((x) => x - 0.05)));
+    }
+
     draw() {
       this.begin();
       const values = this.model.values;
       const [ffr, low, high] = ["ffr", "ffr_low", "ffr_high"].map((n) => this.model.column(n));
-      const known = [...ffr, ...low].filter((x) => x !== null);
-      const bottom = Math.max(0, Math.min(0.5, ...known.map((x) => x - 0.05)));
+      const bottom = this.range();
       this.y = (value) => 6 + ((1.02 - value) / (1.02 - bottom)) * (this.height - 10);
       make("rect", { x: 0, y: this.y(BREAKS[1]), width: this.width, height: this.y(BREAKS[0]) - this.y(BREAKS[1]), fill: "#f0a63a", opacity: 0.2 }, this.inside);
       this.axis([0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1].filter((x) => x >= bottom), (x) => x.toFixed(2));
@@ -140,6 +160,7 @@
       }
       const stretch = this.model.way.unreadable[0];
       this.gaps(ffr, stretch ? `not analysable: ${stretch[2]}` : "not analysed");
+      this.plan();
       this.readings();
       this.dot();
     }
@@ -161,16 +182,23 @@
   ns.DiameterPlot = class extends Plot {
     name = "diameter_mm";
 
+    range() {
+      const { plan } = this.model;
+      const after = plan.on && plan.after ? this.model.way.points.map((p) => plan.after.diameter_mm[p]) : [];
+      return 1.12 * Math.max(...this.model.column("diameter_mm"), ...this.model.column("reference_mm"), ...after);
+    }
+
     draw() {
       this.begin();
       const names = ["diameter_mm", "diameter_low_mm", "diameter_high_mm", "reference_mm"];
       const [lumen, low, high, reference] = names.map((n) => this.model.column(n));
-      const top = 1.12 * Math.max(...lumen, ...reference);
+      const top = this.range();
       this.y = (value) => 4 + (1 - value / top) * (this.height - 24);
       this.axis([0, 1, 2, 3, 4, 5, 6, 7].filter((x) => x <= top), (x) => `${x}`);
       this.band(low, high.map((x) => Math.min(x, top)), { fill: "#16202c", opacity: 0.14 });
       this.curve(reference, { stroke: "#5a6675", "stroke-width": 1.5, "stroke-dasharray": "6 3" });
       this.curve(lumen, { stroke: ns.INK, "stroke-width": 2 });
+      this.plan();
       for (const mm of this.ticks()) {
         make("text", { x: this.x(mm), y: this.height - 8, class: "tick", "text-anchor": "middle" }, this.svg, `${mm}`);
       }

@@ -95,6 +95,7 @@
       const { context } = ns.fitted(this.canvas);
       if (!this.camera()) return;
       const place = this.project();
+      ns.drawAfter(context, model, place, this.scale);
       this.way(context, place);
       this.taken = [];
       this.lesions(context, place);
@@ -141,21 +142,26 @@
         context.beginPath();
         context.arc(x, y, 11, 0, 2 * Math.PI);
         context.stroke();
-        const value = lesion.state === "occluded" ? "occluded" : lesion.ffr_distal === null ? "n/a" : ns.ffrText(lesion.ffr_distal);
-        const colour = values.state_colours[lesion.state];
-        this.label(context, `${lesion.id}: ${value}`, x + 36, y - 14, { colour, size: 14 });
+        const told = (state, ffr) => (state === "occluded" ? "occluded" : ffr === null ? "n/a" : ns.ffrText(ffr));
+        const after = this.model.plan.answer?.lesions.find((z) => z.id === lesion.id);
+        const colour = values.state_colours[after ? after.state_after : lesion.state];
+        const value = told(lesion.state, lesion.ffr_distal) + (after ? ` → ${told(after.state_after, after.ffr_after)}` : "");
+        this.label(context, `${lesion.id}: ${value}`, x + (after ? 60 : 36), y - 14, { colour, size: 14 });
       }
     }
 
     names(context, place) {
       const { points, vessels } = this.model.values;
-      const own = new Map();
-      points.name.forEach((name, k) => {
-        const vessel = points.vessel[k] >= 0 ? vessels[points.vessel[k]].side : "";
-        const key = `${vessel} ${name}`;
-        own.set(key, [...(own.get(key) || []), k]);
-      });
-      for (const list of own.values()) {
+      if (!this.own) {
+        this.own = new Map();
+        points.name.forEach((name, k) => {
+          const vessel = points.vessel[k] >= 0 ? vessels[points.vessel[k]].side : "";
+          const key = `${vessel} ${name}`;
+          if (!this.own.has(key)) this.own.set(key, []);
+          this.own.get(key).push(k);
+        });
+      }
+      for (const list of this.own.values()) {
         const middle = list[Math.floor(0.55 * list.length)];
         const [x, y] = place(middle);
         this.label(context, points.name[middle], x, y - 14, { colour: ns.INK, size: 12 });
