@@ -231,7 +231,7 @@ def test_nan_never_reaches_the_file(case, result, tmp_path):
     [
         (lambda text: text[:200], "not a JSON file"),
         (lambda text: "[]", "schema_version None"),
-        (lambda text: text.replace('"1.4"', '"7.2"', 1), "schema_version '7.2'.*reads '1.4'"),
+        (lambda text: text.replace('"1.5"', '"7.2"', 1), "schema_version '7.2'.*reads '1.5'"),
         (lambda text: text.replace('"dominance"', '"dominanz"', 1), "dominanz: Extra inputs"),
         (lambda text: text.replace('"lv_mass_g": 128.0', '"lv_mass_g": "128"'), "lv_mass_g: "),
         (lambda text: text.replace('"lv_mass_g": 128.0', '"lv_mass_g": NaN'), "lv_mass_g: "),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ffr.report import words
 from ffr.report.doubts import sure, unseen
+from ffr.report.edits import edit_words, edited
 from ffr.report.lesions import LesionWords, lesion_words
 from ffr.report.paths import VesselPath
 from ffr.report.verdict import Headline, headline
@@ -39,6 +40,9 @@ class Content:
     sure, unseen, told, assumed, warnings, versions
         How sure it is, what was not seen, what was told or measured and what assumed,
         warnings of the whole scan and of places, what made it.
+    edited, edits
+        How many changes a reader made by hand, "" where none; each with its numbers before
+        and after.
     """
 
     statement: str
@@ -59,6 +63,8 @@ class Content:
     assumed: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
+    edited: str = ""
+    edits: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def report_content(
@@ -100,6 +106,8 @@ def report_content(
         assumed=tuple((x.name, x.value) for x in result.assumptions if x.assumed),
         warnings=tuple(warning(x) for x in result.flags),
         versions=tuple(_versions(result)),
+        edited=edited(result),
+        edits=tuple(edit_words(x) for x in result.edits),
     )
 
 
@@ -109,7 +117,8 @@ def date(result: Result) -> str:
 
 
 def _made(result: Result) -> str:
-    return f"ct-ffr {result.code_version}, {date(result)}"
+    by_hand = f", {edited(result)}" if result.edits else ""
+    return f"ct-ffr {result.code_version}, {date(result)}{by_hand}"
 
 
 def _facts(result: Result) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from ffr.report.content import report_content
+from ffr.report.edits_page import edits_page
 from ffr.report.shown import Shown, axis_end_mm
 from ffr.report.summary_page import summary_page
 from ffr.report.svg import paper_style
@@ -51,9 +52,11 @@ def report_pages(shown: Shown) -> list[Figure]:
     """Draw the pages; call it inside `paper_style()`."""
     paths = shown.paths()
     content = report_content(shown.result, paths, shown.trees)
-    count = 1 + len(paths)
+    count = 1 + len(paths) + bool(content.edits)
     end = max(axis_end_mm(paths), _SHORTEST_AXIS_MM)
     drawn = [summary_page(shown, content, count)]
     for number, (path, vessel) in enumerate(zip(paths, content.pages, strict=True), 2):
         drawn.append(vessel_page(shown, content, path, vessel, end, (number, count)))
+    if content.edits:
+        drawn.append(edits_page(content, count))
     return drawn

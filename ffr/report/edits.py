@@ -1,0 +1,69 @@
+"""What did a reader change by hand? In words, with the numbers before and after."""
+
+from __future__ import annotations
+
+from ffr.report import words
+from ffr.result import EditedLesion, EditedValue, EditEntry, Result
+
+_NAMES = {
+    "diameter_mm": ("diameter", 2, "mm"),
+    "narrowest_diameter_mm": ("narrowest diameter in the span", 2, "mm"),
+    "take_off_mm": ("take-off from the ostium", 1, "mm"),
+    "length_mm": ("length", 1, "mm"),
+    "flow_ml_min": ("flow", 0, "ml/min"),
+}
+ARROW = " → "
+NOTE = (
+    "Every number of this report is of the trees as edited. Each line tells the numbers that "
+    "the edit changed, before → after, at the same place in the patient. The automatic result "
+    "is kept untouched."
+)
+
+
+def edited(result: Result) -> str:
+    """Say how many edits there are; "" for the automatic result."""
+    count = len(result.edits)
+    if not count:
+        return ""
+    return f"edited by hand: {count} edit{'' if count == 1 else 's'}"
+
+
+def edit_words(x: EditEntry) -> tuple[str, tuple[str, ...]]:
+    """Return an edit, and one line for each number that it changed."""
+    said = [y for y in (*map(_value, x.values), *map(_lesion, x.lesions)) if y]
+    if not any(map(_lesion, x.lesions)):
+        said.append("FFR at the lesions as before")
+    when = f"{x.made[:10]} {x.made[11:16]} UTC"
+    return f"{x.number}. {x.what} ({when})", tuple(said)
+
+
+def edit_line(x: EditEntry) -> str:
+    """Return the same in one line."""
+    what, said = edit_words(x)
+    return f"{what}: {'; '.join(said)}"
+
+
+def _value(x: EditedValue) -> str:
+    name, decimals, unit = _NAMES[x.name]
+    both = [_number(y, decimals) for y in (x.before, x.after)]
+    if both[0] == both[1]:
+        return ""
+    place = "" if x.at_mm is None else f" at {x.at_mm:.1f} mm"
+    return f"{x.vessel} {name}{place} {ARROW.join(both)} {unit}"
+
+
+def _lesion(x: EditedLesion) -> str:
+    ffr = [words.ffr(y) for y in (x.ffr_before, x.ffr_after)]
+    stenosis = [
+        _number(y, 0)
+        for y in (x.diameter_stenosis_before_percent, x.diameter_stenosis_after_percent)
+    ]
+    if ffr[0] == ffr[1] and stenosis[0] == stenosis[1]:
+        return ""
+    where = f"lesion in the {x.vessel} at {x.position_mm:.0f} mm"
+    narrow = "" if stenosis[0] == stenosis[1] else f", narrowing {ARROW.join(stenosis)} %"
+    return f"{where}: FFR {ARROW.join(ffr)}{narrow}"
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "none" if value is None else words.number(value, decimals)
