@@ -76,7 +76,7 @@ def _carried(
     if place is None or place.vessel is None:
         return flag
     c = next((c for c in old if c.side == place.side), None)
-    if c is None or place.vessel not in c.names:
+    if c is None or place.vessel not in c.names or any(c is x for x in new):
         return flag
     s, own = path_length_mm(c.tree), np.flatnonzero(c.branch == c.names.index(place.vessel))
     at = float(s[own].min()) if place.position_mm is None else place.position_mm

@@ -71,7 +71,8 @@ def _span(at: Vessel, edit: Nudge) -> tuple[Ints, Floats]:
     edge = min(EDGE_MM, 0.5 * (edit.to_mm - edit.from_mm))
     place = at.s_mm[inside]
     away = np.minimum(place - edit.from_mm, edit.to_mm - place) / edge
-    return inside, floats(0.5 - 0.5 * np.cos(np.pi * np.clip(away, 0.0, 1.0)))
+    share = 0.5 - 0.5 * np.cos(np.pi * np.clip(away, 0.0, 1.0))
+    return inside, floats(share / share.max(initial=0.0) if inside.size else share)
 
 
 def _lumen(
@@ -91,10 +92,10 @@ def _lumen(
         share = area_radius_mm(new) / area_radius_mm(rays)
         return floats(old * share), floats(new)
     if edit.diameter_mm is not None:
-        change = edit.diameter_mm / 2.0 - old
+        new = np.full(old.shape, edit.diameter_mm / 2.0)
     else:
-        change = np.full(old.shape, (edit.wider_by_mm or 0.0) / 2.0)
-    radius = floats(np.maximum(old + weight * change, NARROWEST_MM))
+        new = old + (edit.wider_by_mm or 0.0) / 2.0
+    radius = floats(np.maximum((1.0 - weight) * old + weight * new, NARROWEST_MM))
     if rays is None:
         return radius, None
     return radius, floats(rays * (radius / area_radius_mm(rays))[:, None])
