@@ -23,7 +23,7 @@ from ffr.editing.places import (
     find_vessel,
     nearest_point,
 )
-from ffr.editing.rows import kept
+from ffr.editing.rows import kept, tidied
 from ffr.errors import ConfigError
 from ffr.reasons import EXCLUDED
 from ffr.scct import scct_segments
@@ -61,6 +61,7 @@ def applied(trees: Trees, edit: Edit) -> Trees:
     ConfigError
         A vessel or place that is not there, a name that is taken, a change that leaves no tree.
     """
+    trees = tuple(map(tidied, trees))
     at = find_vessel(trees, edit.vessel, edit.side)
     match edit:
         case Delete():

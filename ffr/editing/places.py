@@ -48,13 +48,15 @@ def find_vessel(trees: Sequence[CoronaryTree], name: str, side: str | None = Non
     ConfigError
         No tree has it, or both have.
     """
-    found = [
-        (t, c.names.index(name))
+    there = [
+        (t, int(k))
         for t, c in enumerate(trees)
-        if name in c.names and side in (None, c.side)
+        if side in (None, c.side)
+        for k in np.unique(c.branch)  # a name may have no points
     ]
+    found = [(t, k) for t, k in there if trees[t].names[k] == name]
     if not found:
-        known = ", ".join(x for c in trees if side in (None, c.side) for x in c.names)
+        known = ", ".join(trees[t].names[k] for t, k in there)
         # the name is not repeated: a stray path may stand in its place
         raise ConfigError(f"no such vessel in these trees, which have {known or 'none'}")
     if len(found) > 1:

@@ -51,6 +51,16 @@ def put_together(
     return replace(c, **columns)  # type: ignore[arg-type]
 
 
+def tidied(c: CoronaryTree) -> CoronaryTree:
+    """Return the tree without names that no point has; the tree itself where all are used."""
+    used, branch = np.unique(c.branch, return_inverse=True)
+    if used.size == len(c.names):
+        return c
+    names = tuple(c.names[k] for k in used)
+    unreadable = tuple(x for x in c.unreadable if x.vessel in names)
+    return replace(c, branch=ints(branch), names=names, unreadable=unreadable)
+
+
 def kept(c: CoronaryTree, keep: AnyArray) -> CoronaryTree:
     """Return the tree of some of its points; with a point its parent must stay."""
     new = np.cumsum(keep) - 1
