@@ -254,9 +254,10 @@ def _read_at(c: CoronaryTree, lesion: Lesion) -> tuple[int, float]:
     """Return where a lesion's FFR is read: before an unreadable stretch if that is not near."""
     point, distance = distal_point(c.tree, c.reference_radius_mm, lesion, READ_AT_MM)
     hidden = unreadable(c)
-    if not hidden[point]:
+    way = path_to(c.tree, point)
+    if not hidden[point] or hidden[way].all():
         return point, distance
-    before = int(path_to(c.tree, point)[~hidden[path_to(c.tree, point)]][-1])
+    before = int(way[~hidden[way]][-1])
     s = path_length_mm(c.tree)
     least = s[lesion.end] + NEAREST_READ_MM
     return (
