@@ -30,7 +30,8 @@ def edited(result: Result) -> str:
 
 def edit_words(x: EditEntry) -> tuple[str, tuple[str, ...]]:
     """Return an edit, and one line for each number that it changed."""
-    said = [y for y in (*map(_value, x.values), *map(_lesion, x.lesions)) if y]
+    gone = "gone" if x.kind == "delete" else words.ABSENT
+    said = [y for y in (*(_value(v, gone) for v in x.values), *map(_lesion, x.lesions)) if y]
     if not any(map(_lesion, x.lesions)):
         said.append("FFR at the lesions as before")
     when = f"{x.made[:10]} {x.made[11:16]} UTC"
@@ -43,27 +44,22 @@ def edit_line(x: EditEntry) -> str:
     return f"{what}: {'; '.join(said)}"
 
 
-def _value(x: EditedValue) -> str:
+def _value(x: EditedValue, gone: str) -> str:
     name, decimals, unit = _NAMES[x.name]
-    both = [_number(y, decimals) for y in (x.before, x.after)]
-    if both[0] == both[1]:
+    before = "none" if x.before is None else words.number(x.before, decimals, unit)
+    after = gone if x.after is None else words.number(x.after, decimals, unit)
+    if before == after:
         return ""
     place = "" if x.at_mm is None else f" at {x.at_mm:.1f} mm"
-    return f"{x.vessel} {name}{place} {ARROW.join(both)} {unit}"
+    return f"{x.vessel} {name}{place} {before}{ARROW}{after}"
 
 
 def _lesion(x: EditedLesion) -> str:
     ffr = [words.ffr(y) for y in (x.ffr_before, x.ffr_after)]
-    stenosis = [
-        _number(y, 0)
-        for y in (x.diameter_stenosis_before_percent, x.diameter_stenosis_after_percent)
-    ]
+    both = (x.diameter_stenosis_before_percent, x.diameter_stenosis_after_percent)
+    stenosis = ["none" if y is None else words.number(y, 0, "%") for y in both]
     if ffr[0] == ffr[1] and stenosis[0] == stenosis[1]:
         return ""
     where = f"lesion in the {x.vessel} at {x.position_mm:.0f} mm"
-    narrow = "" if stenosis[0] == stenosis[1] else f", narrowing {ARROW.join(stenosis)} %"
+    narrow = "" if stenosis[0] == stenosis[1] else f", narrowing {ARROW.join(stenosis)}"
     return f"{where}: FFR {ARROW.join(ffr)}{narrow}"
-
-
-def _number(value: float | None, decimals: int) -> str:
-    return "none" if value is None else words.number(value, decimals)
