@@ -34,7 +34,7 @@ TERRITORIES = {"LAD": ("LAD", "D", "S"), "LCx": ("LCx", "OM", "L-", "RI"), "RCA"
 MAIN = ("LM", *TERRITORIES)
 UNREADABLE = (
     "left-coronary-missing", "right-coronary-missing", "vessel-missing", "vessel-stump",
-    "gap-bridged", "vessels-broken", "stent-narrow",
+    "gap-bridged", "vessels-broken", "stent-narrow", "vessel-excluded",
 )  # fmt: skip
 STENT = "stent"  # flags whose name begins so
 NOT_ASSESSED = (

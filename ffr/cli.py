@@ -599,6 +599,76 @@ def stent(
 
 
 @app.command(epilog=RUO)
+def edit(
+    run: Run,
+    edits: Annotated[Path | None, typer.Option(help="Edits as JSON: a list of them.")] = None,
+    delete: Annotated[
+        str | None, typer.Option(help="Vessel to take away; with --from-mm, from there on.")
+    ] = None,
+    relabel: Annotated[
+        str | None, typer.Option(help="Vessel and its new name, as D1=D2.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Vessel and the name of its part behind --at-mm: LAD=D3.")
+    ] = None,
+    move: Annotated[
+        str | None, typer.Option(help="Vessel, and which it springs from at --at-mm: D1=LAD.")
+    ] = None,
+    nudge: Annotated[
+        str | None, typer.Option(help="Vessel whose lumen is changed at --at-mm or in a span.")
+    ] = None,
+    exclude: Annotated[str | None, typer.Option(help="Vessel to give no FFR in.")] = None,
+    at_mm: Annotated[float | None, typer.Option(help="Place, mm from the ostium.")] = None,
+    from_mm: Annotated[float | None, typer.Option(help="Where it begins, likewise.")] = None,
+    to_mm: Annotated[float | None, typer.Option(help="Where it ends, likewise.")] = None,
+    diameter_mm: Annotated[
+        float | None, typer.Option(help="Of --nudge: lumen diameter; 0.1: closed.")
+    ] = None,
+    wider_by_mm: Annotated[
+        float | None, typer.Option(help="Of --nudge: change of the diameter.")
+    ] = None,
+    side: Annotated[
+        str | None, typer.Option(help="left or right, where both trees have that vessel.")
+    ] = None,
+    onto: Annotated[
+        int | None, typer.Option(min=1, help="Number of the edited result to go on from.")
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Drop the last edit of --onto.")] = False,
+) -> None:
+    """Correct the trees by hand; a result beside the automatic one."""
+
+    def work() -> None:
+        from ffr.result_folder import require_run
+
+        require_run(run)
+        from ffr.editing.command import Words, asked_edits
+
+        words = Words(
+            delete, relabel, split, move, nudge, exclude, side, at_mm, from_mm, to_mm,
+            diameter_mm, wider_by_mm,
+        )  # fmt: skip
+        asked = asked_edits(edits, words, undo, onto)
+        from ffr.editing import verb  # heavy: after the checks
+        from ffr.report.edits import edit_line
+        from ffr.show import bars, lesion_table, page, progress_page
+
+        with claimed(run):
+            with bars(progress_page()) as opened:
+                moved = opened("solving the edited trees")
+                draft = verb.solve_edits(run, asked, onto, undo)
+                moved(1.0)
+            for record in draft.log.edits:
+                print(edit_line(record.entry), flush=True)  # before the interval is known
+            with bars(progress_page()) as opened:
+                result, place = verb.write_edits(run, draft, opened("interval and report"))
+        page().print(lesion_table(result) if result.lesions else "No lesions found.")
+        print(f"written: {place}")
+        print(RUO)
+
+    _guarded(run, work)
+
+
+@app.command(epilog=RUO)
 def export(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Mesh to write; its extension says the format.")],

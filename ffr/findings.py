@@ -29,6 +29,7 @@ from ffr.result import (
     RESEARCH_USE_ONLY,
     SCHEMA_VERSION,
     AssumptionEntry,
+    EditEntry,
     FlagEntry,
     FlagPlace,
     ImageQuality,
@@ -86,6 +87,7 @@ def build_result(
     timings_s: Mapping[str, float] | None = None,
     git_commit: str | None = None,
     created: datetime | None = None,
+    edits: Sequence[EditEntry] = (),
 ) -> Result:
     """Collect what one analysis found.
 
@@ -112,6 +114,8 @@ def build_result(
         Wall-clock seconds by stage name.
     created
         Time of the analysis; now, when not given.
+    edits
+        What a reader changed by hand in the trees.
 
     Raises
     ------
@@ -176,6 +180,7 @@ def build_result(
         unreadable=tuple(stretches(coronaries)),
         not_analysed=tuple(not_analysed(coronaries, vessels)),
         timings=tuple(Timing(stage=n, duration_s=t) for n, t in (timings_s or {}).items()),
+        edits=tuple(edits),
     )
 
 

@@ -15,6 +15,7 @@ from solvers.unreadable import cause, unmeasured
 
 TOO_SMALL = "lumen below the modelled size"
 OCCLUDED = "occluded: nothing is known to flow behind a closed lumen"
+EXCLUDED = "excluded by the reader"  # of an unreadable stretch: `ffr edit`
 
 
 def reason(coronary: CoronaryTree, points: Sequence[int] | Ints) -> str:
@@ -44,8 +45,10 @@ def gradable(coronary: CoronaryTree) -> set[str]:
 
 
 def readable_throat(coronary: CoronaryTree, point: int) -> bool:
-    """Tell whether a narrowing there can be graded: its lumen was measured."""
-    return not bool(unmeasured(coronary)[point])
+    """Tell whether a narrowing there can be graded: its lumen was measured, and is wanted."""
+    vessel = coronary.names[coronary.branch[point]]
+    left_out = any(x.reason == EXCLUDED and x.vessel == vessel for x in coronary.unreadable)
+    return not (left_out or bool(unmeasured(coronary)[point]))
 
 
 def of_vessel(coronary: CoronaryTree, own: Ints, shown: AnyArray) -> str | None:

@@ -382,6 +382,57 @@ class NotAnalysed(Model):
     """Why."""
 
 
+class EditedValue(Model):
+    """One number that an edit by hand changed."""
+
+    name: str
+    """What it is, with its unit, such as "diameter_mm" or "flow_ml_min"."""
+    vessel: str
+    """Vessel name, after the edit."""
+    at_mm: float | None
+    """Path length from the ostium to where it was read, mm; null for a whole vessel."""
+    before: float | None
+    """The number before the edit; null where there was none."""
+    after: float | None
+    """The number after it; null where there is none any more."""
+
+
+class EditedLesion(Model):
+    """One stenosis before and after an edit, read at the same place in the patient."""
+
+    side: Side
+    """Coronary tree: "left" or "right"."""
+    vessel: str
+    """Vessel name at its throat, after the edit; before it, where that place is gone."""
+    position_mm: float
+    """Path length from the ostium to its throat, mm; of the same tree."""
+    diameter_stenosis_before_percent: float | None
+    """Diameter stenosis at its throat before the edit, percent."""
+    diameter_stenosis_after_percent: float | None
+    """The same after the edit; null where that place is gone."""
+    ffr_before: float | None
+    """FFR distal to it before the edit; null when not analysed."""
+    ffr_after: float | None
+    """FFR at that place after the edit; null when not analysed, or gone."""
+
+
+class EditEntry(Model):
+    """One change that a reader made by hand to the trees that were found."""
+
+    number: int
+    """In which order, from 1."""
+    made: str
+    """Date and time, UTC, ISO 8601."""
+    kind: Literal["delete", "relabel", "split", "move", "nudge", "exclude"]
+    """What kind of change."""
+    what: str
+    """The change, in one line."""
+    values: tuple[EditedValue, ...]
+    """Numbers of the vessel before and after: those that the edit changed."""
+    lesions: tuple[EditedLesion, ...]
+    """Every stenosis of 25 % or more before or after the edit."""
+
+
 class Timing(Model):
     """How long one stage took."""
 
@@ -438,6 +489,8 @@ class Result(Model):
     """Seconds per stage."""
     plaque_and_fat: PlaqueAndFat | None = None
     """Research grade; null when no outer wall was measured, as of a mask."""
+    edits: tuple[EditEntry, ...] = ()
+    """Changes made by hand to the trees; empty for the automatic result."""
 
 
 def _without(ffr: float | None) -> tuple[State, ...]:

@@ -29,6 +29,7 @@ RESULTS = (
     "lumen.vtp", "lumen.stl", "lumen.vtu",
 )  # fmt: skip
 STENTS = "stents"  # folder of what virtual stents would do, numbered
+EDITS = "edits"  # folder of results after changes by hand, numbered
 FORMAT = 1  # of the stage folders; another number is not read
 _HOW = {
     "scan": "start with 'ffr run' or 'ffr segment'",
@@ -79,8 +80,9 @@ def result_files(out: Path) -> Iterator[Path]:
 
 def discard_from(out: Path, stage: str) -> None:
     """Remove a stage and all that followed from it."""
-    if (out / STENTS).exists():  # compared with what goes now
-        discard(out / STENTS)
+    for name in (STENTS, EDITS):  # compared with what goes now
+        if (out / name).exists():
+            discard(out / name)
     discard_results(out)
     # the last one first: a kill in between leaves stages that belong together
     for later in reversed(STAGES[STAGES.index(stage) :]):
@@ -93,6 +95,12 @@ def discard_results(out: Path) -> None:
         discard(out / OBJECTS)
     for name in RESULTS:
         (out / name).unlink(missing_ok=True)
+
+
+def next_numbered(parent: Path) -> Path:
+    """Return the folder after the last: none is written twice, nor is a number used again."""
+    taken = [int(p.name) for p in parent.glob("[0-9]*") if p.name.isdigit()]
+    return parent / str(max(taken, default=0) + 1)
 
 
 @contextlib.contextmanager

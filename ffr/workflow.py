@@ -29,7 +29,7 @@ from ffr.plaque.block import plaque_and_fat
 from ffr.report.html import render_report, save_report
 from ffr.report.pdf import report_pdf
 from ffr.report.shown import Shown
-from ffr.result import ImageQuality, Result
+from ffr.result import EditEntry, ImageQuality, Result
 from ffr.result_file import save_result
 from ffr.result_folder import mark
 from ffr.scan import MASK, Scan
@@ -159,7 +159,7 @@ def report(out: Path, progress: Progress) -> Result:
     )
     html = render_report(shown)
     progress(0.7)
-    pages = _pdf(shown)
+    pages = pdf_pages(shown)
     progress(0.8)
     with stages.result_files(out) as folder:
         save_tree(folder / "tree.vtp", trees, solutions, findings, confidence)
@@ -167,10 +167,7 @@ def report(out: Path, progress: Progress) -> Result:
         write_surface(folder / "lumen.stl", surface)
         filling, filling_ffr = pipeline.lumen_filling(trees, findings)
         write_volume_mesh(folder / "lumen.vtu", filling, {"ffr": filling_ffr})
-        save_report(folder / "report.html", html)
-        if pages is not None:
-            (folder / "report.pdf").write_bytes(pages)
-        save_result(folder / "result.json", result)
+        save_documents(folder, result, html, pages)
     progress(1.0)
     return result
 
@@ -187,7 +184,15 @@ def _with_plaque(
     return result.model_copy(update={"plaque_and_fat": found})
 
 
-def _pdf(shown: Shown) -> bytes | None:
+def save_documents(folder: Path, result: Result, html: str, pages: bytes | None) -> None:
+    """Write what a reader opens first."""
+    save_report(folder / "report.html", html)
+    if pages is not None:
+        (folder / "report.pdf").write_bytes(pages)
+    save_result(folder / "result.json", result)
+
+
+def pdf_pages(shown: Shown) -> bytes | None:
     """Return the report as PDF; None where it cannot be drawn: the rest must not be lost."""
     try:
         return report_pdf(shown)
@@ -201,13 +206,21 @@ def collected(
     out: Path, scan: Scan, trees: tuple[CoronaryTree, ...],
     solutions: tuple[FlowSolution, ...], findings: pipeline.Findings, confidence: Confidence,
     assumptions: tuple[Assumption, ...], settings: Mapping[str, Any], flags: tuple[Flag, ...],
+    tree_flags: tuple[Flag, ...] | None = None, edits: Sequence[EditEntry] = (),
 ) -> Result:  # fmt: skip
-    """Return the result of solved trees of a run; `flags` are those that came with the flow."""
+    """Return the result of solved trees of a run; `flags` are those that came with the flow.
+
+    Of trees that were edited, `tree_flags` stand in place of what the tree stage warned of.
+    """
     _, tree_facts = stage_data.load_trees(out)
     segment_facts = stages.load_facts(stages.require_stage(out, "segment"))
     every = (
         *stage_data.flags_from_json(segment_facts["flags"]),
-        *stage_data.flags_from_json(tree_facts["flags"]),
+        *(
+            stage_data.flags_from_json(tree_facts["flags"])
+            if tree_flags is None
+            else tree_flags
+        ),
         *flags,
     )
     by_side = {c.side: c for c in trees}
@@ -232,6 +245,7 @@ def collected(
         lv_mass_g=segment_facts["lv_mass_g"] or None,
         timings_s=stages.load_seconds(out),
         git_commit=_git_commit(),
+        edits=edits,
     )
 
 

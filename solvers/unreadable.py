@@ -48,7 +48,9 @@ def cause(coronary: CoronaryTree, points: Sequence[int] | Ints) -> str | None:
         stretch = next(x for x in coronary.unreadable if _points(coronary, x)[first])
         if _points(coronary, stretch)[point]:
             return f"not analysable: {stretch.reason}"
-        return f"not analysable: behind a {stretch.reason} in the {stretch.vessel}"
+        noun = not stretch.reason.startswith("excluded")  # by a reader: "ffr edit"
+        before = f"a {stretch.reason} in" if noun else "what was " + stretch.reason + ":"
+        return f"not analysable: behind {before} the {stretch.vessel}"
     return None
 
 

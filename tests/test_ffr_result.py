@@ -290,7 +290,8 @@ def test_every_number_names_its_unit():
     pure = {
         "ffr_distal", "lowest_ffr_not_for_decision", "contrast_to_noise", "ffr_low", "ffr_high",
         "lowest_ffr_low", "lowest_ffr_high", "probability_below_0_80", "first_order", "total",
-        "probability", "delta_ffr", "ppg",
+        "probability", "delta_ffr", "ppg", "ffr_before", "ffr_after",
+        "before", "after",  # of an edit: the unit stands in `name`
     }  # fmt: skip
     models = [
         m

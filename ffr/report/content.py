@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ffr.report import words
 from ffr.report.doubts import sure, unseen
+from ffr.report.edits import edit_words, edited
 from ffr.report.lesions import LesionWords, lesion_words
 from ffr.report.paths import VesselPath
 from ffr.report.plaque_words import PlaqueWords, plaque_words
@@ -42,6 +43,9 @@ class Content:
         warnings of the whole scan and of places, what made it.
     plaque
         Plaque and fat, research grade; None where not measured.
+    edited, edits
+        How many changes a reader made by hand, "" where none; each with its numbers before
+        and after.
     """
 
     statement: str
@@ -63,6 +67,8 @@ class Content:
     warnings: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
     plaque: PlaqueWords | None = None
+    edited: str = ""
+    edits: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def report_content(
@@ -105,6 +111,8 @@ def report_content(
         warnings=tuple(warning(x) for x in result.flags),
         versions=tuple(_versions(result)),
         plaque=plaque_words(result),
+        edited=edited(result),
+        edits=tuple(edit_words(x) for x in result.edits),
     )
 
 
@@ -114,7 +122,8 @@ def date(result: Result) -> str:
 
 
 def _made(result: Result) -> str:
-    return f"ct-ffr {result.code_version}, {date(result)}"
+    by_hand = f", {edited(result)}" if result.edits else ""
+    return f"ct-ffr {result.code_version}, {date(result)}{by_hand}"
 
 
 def _facts(result: Result) -> list[tuple[str, str]]:

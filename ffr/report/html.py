@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ffr.report import words
 from ffr.report.colours import STATE_COLOUR, STATE_WORDS
 from ffr.report.content import report_content
+from ffr.report.edits import NOTE
 from ffr.report.figures import vessel_figure
 from ffr.report.lesions import READ_AT_MM
 from ffr.report.paths import MAIN_VESSELS
@@ -58,6 +59,7 @@ def render_report(shown: Shown) -> str:
         influences=_influences(result),
         placed=_placed(result),
         groups=GROUPS,
+        edits_note=NOTE,
     )
 
 

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from ffr.report.content import report_content
+from ffr.report.edits_page import edits_page
 from ffr.report.plaque_page import plaque_page
 from ffr.report.shown import Shown, axis_end_mm
 from ffr.report.summary_page import summary_page
@@ -52,11 +53,14 @@ def report_pages(shown: Shown) -> list[Figure]:
     """Draw the pages; call it inside `paper_style()`."""
     paths = shown.paths()
     content = report_content(shown.result, paths, shown.trees)
-    count = 1 + len(paths) + (content.plaque is not None)
+    count = 1 + len(paths) + (content.plaque is not None) + bool(content.edits)
     end = max(axis_end_mm(paths), _SHORTEST_AXIS_MM)
     drawn = [summary_page(shown, content, count)]
     for number, (path, vessel) in enumerate(zip(paths, content.pages, strict=True), 2):
         drawn.append(vessel_page(shown, content, path, vessel, end, (number, count)))
     if content.plaque is not None:
-        drawn.append(plaque_page(content.plaque, content.made, (count, count)))
+        page = count - bool(content.edits)
+        drawn.append(plaque_page(content.plaque, content.made, (page, count)))
+    if content.edits:
+        drawn.append(edits_page(content, count))
     return drawn

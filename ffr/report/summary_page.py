@@ -9,7 +9,7 @@ from ffr.report.blocks import SEE, SMALL, box, bullets, lowest
 from ffr.report.colours import INK, PALE_INK, STATE_COLOUR
 from ffr.report.content import Content
 from ffr.report.lesions import LesionWords
-from ffr.report.sheets import FOOT_IN, MARGIN_IN, Cell, Pen, page
+from ffr.report.sheets import FOOT_IN, MARGIN_IN, WARNING_INK, Cell, Pen, page
 from ffr.report.shown import Shown
 from ffr.report.words import SYMBOL
 
@@ -20,6 +20,9 @@ def summary_page(shown: Shown, content: Content, count: int) -> Figure:
     """Draw the first of `count` pages."""
     figure, pen = page(content.made, 1, count)
     pen.line("Coronary flow from CT (CT-FFR): summary", 15, 0.03, bold=True)
+    if content.edits:
+        said = f"{content.edited[0].upper()}{content.edited[1:]}: listed on page {count}."
+        pen.line(said, 9.5, 0.03, bold=True, color=WARNING_INK)
     _facts(pen, content)
     box(pen, content.headline.state, content.headline.text)
     pen.line(

@@ -71,7 +71,7 @@ def stent_run(
         workflow.save_tree(folder / "tree.vtp", *solved, further=columns(both))
         write_text(folder / "comparison.json", text + "\n")
         save_result(folder / "result.json", result)
-        place = _next(out / stages.STENTS)
+        place = stages.next_numbered(out / stages.STENTS)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         os.replace(folder, place)
     progress(1.0)
@@ -96,12 +96,6 @@ def columns(both: Compared) -> tuple[dict[str, AnyArray], ...]:
             }
         )
     return tuple(found)
-
-
-def _next(parent: Path) -> Path:
-    """Return the folder after the last: none is written twice, nor is a number used again."""
-    taken = [int(p.name) for p in parent.glob("[0-9]*") if p.name.isdigit()]
-    return parent / str(max(taken, default=0) + 1)
 
 
 def _words(both: Compared) -> list[tuple[str, StentPlan]]:

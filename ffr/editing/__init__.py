@@ -1,0 +1,1 @@
+"""What would the result be if a reader corrected the trees by hand?"""
