@@ -295,7 +295,7 @@ def serve(
     ] = None,
     weights: Weights = None,
 ) -> None:
-    """Receive studies, analyse them, send the results: until it is stopped."""
+    """Receive studies, analyse them, send the results, until stopped."""
     words: dict[str, Any] = {
         "host": host, "port": port, "aet": aet, "allow_aet": allow_aet, "tls_cert": tls_cert,
         "tls_key": tls_key, "tls_ca": tls_ca, "most_associations": most_associations,

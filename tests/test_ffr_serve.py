@@ -35,16 +35,16 @@ from ffr.errors import ConfigError
 from ffr.result import RESEARCH_USE_ONLY
 from ffr.serve import listening, places
 from ffr.serve.destination import Sender, destination
+from ffr.serve.errors import UnsentError, UnwantedError
 from ffr.serve.jobs import Jobs
 from ffr.serve.listening import Door, Listener
-from ffr.serve.objects import UnwantedError, identity
+from ffr.serve.objects import identity
 from ffr.serve.options import options_from
 from ffr.serve.retention import remove_old
 from ffr.serve.sending import send_due
 from ffr.serve.settling import make_jobs, remove_orphans
 from ffr.serve.store import Store
 from ffr.serve.tls import client_context, server_context
-from ffr.serve.unsent import UnsentError
 
 MB = 1_000_000
 # pynetdicom lets go of sockets without closing them

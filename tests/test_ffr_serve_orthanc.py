@@ -27,7 +27,9 @@ def test_objects_come_back_from_orthanc_as_they_were_sent(tmp_path, monkeypatch)
     study = virtual_series.write(tmp_path / "study", Volume(known.scan.volume.grid, values))
     known.scan = read_study(study)
     run_folder.fill(tmp_path / "out", known, study)
-    monkeypatch.setattr(write, "pictures", lambda _: [np.full((20, 30, 3), 127, np.uint8)])
+    monkeypatch.setattr(
+        write, "report_pictures", lambda _: [np.full((20, 30, 3), 127, np.uint8)]
+    )
     write.write_objects(tmp_path / "out", study, tmp_path / "objects", lambda _: None)
     done = subprocess.run(
         [sys.executable, "-m", "validation", "orthanc", str(tmp_path / "objects")],

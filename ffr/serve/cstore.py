@@ -14,7 +14,7 @@ from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from ffr.serve.unsent import UnsentError
+from ffr.serve.errors import UnsentError
 
 CONNECT_S = 10.0
 ANSWER_S = 120.0  # an archive may take its time with a large object

@@ -22,8 +22,9 @@ from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.transport import ThreadedAssociationServer
 
 from ffr.errors import ConfigError
-from ffr.serve.objects import CLASSES, SYNTAXES, UnwantedError
-from ffr.serve.store import NoRoomError, Store
+from ffr.serve.errors import NoRoomError, UnwantedError
+from ffr.serve.objects import CLASSES, SYNTAXES
+from ffr.serve.store import Store
 
 logger = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"  # SOP class of C-ECHO

@@ -23,6 +23,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from ffr.serve.errors import UnwantedError
+
 CLASSES = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 # not deflated: a few kilobytes of it can unpack to gigabytes
 SYNTAXES = (
@@ -31,10 +33,6 @@ SYNTAXES = (
 )  # fmt: skip
 HASH_LENGTH = 32  # of hexadecimal digits: 128 bits
 _CLASS, _OBJECT, _STUDY = Tag("SOPClassUID"), Tag("SOPInstanceUID"), Tag("StudyInstanceUID")
-
-
-class UnwantedError(ValueError):
-    """The file is not taken; says why without a word of its content."""
 
 
 @dataclass(frozen=True, slots=True)

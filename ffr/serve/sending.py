@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from ffr.serve.destination import Destination
+from ffr.serve.errors import UnsentError
 from ffr.serve.jobs import Job, Jobs
 from ffr.serve.places import Places, numbered
-from ffr.serve.unsent import UnsentError
 
 logger = logging.getLogger(__name__)
 LONGEST_WAIT_S = 600.0

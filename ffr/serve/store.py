@@ -9,14 +9,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ffr.serve.errors import NoRoomError
 from ffr.serve.objects import identity
 from ffr.serve.places import Places, flushed, free_bytes
 
 MOST_OBJECTS = 50_000  # of a study; one of 20 phases has 10 000
-
-
-class NoRoomError(OSError):
-    """The disk is too full, or the study too large; says which."""
 
 
 class Store:

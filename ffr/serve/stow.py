@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from ffr.serve.unsent import UnsentError
+from ffr.serve.errors import UnsentError
 
 WAIT_S = (10.0, 120.0)  # to connect, and for each answer
 FAILED = "00081198"  # Failed SOP Sequence

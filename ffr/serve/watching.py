@@ -19,9 +19,9 @@ from pathlib import Path
 from ffr.archive import unpack
 from ffr.batch.cases import fingerprint
 from ffr.errors import ConfigError, StudyError
-from ffr.serve.objects import UnwantedError
+from ffr.serve.errors import NoRoomError, UnwantedError
 from ffr.serve.places import flushed
-from ffr.serve.store import NoRoomError, Store
+from ffr.serve.store import Store
 
 logger = logging.getLogger(__name__)
 
