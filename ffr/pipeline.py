@@ -27,7 +27,7 @@ from ffr.tracing import trace
 from ffr.uncertainty import Confidence, propagate
 from ffr.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
 from ffr.wall_flags import unreadable_stents, wall_flags
-from meshes.arrays import AnyArray, Floats, Ints, ints
+from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
 from meshes.surface import Surface, lumen_surface, values_in_lumen, values_on_surface
@@ -236,19 +236,20 @@ def find(trees: tuple[CoronaryTree, ...], solutions: tuple[FlowSolution, ...]) -
 
     There is no FFR behind occlusions, nor in and behind what the scan does not show.
     """
-    allowed = tuple(
-        analysed(c.tree, c.reference_radius_mm) & ~occluded(c.tree) & ~unreadable(c)
-        for c in trees
-    )
-    values = tuple(
-        np.where(mask, s.pressure_mmhg / s.pressure_mmhg[0], np.nan)
-        for mask, s in zip(allowed, solutions, strict=True)
-    )
+    read = [ffr_of(c, s) for c, s in zip(trees, solutions, strict=True)]
+    allowed, values = tuple(shown for shown, _ in read), tuple(ffr for _, ffr in read)
     lesions = tuple(find_lesions(c.tree, c.reference_radius_mm) for c in trees)
     distal = tuple(
         tuple(_read_at(c, x) for x in found) for c, found in zip(trees, lesions, strict=True)
     )
     return Findings(values, allowed, lesions, distal)
+
+
+def ffr_of(c: CoronaryTree, solution: FlowSolution) -> tuple[AnyArray, Floats]:
+    """Return where a tree has an FFR, and its values, NaN elsewhere; both shape (n,)."""
+    shown = analysed(c.tree, c.reference_radius_mm) & ~occluded(c.tree) & ~unreadable(c)
+    ffr = solution.pressure_mmhg / solution.pressure_mmhg[0]
+    return shown, floats(np.where(shown, ffr, np.nan))
 
 
 def _read_at(c: CoronaryTree, lesion: Lesion) -> tuple[int, float]:

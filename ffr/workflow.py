@@ -153,7 +153,6 @@ def report(out: Path, progress: Progress) -> Result:
         out, scan, trees, solutions, findings, confidence, assumptions, settings, flow_flags
     )
     volume = None if scan.source == MASK else scan.volume
-    result = _with_plaque(result, scan, trees, findings)
     shown = Shown(
         result, volume, trees, solutions, findings.analysed, confidence, surface, surface_ffr
     )
@@ -224,7 +223,7 @@ def collected(
         *flags,
     )
     by_side = {c.side: c for c in trees}
-    return build_result(
+    result = build_result(
         coronaries=trees,
         solutions=solutions,
         analysed=findings.analysed,
@@ -247,6 +246,7 @@ def collected(
         git_commit=_git_commit(),
         edits=edits,
     )
+    return _with_plaque(result, scan, trees, findings)
 
 
 def save_tree(

@@ -163,12 +163,13 @@ def _lesions(both: Compared) -> Iterator[LesionChange]:
                 position_mm=float(s[lesion.throat]),
                 diameter_stenosis_percent=float(lesion.diameter_stenosis_percent),
                 throat_stented=bool(covered[t][lesion.throat]),
-                drop_before_mmhg=_drop(both.before, t, lesion),
-                drop_after_mmhg=_drop(both.after, t, lesion),
+                drop_before_mmhg=pressure_drop_mmhg(both.before, t, lesion),
+                drop_after_mmhg=pressure_drop_mmhg(both.after, t, lesion),
             )
 
 
-def _drop(heart: Solved, which: int, lesion: Lesion) -> float | None:
+def pressure_drop_mmhg(heart: Solved, which: int, lesion: Lesion) -> float | None:
+    """Return the fall of pressure over a lesion; None where an end of it is not analysed."""
     here = [lesion.start, lesion.end]
     if not heart.findings.analysed[which][here].all():
         return None

@@ -11,6 +11,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from ffr import stage_data
+from ffr.cad_rads import NORMAL_95
 from ffr.errors import ConfigError
 from ffr.lumen_error import LumenError
 from ffr.report.paths import VesselPath, every_path
@@ -22,7 +23,6 @@ from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.tree import CoronaryTree
 from meshes.vtk_file import vtk_complaints
 
-NORMAL_95 = 1.959964  # standard deviations on either side of the middle
 _AGAIN = "run 'ffr report' on this folder again"
 
 

@@ -12,21 +12,19 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from ffr import pipeline
 from ffr.errors import ConfigError
 from ffr.findings import lesion_numbers
 from ffr.reasons import OCCLUDED, reason
 from ffr.result import ffr_state
-from ffr.stenting.compare import compared, comparison, plan
+from ffr.stenting.compare import compared, comparison, plan, pressure_drop_mmhg
 from ffr.stenting.solved import Fast, Solved, fast, load_solved, resolve
 from ffr.stenting.span import Stent, inside, misfits, stented
 from ffr.uncertainty import BASE, Confidence
 from ffr.view.words import numbers
-from meshes.arrays import Floats, floats
-from meshes.stenosis import Lesion, analysed
+from meshes.arrays import Floats
 from meshes.tree import CoronaryTree
-from solvers.occlusion import occluded
 from solvers.solution import FlowSolution
-from solvers.unreadable import unreadable
 
 MOST = 12  # stents at a time
 
@@ -164,10 +162,7 @@ def _read(
     shown, ffr = list(old.analysed), list(old.ffr)
     for t, (c, s) in enumerate(zip(trees, solutions, strict=True)):
         if c is not before.trees[t]:
-            shown[t] = (
-                analysed(c.tree, c.reference_radius_mm) & ~occluded(c.tree) & ~unreadable(c)
-            )
-            ffr[t] = floats(np.where(shown[t], s.pressure_mmhg / s.pressure_mmhg[0], np.nan))
+            shown[t], ffr[t] = pipeline.ffr_of(c, s)
     return Solved(
         trees,
         dataclasses.replace(before.flow, solutions=solutions),
@@ -245,8 +240,8 @@ def _lesions(
                     "change_high": zero,
                     "state_after": "occluded" if shut else ffr_state(new),
                     "throat_stented": bool(covered[t][lesion.throat]),
-                    "drop_before_mmhg": _drop(before, t, lesion),
-                    "drop_after_mmhg": _drop(after, t, lesion),
+                    "drop_before_mmhg": pressure_drop_mmhg(before, t, lesion),
+                    "drop_after_mmhg": pressure_drop_mmhg(after, t, lesion),
                 }
             )
     return sorted(found, key=lambda x: x["id"])
@@ -254,11 +249,3 @@ def _lesions(
 
 def _number(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
-
-
-def _drop(heart: Solved, which: int, lesion: Lesion) -> float | None:
-    here = [lesion.start, lesion.end]
-    if not heart.findings.analysed[which][here].all():
-        return None
-    first, last = heart.flow.solutions[which].pressure_mmhg[here]
-    return float(first - last)
