@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from solvers.unreadable import unmeasured, within
 EDGE_MM = 2.0  # along which the change grows from nothing; half the span if that is shorter
 READER_SD_PERCENT = 10.0  # of a radius that a reader has set: assumed, as no scan says it
 NARROWEST_MM = 0.05  # radius of a closed lumen (solvers.occlusion)
+UNSEEN_MM = 1e-6  # of wall outside the lumen: rounding
 
 
 def nudged(c: CoronaryTree, at: Vessel, edit: Nudge) -> CoronaryTree:
@@ -109,21 +110,25 @@ def _around(change_mm: Floats, rays: int) -> Floats:
 
 
 def _outlined(c: CoronaryTree, points: Ints, rays: Floats) -> CoronaryTree:
-    """Return the tree with new lumen contours; outlines outside them stay outside."""
-    changed: dict[str, Contours] = {}
-    old = c.contours.radius_mm if c.contours is not None else rays
-    for field in fields(c):
-        outline = getattr(c, field.name)
-        if not isinstance(outline, Contours):
-            continue
-        new = outline.radius_mm.copy()
-        if field.name == "contours":
-            new[points] = rays
-        elif new.shape == old.shape:
-            touching = new[points] <= old[points] + 1e-6
-            new[points] = np.where(touching, rays, np.maximum(new[points], rays))
-        changed[field.name] = replace(outline, radius_mm=floats(new))
-    return replace(c, **changed)  # type: ignore[arg-type]
+    """Return the tree with new lumen contours; the outer wall stays outside them.
+
+    Where no wall was seen its outline is the lumen's, and follows it.
+    """
+    if c.contours is None:
+        return c
+    old = c.contours.radius_mm[points]
+    made = replace(c, contours=_with_rays(c.contours, points, rays))
+    if c.walls is None:
+        return made
+    wall = c.walls.radius_mm[points]
+    new = np.where(wall <= old + UNSEEN_MM, rays, np.maximum(wall, rays))
+    return replace(made, walls=_with_rays(c.walls, points, floats(new)))
+
+
+def _with_rays(outline: Contours, points: Ints, rays: Floats) -> Contours:
+    radius = outline.radius_mm.copy()
+    radius[points] = rays
+    return replace(outline, radius_mm=floats(radius))
 
 
 def _still_unreadable(c: CoronaryTree, points: Ints) -> tuple[Unreadable, ...]:
