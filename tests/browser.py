@@ -10,9 +10,11 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WHY = "no chromium on this machine"
@@ -177,3 +179,15 @@ class Browser:
     def picture(self):
         """Return a screenshot, PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+
+
+@contextmanager
+def page_of_a_run(url, until):
+    """The page of `ffr view` in a browser, ready; skips the tests where there is none."""
+    if CHROMIUM is None:
+        pytest.skip(WHY)
+    with Browser() as opened:
+        opened.open(url)
+        opened.wait("document.querySelector('.ffr')?.dataset.ready", 120)
+        opened.wait(until, 120)
+        yield opened

@@ -11,7 +11,6 @@ from ffr.partial import claimed
 from ffr.patient import Patient
 from ffr.result_folder import mark, prepare
 from ffr.segmentation.maps import HeartMap, VesselMap
-from meshes.tree import CoronaryTree, VesselTree, path_length_mm
 from meshes.volume import Volume, axis_aligned_grid
 
 FLAGS = (Flag("contrast-low", "aortic lumen 268 HU, below 300 HU"),)
@@ -21,19 +20,7 @@ MODELS = {"anatomy": "ab12" * 16, "vessel": "cd34" * 16}
 def case():
     """The first 45 mm of a right tree with one stenosis, and a coarse scan of it."""
     right, _ = standin.right_tree((("RCA", 18.0, 3.0, 0.6),))
-    keep = np.flatnonzero(path_length_mm(right.tree) < 45.0)
-    new = np.full(len(right.tree) + 1, -1)
-    new[keep] = np.arange(keep.size)
-    shape = right.tree
-    short = CoronaryTree(
-        VesselTree(shape.points_mm[keep], shape.radius_mm[keep], new[shape.parent[keep]]),
-        "right",
-        right.radius_sd_mm[keep],
-        right.reference_radius_mm[keep],
-        right.branch[keep],
-        right.names,
-        right.segment[keep],
-    )
+    short = standin.first_part(right, 45.0)
     return SimpleNamespace(trees=(short,), scan=standin.scan_of(standin.painted((short,), 1.2)))
 
 

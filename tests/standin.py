@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ffr.editing.rows import kept
 from ffr.findings import build_result
 from ffr.flags import Flag
 from ffr.physiology import Assumption
@@ -370,3 +371,8 @@ def path_of(coronary, name):
     s = path_length_mm(coronary.tree)
     points = np.flatnonzero(coronary.branch == coronary.names.index(name))
     return path_to(coronary.tree, int(points[np.argmax(s[points])]))
+
+
+def first_part(coronary, length_mm):
+    """What of a tree lies within some way from its ostium."""
+    return kept(coronary, path_length_mm(coronary.tree) < length_mm)

@@ -459,12 +459,9 @@ def test_the_browser_is_sent_there_by_a_file_that_nobody_else_can_read(monkeypat
 
 @pytest.fixture(scope="module")
 def page(server):
-    if browser.CHROMIUM is None:
-        pytest.skip(browser.WHY)
-    with browser.Browser() as opened:
-        opened.open(server.url)
-        opened.wait("document.querySelector('.ffr')?.dataset.ready", 120)
-        opened.wait("ffrView.model.arrays.slice(0, 3).every(x => x)", 120)
+    with browser.page_of_a_run(
+        server.url, "ffrView.model.arrays.slice(0, 3).every(x => x)"
+    ) as opened:
         yield opened
 
 

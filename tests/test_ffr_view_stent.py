@@ -25,26 +25,14 @@ from ffr.view import stent_routes
 from ffr.view.run import load_run
 from ffr.view.stents import at_once, planner, stents_of, surely
 from ffr.view.words import page_values
-from meshes.tree import CoronaryTree, Unreadable, VesselTree, path_length_mm
+from meshes.tree import Unreadable
 from solvers.errors import ConvergenceError
 
 
 def case():
     """The first 70 mm of a right tree: two stenoses in a row, then a narrow stent."""
     right, _ = standin.right_tree((("RCA", 16.0, 3.0, 0.62), ("RCA", 40.0, 3.0, 0.55)))
-    keep = np.flatnonzero(path_length_mm(right.tree) < 70.0)
-    new = np.full(len(right.tree) + 1, -1)
-    new[keep] = np.arange(keep.size)
-    shape = right.tree
-    short = CoronaryTree(
-        VesselTree(shape.points_mm[keep], shape.radius_mm[keep], new[shape.parent[keep]]),
-        "right",
-        right.radius_sd_mm[keep],
-        right.reference_radius_mm[keep],
-        right.branch[keep],
-        right.names,
-        right.segment[keep],
-    )
+    short = standin.first_part(right, 70.0)
     dark = replace(short, unreadable=(Unreadable("stent of 2.5 mm", "RCA", 63.0, 66.0),))
     scan = standin.scan_of(standin.painted((short,), 1.5))
     return SimpleNamespace(trees=(dark,), scan=scan)
@@ -255,12 +243,7 @@ def test_no_flow_found_is_told_and_not_swallowed(made, monkeypatch):
 
 @pytest.fixture(scope="module")
 def page(server):
-    if browser.CHROMIUM is None:
-        pytest.skip(browser.WHY)
-    with browser.Browser() as opened:
-        opened.open(server.url)
-        opened.wait("document.querySelector('.ffr')?.dataset.ready", 120)
-        opened.wait("ffrView.model.images", 120)
+    with browser.page_of_a_run(server.url, "ffrView.model.images") as opened:
         opened.key("s")
         opened.wait("ffrView.model.plan.ranking?.rows.length", 120)
         yield opened
