@@ -10,10 +10,11 @@ from scipy.spatial.distance import cdist
 from ffr.anatomy import Vessel
 from ffr.phantom.anatomy import aortic_distance_mm, walls_distance_mm
 from ffr.phantom.anomalies import angle_of
-from ffr.phantom.coronaries import with_mouths
+from ffr.phantom.coronaries import Artery
 from ffr.phantom.disease import MEDINA
 from ffr.phantom.features import COMMON, Variation
 from ffr.phantom.imaging import paint
+from ffr.phantom.mouths import with_mouths, without_hidden_throats
 from ffr.phantom.patient import virtual_patient
 from ffr.phantom.study import clinical_imaging, write_truth
 from meshes.arrays import floats
@@ -283,8 +284,57 @@ def test_no_branch_is_wider_than_the_lumen_that_it_leaves():
             if a.parent:
                 mouth = mothers[a.parent].lumen_mm[a.take_off]
                 assert a.lumen_mm[0] <= mouth + 1e-12
-                bitten += a.lumen_mm[0] == mouth
+                bitten += mouth < a.healthy_mm[0]
     assert bitten >= 3
+
+
+def straight(name, parent, start, way, radius, take_off=0):
+    """A healthy vessel along a line, narrowed to `radius`."""
+    n = len(radius)
+    axis = floats(np.asarray(start) + 0.5 * np.arange(n)[:, None] * np.asarray(way, float))
+    healthy = floats(np.full(n, 2.0))
+    return Artery(name, parent, take_off, axis, healthy, floats(radius), axis,
+                  floats(healthy + 0.5), floats(np.full(n, 50.0)))  # fmt: skip
+
+
+@pytest.mark.parametrize("degrees", [30, 60, 90, 120, 150])
+def test_a_throat_that_a_branch_leads_past_is_as_wide_as_what_is_seen(degrees):
+    """A branch at 2 mm behind a throat of 0.6 mm; only one that leaves backwards hides it."""
+    s = 0.5 * np.arange(60)
+    throat = 2.0 - 1.4 * np.exp(-(((s - 15.0) / 1.5) ** 2))
+    mother = straight("LM", "", (0, 0, 0), (1, 0, 0), throat)
+    back = np.deg2rad(degrees)  # from the way back to the aorta
+    way = (-np.cos(back), np.sin(back), 0.0)
+    branch = straight("LCx", "LM", (17.0, 0, 0), way, np.full(40, 1.8), take_off=34)
+    before = with_mouths((mother, branch))
+    after, daughter = without_hidden_throats(before)
+    narrowest = after.lumen_mm[26:34].min()
+    if degrees <= 30:
+        assert narrowest > 1.0
+        assert (after.lumen_mm <= 2.0).all()
+        assert (np.abs(np.diff(after.lumen_mm)) < 0.5).all()
+        assert (after.outer_mm >= after.lumen_mm).all()
+        np.testing.assert_array_equal(after.lumen_mm[:20], throat[:20])
+    if degrees >= 90:
+        np.testing.assert_array_equal(after.lumen_mm, throat)
+        np.testing.assert_array_equal(daughter.lumen_mm, before[1].lumen_mm)
+
+
+def test_of_twins_side_by_side_none_is_narrower_than_both_together():
+    s = 0.5 * np.arange(40)
+    mother = straight("LM", "", (0, 0, 0), (1, 0, 0), np.full(21, 2.0))
+    throat = 2.0 - 1.4 * np.exp(-(((s - 2.0) / 1.5) ** 2))
+    for spread, hidden in ((12, True), (60, False)):
+        angle = np.deg2rad(spread)
+        one, other = (
+            straight(name, "LM", (10.0, 0, 0), (np.cos(a), np.sin(a), 0), radius, take_off=20)
+            for name, a, radius in (("LCx", angle, throat), ("LAD", -angle, np.full(40, 2.0)))
+        )
+        found = without_hidden_throats(with_mouths((mother, one, other)))[1]
+        if hidden:
+            assert found.lumen_mm[2:7].min() > 1.2
+        else:
+            np.testing.assert_array_equal(found.lumen_mm, throat)
 
 
 def test_a_mouth_opens_by_half_a_millimetre_a_millimetre_and_leaves_wide_mothers_alone():

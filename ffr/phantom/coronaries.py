@@ -7,7 +7,7 @@ and grades follow the ranges in the segmentation reference (log-normal, median 1
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -19,7 +19,6 @@ from meshes.straighten import frames
 from meshes.tree import CoronaryTree, VesselTree
 
 STEP_MM = 0.5
-OPENING = 0.5  # of a mouth: radius by length
 HUO_KASSAB = 7 / 3
 
 
@@ -433,24 +432,6 @@ def random_coronaries(
             arteries.append(artery)
             calcium.extend(deposits)
     return tuple(arteries), tuple(calcium)
-
-
-def with_mouths(arteries: tuple[Artery, ...]) -> tuple[Artery, ...]:
-    """Return the arteries, none wider where it leaves its mother than her lumen there.
-
-    A lumen is painted with round ends: a branch that leaves from a stenosis would hide the
-    throat in the picture, and the true tree would not be what is seen. From its mouth a branch
-    opens by half a mm of radius a mm to its own width: faster, and round ends reach sideways.
-    """
-    made: dict[str, Artery] = {}
-    for a in arteries:  # mothers come first
-        if a.parent:
-            mouth = made[a.parent].lumen_mm[a.take_off]
-            opening = mouth + OPENING * STEP_MM * np.arange(len(a.lumen_mm))
-            made[a.name] = replace(a, lumen_mm=floats(np.minimum(a.lumen_mm, opening)))
-        else:
-            made[a.name] = a
-    return tuple(made.values())
 
 
 def inlets(arteries: tuple[Artery, ...]) -> tuple[str, str, tuple[str, ...]]:

@@ -15,9 +15,9 @@ from ffr.phantom.coronaries import (
     inlets,
     plan_lesions,
     random_coronaries,
-    with_mouths,
 )
 from ffr.phantom.features import Features, Variation
+from ffr.phantom.mouths import with_mouths, without_hidden_throats
 from ffr.phantom.variation import varied
 from meshes.arrays import Floats, floats
 from meshes.tree import CoronaryTree
@@ -88,7 +88,7 @@ def virtual_patient(
     features = NO_FEATURES
     if variation is not None:
         arteries, calcium, features = varied(seed, heart, arteries, calcium, variation)
-    arteries = with_mouths(arteries)
+    arteries = without_hidden_throats(with_mouths(arteries))
     return VirtualPatient(
         seed,
         heart,

@@ -17,9 +17,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from ffr.phantom.artefacts import shaped_noise
-from ffr.phantom.coronaries import OPENING
 from ffr.phantom.devices import METAL_HU
 from ffr.phantom.imaging import FWHM_PER_SD, with_noise
+from ffr.phantom.mouths import OPENING
 from ffr.phantom.piece_kernels import calcium_on_rays, contour_on_rays, paint_piece
 from meshes.arrays import AnyArray, Floats, floats, ints
 from meshes.volume import Grid, Volume
@@ -294,7 +294,7 @@ def _planes(rng: np.random.Generator, blood: float, outer: float) -> Floats:
 def _branch(rng: np.random.Generator, piece: Piece, at: float) -> list[list[float]]:
     """A branch from the lumen's middle; its mouth is no wider than the lumen there.
 
-    So a branch at a stenosis does not hide the throat (as `coronaries.with_mouths`).
+    So a branch at a stenosis does not hide the throat (as `mouths.with_mouths`).
     """
     start = lumen_axis_mm(piece, floats([at]))[0]
     own = float(np.quantile(piece.lumen_mm.mean(axis=1), 0.9)) * rng.uniform(0.35, 1.0)
