@@ -18,7 +18,8 @@ from ffr.phantom.pieces import (
     true_calcium,
     true_contours_mm,
 )
-from ffr.segmentation.lumen import measure_lumen
+from ffr.segmentation.beside_calcium import beside_calcium
+from ffr.segmentation.lumen import _clean_take_offs, measure_lumen
 from ffr.segmentation.stacks import CHANNELS, TRAINED_SECTIONS, lesson, stack
 from ffr.segmentation.weights import load_network
 from ffr.sharpness import Sharpness
@@ -216,3 +217,69 @@ def test_the_network_sees_which_way_an_oval_lumen_lies():
     radius = shape.radius_mm[k]
     assert radius[np.abs(long) > 0.95].mean() == pytest.approx(1.4 * 1.2, abs=0.2)
     assert radius[np.abs(long) < 0.25].mean() == pytest.approx(1.4 / 1.2, abs=0.1)
+
+
+def beside_a_deposit(radius_mm, psf_mm, seed):
+    """A lumen of one radius to one side of a wall of 1.9 mm, calcium filling the other.
+
+    Returns the volume, how it is turned, and blur and noise as the pipeline would know them.
+    """
+    bell = np.exp(-((S_MM / 4.0) ** 4))
+    size, off = 1.5 - (1.5 - radius_mm) * bell, 0.9 * radius_mm * bell
+    lumen = pieces_module._off_centre(floats(size), floats(off), floats(0.0 * off))
+    angle = np.arange(ANGLES) * 2 * np.pi / ANGLES
+    behind = (np.cos(angle - np.pi) > np.cos(np.deg2rad(80))) & (bell > 0.3)[:, None]
+    none = np.full_like(lumen, 1.9)
+    piece = plain(
+        lumen_mm=lumen, outer_mm=floats(none), calcium_hu=floats(np.full_like(lumen, 1500.0)),
+        inner_calcium_mm=floats(np.where(behind, np.minimum(lumen + 0.1, 1.7), none)),
+        outer_calcium_mm=floats(np.where(behind, 1.75, none)),
+    )  # fmt: skip
+    optics = Optics(psf_mm, psf_mm + 0.1, 0.0, 0.4, 0.5, 15.0, 0.3)
+    volume, turn = imaged_piece(np.random.default_rng(seed), piece, optics)
+    return volume, turn, Sharpness(psf_mm, psf_mm + 0.1, 15.0, floats([0.0, 0.0, 1.0]))
+
+
+@pytest.mark.parametrize(("radius_mm", "psf_mm"), [(0.5, 0.65), (0.6, 0.8), (0.5, 1.0)])
+def test_the_lumen_beside_a_deposit_is_found_from_a_line_through_the_deposit(radius_mm, psf_mm):
+    volume, turn, seen = beside_a_deposit(radius_mm, psf_mm, 1)
+    s = np.arange(-6.0, 6.1, 0.5)
+    line = np.stack([s, -0.3 * np.exp(-((s / 4.0) ** 4)), 0 * s], axis=1) @ turn
+    middle = np.abs(s) < 1.2
+    assert (sampled(volume, line[middle]) > 900).all()
+    raw = VesselTree(line, np.full(len(s), 1.4), np.arange(-1, len(s) - 1))
+    found = measure_lumen(volume, raw, 400.0, seen, load_network("lumen"))
+    place = (found.tree.points_mm @ turn.T)[middle]
+    assert place[:, 1] == pytest.approx(0.9 * radius_mm, abs=0.15)
+    assert place[:, 2] == pytest.approx(0.0, abs=0.15)
+    assert found.tree.radius_mm[middle] == pytest.approx(radius_mm, abs=0.06)
+
+
+def test_a_line_in_the_lumen_stays_where_it_is_beside_calcium_and_without():
+    network = load_network("lumen")
+    s = np.arange(-6.0, 6.1, 0.5)
+    blood = floats(np.full(len(s), 400.0))
+    volume, turn, seen = beside_a_deposit(0.6, 0.8, 2)
+    lumen = floats(np.stack([s, 0.54 * np.exp(-((s / 4.0) ** 4)), 0 * s], axis=1) @ turn)
+    moved = beside_calcium(volume, lumen, blood, seen, network)
+    assert np.linalg.norm(moved - lumen, axis=1).max() < 0.3
+    volume, turn = imaged_piece(np.random.default_rng(2), plain(), SHARP)
+    line = floats(np.stack([s, 0 * s, 0 * s], axis=1) @ turn)
+    np.testing.assert_array_equal(beside_calcium(volume, line, blood, seen, network), line)
+
+
+def test_in_a_mouth_only_what_is_wider_than_all_that_follows_is_the_mother_s():
+    mother = np.arange(0, 20)
+    points = np.zeros((60, 3))
+    points[:20, 0] = 0.5 * np.arange(20)
+    daughter, onward = np.r_[9, 20:40], np.r_[19, 40:60]
+    points[20:40] = points[9] + 0.5 * np.arange(1, 21)[:, None] * [0.0, 1.0, 0.0]
+    points[40:60] = points[19] + 0.5 * np.arange(1, 21)[:, None] * [1.0, 0.0, 0.0]
+    radius = np.full(60, 2.0)
+    radius[20:40] = [2.1, 1.9, 0.5, 0.4, 0.7, *[1.2] * 15]  # a throat in the mouth
+    radius[40:60] = [2.0, 2.0, 2.0, 1.9, 0.6, 0.5, 0.6, *[1.8] * 13]  # and one behind it
+    before = radius.copy()
+    _clean_take_offs(points, radius, (mother, daughter, onward))
+    np.testing.assert_allclose(radius[20:26], [1.2, 1.2, 0.5, 0.4, 0.7, 1.2], rtol=0, atol=0)
+    np.testing.assert_allclose(radius[40:60], np.minimum(before[40:60], 1.8), rtol=0, atol=0)
+    np.testing.assert_array_equal(radius[:20], before[:20])

@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ffr.phantom.pieces import Optics, random_optics, random_piece
-from ffr.segmentation.lumen import read_stack
+from ffr.segmentation.reading import read_stack
 from ffr.segmentation.samples import HELD_OUT_SEEDS
 from ffr.segmentation.stacks import STEP_MM, Lesson, Stack, lesson_of
 from ffr.segmentation.weights import Network, load_network

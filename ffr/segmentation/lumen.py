@@ -5,19 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import savgol_filter
 
 from ffr.blood_level import local_blood_hu
-from ffr.segmentation.stacks import (
-    ANGLES,
-    HU_SCALE,
-    STEP_MM,
-    TRAINED_SECTIONS,
-    Stack,
-    stack,
-)
+from ffr.segmentation.beside_calcium import beside_calcium
+from ffr.segmentation.reading import centroid, read_stack
+from ffr.segmentation.stacks import ANGLES, HU_SCALE, stack
 from ffr.segmentation.walls import outside_fat
 from ffr.segmentation.weights import Network
 from ffr.sharpness import Sharpness
@@ -31,13 +25,11 @@ CENTRE_SMOOTHING_POINTS = 2.0  # 1 mm: what the neighbouring sections overlap an
 EVENED_POINTS = 7  # of local parabolas: a third of the variance of single errors stays
 OUTLIER_SD = 3.0
 SHAPE_SMOOTHING_POINTS = 1.0
-LOG_SD_OFFSET = -2.3  # the network's raw spread is centred on about 0.1 mm
 SMALLEST_MM = 0.15
-WINDOW_STEP = TRAINED_SECTIONS // 2 + 1  # sections from window to window: they overlap by half
-BATCH = 8  # windows
-CALCIUM_PROBABILITY = 0.5
 OSTIUM_MM = 2.0
 SHAPE_SMOOTHING_RAYS = 1.0
+WALL = 1.2  # of the mother's radius: within it no wall of a daughter is seen
+FOLLOWING = 8  # points behind a mouth
 SHAPES = 0.4, 2.0  # of a contour over its radius: beyond lies another vessel's lumen
 
 
@@ -74,27 +66,6 @@ class MeasuredLumen:
             object.__setattr__(self, name, floats(getattr(self, name)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sections:
-    """What the network says about a run of sections.
-
-    Parameters
-    ----------
-    lumen_mm, outer_mm
-        Way along each ray to the lumen's contour and the outer wall, (n, ANGLES).
-    sd_mm
-        Standard deviation of the area radius, (n,).
-    calcium_arc_deg, stent_probability
-        As in `MeasuredLumen`, (n,).
-    """
-
-    lumen_mm: Floats
-    outer_mm: Floats
-    sd_mm: Floats
-    calcium_arc_deg: Floats
-    stent_probability: Floats
-
-
 def measure_lumen(
     volume: Volume, tree: VesselTree, blood_hu: float, seen: Sharpness, network: Network,
     passes: int = 2,
@@ -128,10 +99,14 @@ def measure_lumen(
         for run in runs:
             own = run if run[0] == 0 else run[1:]  # the first point is the parent's
             last = slice(-len(own), None)
+            if number == passes - 1:
+                points[own] = beside_calcium(
+                    volume, distinct(points[run]), reference[run], seen, network
+                )[last]
             made = stack(volume, distinct(points[run]), reference[run], seen)
             found = read_stack(made, network)
             if number < passes:
-                shift = _centroid(found.lumen_mm[last], made.ray_direction[last])
+                shift = centroid(found.lumen_mm[last], made.ray_direction[last])
                 shift = gaussian_filter1d(
                     shift, CENTRE_SMOOTHING_POINTS, axis=0, mode="nearest"
                 )
@@ -169,53 +144,6 @@ def evened(radius_mm: Floats, sd_mm: Floats) -> Floats:
     return floats(savgol_filter(kept, window, 2, mode="nearest"))
 
 
-def read_stack(made: Stack, network: Network) -> Sections:
-    """Run the network over a stack of any length, in windows as long as it was trained on."""
-    count = made.image.shape[1]
-    padded = np.pad(
-        made.image, ((0, 0), (0, max(0, TRAINED_SECTIONS - count)), (0, 0), (0, 0)), "edge"
-    )
-    final = padded.shape[1] - TRAINED_SECTIONS
-    starts = [*range(0, final, WINDOW_STEP), final]
-    windows = np.stack([padded[:, k : k + TRAINED_SECTIONS] for k in starts])
-    parts = [_infer(windows[k : k + BATCH], network) for k in range(0, len(windows), BATCH)]
-    values = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    # of the windows that see a section, the one in whose middle it lies
-    middle = np.asarray(starts) + TRAINED_SECTIONS // 2
-    at = np.arange(count)
-    window = np.abs(at[:, None] - middle).argmin(axis=1)
-    inner = at - np.asarray(starts)[window]
-    return Sections(*(floats(value[window, inner]) for value in values))
-
-
-def _infer(windows: AnyArray, network: Network) -> tuple[AnyArray, ...]:
-    """Return the fields of `Sections` for windows, (windows, sections, ...)."""
-    device = network.device
-    half = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    with (
-        torch.inference_mode(),
-        torch.autocast(device.split(":")[0], dtype=torch.bfloat16, enabled=half),
-    ):
-        maps, numbers = network.model(torch.from_numpy(windows).to(device))
-    inside = maps.float().sigmoid().cpu().double().numpy()
-    lumen, outer = inside[:, 0].sum(axis=-1) * STEP_MM, inside[:, 1].sum(axis=-1) * STEP_MM
-    rays_hit = (inside[:, 2] > CALCIUM_PROBABILITY).any(axis=-1)
-    numbers = numbers.float().cpu().double()
-    sd = (numbers[:, 0] + LOG_SD_OFFSET).clamp(-5.0, 1.0).exp().numpy()
-    arc = rays_hit.mean(axis=-1) * 360.0
-    return lumen, outer, sd, arc, numbers[:, 1].sigmoid().numpy()
-
-
-def _centroid(contour: Floats, spokes: Floats) -> Floats:
-    """Offset of the contour's centroid from its pole, shape (n, 3), bounded."""
-    area = np.mean(contour**2, axis=1) / 2
-    moment = np.mean(contour[:, :, None] ** 3 * spokes, axis=1) / 3
-    shift = moment / np.maximum(area, 1e-3)[:, None]
-    size = np.linalg.norm(shift, axis=1)
-    limit = np.minimum(0.5, 0.7 * np.sqrt(2 * area))
-    return np.asarray(shift * (np.minimum(size, limit) / np.maximum(size, 1e-9))[:, None])
-
-
 def _even_shape(contour_mm: Floats) -> Floats:
     """Return contours (n, angles) over their radii, evened out along and around."""
     shape = contour_mm / np.maximum(area_radius_mm(contour_mm), SMALLEST_MM)[:, None]
@@ -245,9 +173,15 @@ def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> 
     for run in runs:
         if run[0] == 0 or len(run) < 4:
             continue
-        out = np.linalg.norm(points[run] - points[run[0]], axis=1) > 1.2 * radius[run[0]]
-        first = int(np.argmax(out)) if out.any() else len(run) - 1
-        after = run[first : first + 4]
-        radius[run[1:first]] = np.median(radius[after])
-        inside.append(run[1:first])
+        away = np.linalg.norm(points[run] - points[run[0]], axis=1)
+        inside.append(run[1 : _first(away > WALL * radius[run[0]])])
+        first = _first(away > radius[run[0]])
+        # here, too, only what is wider than all that follows is the mother's
+        widest = radius[run[first : first + FOLLOWING]].max()
+        radius[run[1:first]] = np.minimum(radius[run[1:first]], widest)
     return np.concatenate(inside)
+
+
+def _first(out: AnyArray) -> int:
+    """Index of the first True, else of the last point."""
+    return int(np.argmax(out)) if out.any() else len(out) - 1
