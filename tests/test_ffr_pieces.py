@@ -283,3 +283,14 @@ def test_in_a_mouth_only_what_is_wider_than_all_that_follows_is_the_mother_s():
     np.testing.assert_allclose(radius[20:26], [1.2, 1.2, 0.5, 0.4, 0.7, 1.2], rtol=0, atol=0)
     np.testing.assert_allclose(radius[40:60], np.minimum(before[40:60], 1.8), rtol=0, atol=0)
     np.testing.assert_array_equal(radius[:20], before[:20])
+
+
+def test_each_of_two_vessels_from_one_ostium_has_its_own_mouth():
+    points = np.zeros((41, 3))
+    points[1:21, 0] = points[21:41, 1] = 0.5 * np.arange(1, 21)
+    radius = np.full(41, 2.0)
+    radius[:4] = 3.0  # aortic blood in the first
+    radius[21:41], radius[21:24] = 0.8, (2.9, 0.5, 1.5)  # and in the second, with a throat
+    _clean_take_offs(points, radius, (np.arange(21), np.r_[0, 21:41]))
+    np.testing.assert_array_equal(radius[:21], 2.0)
+    np.testing.assert_array_equal(radius[21:24], [0.8, 0.5, 0.8])

@@ -96,8 +96,8 @@ def measure_lumen(
     for number in range(passes + 1):
         current = VesselTree(points, np.maximum(radius, SMALLEST_MM), tree.parent)
         reference = local_blood_hu(volume, current, blood_hu, seen.psf_mm)
-        for run in runs:
-            own = run if run[0] == 0 else run[1:]  # the first point is the parent's
+        for part, run in enumerate(runs):
+            own = run if part == 0 else run[1:]  # the first point is another run's
             last = slice(-len(own), None)
             if number == passes - 1:
                 points[own] = beside_calcium(
@@ -162,23 +162,23 @@ def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> 
     Returns the points that this concerns.
     """
     inside = []
-    trunk = runs[0]
-    away = np.linalg.norm(points[trunk] - points[trunk[0]], axis=1)
-    behind = trunk[(away > OSTIUM_MM) & (away < 2 * OSTIUM_MM)]
-    if behind.size:
-        mouth = trunk[away <= OSTIUM_MM]
-        # aortic blood only widens what is read: a narrower reading is a stenosis
-        radius[mouth] = np.minimum(radius[mouth], np.median(radius[behind]))
-    inside.append(trunk[away <= OSTIUM_MM])
-    for run in runs:
-        if run[0] == 0 or len(run) < 4:
-            continue
+    for part, run in enumerate(runs):
         away = np.linalg.norm(points[run] - points[run[0]], axis=1)
-        inside.append(run[1 : _first(away > WALL * radius[run[0]])])
-        first = _first(away > radius[run[0]])
-        # here, too, only what is wider than all that follows is the mother's
-        widest = radius[run[first : first + FOLLOWING]].max()
-        radius[run[1:first]] = np.minimum(radius[run[1:first]], widest)
+        own = run if part == 0 else run[1:]  # the first point is another run's
+        off = away if part == 0 else away[1:]
+        if run[0] == 0:
+            inside.append(own[off <= OSTIUM_MM])
+            behind = own[(off > OSTIUM_MM) & (off < 2 * OSTIUM_MM)]
+            if behind.size:
+                mouth = own[off <= OSTIUM_MM]
+                # aortic blood only widens what is read: a narrower reading is a stenosis
+                radius[mouth] = np.minimum(radius[mouth], np.median(radius[behind]))
+        elif len(run) >= 4:
+            inside.append(run[1 : _first(away > WALL * radius[run[0]])])
+            first = _first(away > radius[run[0]])
+            # here, too, only what is wider than all that follows is the mother's
+            widest = radius[run[first : first + FOLLOWING]].max()
+            radius[run[1:first]] = np.minimum(radius[run[1:first]], widest)
     return np.concatenate(inside)
 
 
