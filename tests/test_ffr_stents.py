@@ -77,13 +77,24 @@ def test_a_closed_ring_is_a_stent_and_an_open_one_is_not():
     assert find_stents(volume, c, arc, nothing, SEEN, BLOOD) == ()
 
 
-def test_the_network_can_say_so_too_and_without_a_ring_the_lumen_counts():
+def test_the_network_can_say_so_too_and_where_no_ring_fits_the_lumen_counts(monkeypatch):
     c, probability = tree(1.6), np.zeros(len(AXIS))
     probability[15:35] = 0.9
-    bare = scan(3.2, metal_hu=0.0)
-    (found,) = find_stents(bare, c, np.zeros(len(AXIS)), probability, SEEN, BLOOD)
+    stented, no_arc = scan(3.2), np.zeros(len(AXIS))
+    (found,) = find_stents(stented, c, no_arc, probability, SEEN, BLOOD)
+    assert found.diameter_mm == pytest.approx(3.2, abs=0.09)
+    monkeypatch.setattr("ffr.stents.ring_diameter_mm", lambda *_: None)
+    (found,) = find_stents(stented, c, no_arc, probability, SEEN, BLOOD)
     assert found.diameter_mm == pytest.approx(3.2)
     assert not found.narrow
+
+
+@pytest.mark.parametrize("metal_hu", [0.0, 1000.0])
+def test_what_has_no_rim_brighter_than_its_middle_is_no_stent(metal_hu):
+    """A sharp kernel draws a faint rim, and the network may believe it."""
+    c, certain = tree(1.6), np.ones(len(AXIS))
+    bare = scan(3.2, metal_hu=metal_hu)
+    assert find_stents(bare, c, 350.0 * certain, certain, SEEN, BLOOD) == ()
 
 
 def test_stretches_are_joined_over_three_millimetres():
