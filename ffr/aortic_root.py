@@ -10,6 +10,7 @@ from scipy import ndimage
 from ffr.anatomy import Anatomy
 from ffr.errors import StudyError
 from ffr.segmentation.maps import HeartMap
+from ffr.too_dense import too_dense
 from meshes.arrays import AnyArray, Floats
 from meshes.components import largest_component
 from meshes.distance import inside_mm, outside_mm
@@ -24,6 +25,7 @@ MARGIN_MM = 10.0
 # which a ball of this radius fits is the aorta's or a chamber's.
 WIDEST_ARTERY_MM = 4.0
 TISSUE_HU = 50.0  # unenhanced wall: half way from it to blood is the blood's edge
+STREAKS_MM = 2.0  # so deep in the coarse aorta a dark voxel is an artefact
 SMOOTHING_VOXELS = 1.0  # against noise; an edge stays where it is
 
 
@@ -78,9 +80,12 @@ def aortic_root(scan: Volume, heart: HeartMap, grid: Grid) -> Root:
     hu = resampled(scan, part, outside=-1000.0).values.astype(np.float32)
     smooth = ndimage.gaussian_filter(hu, SMOOTHING_VOXELS)
     brightness = ((smooth - TISSUE_HU) / contrast).astype(np.float32)
+    dense = too_dense(scan, part, heart.blood_hu)
+    brightness[dense] = 0.0  # the caval vein, full of contrast
     own = _basin(heart, coarse, part)
     spacing = float(grid.spacing_mm[0])
-    pool = brightness > 0.5
+    # and dark streaks from it, which cross the aorta
+    pool = (brightness > 0.5) | ((inside_mm(rough, spacing) > STREAKS_MM) & ~dense)
     wide = outside_mm(inside_mm(pool, spacing) > WIDEST_ARTERY_MM, spacing) <= WIDEST_ARTERY_MM
     parts, _ = ndimage.label(wide & own)
     sizes = np.bincount(parts[rough], minlength=2)

@@ -21,6 +21,7 @@ LINK_COST = 1.0  # per mm of a bridge: judged to be vessel, it costs as much as 
 LEAST_SPEED = 0.2  # mm: of a path at the lumen's edge, where the depth is nothing
 AROUND_MM = 5.0  # edge of the cube in which a vessel shows how bright it is
 MOUTH_MM = 3.0  # the vessel map may begin this far from the aortic wall
+BEGINS_MM = 4.0  # and a voxel of the mouth this far from there, where a vessel leaves aslant
 
 
 class Ground(NamedTuple):
@@ -147,6 +148,7 @@ def ground(probability: AnyArray, sure: AnyArray, root: Root, spacing: float) ->
     near_sure = sure[root.box]
     dark = zone & (root.brightness < 0.5 * _own_brightness(root, near_sure, spacing))
     blood = zone & (root.brightness > 0.5) & ~root.wide
+    blood &= outside_mm(near_sure, spacing) <= BEGINS_MM
     joined = (near_sure & ~dark) | blood | root.lumen
     near = chance[root.box]
     near[zone] = np.clip(root.brightness, 0.0, 1.0)[zone] * (joined | near_sure)[zone]

@@ -15,6 +15,7 @@ from ffr.growing import grow, joined, tip
 from ffr.ostia import Ostium, find_ostia
 from ffr.paths import Ground, ground, reach
 from ffr.segmentation.maps import HeartMap, VesselMap
+from ffr.too_dense import too_dense
 from meshes.arrays import AnyArray
 from meshes.tree import VesselTree
 from meshes.volume import Grid, Volume, ijk_to_points_mm
@@ -59,6 +60,7 @@ def trace(scan: Volume, heart: HeartMap, vessels: VesselMap) -> Traced:
     grid = vessels.vessel_probability.grid
     spacing = float(grid.spacing_mm[0])
     probability = vessels.vessel_probability.values.astype(np.float32) / 255
+    probability[too_dense(scan, grid, heart.blood_hu)] = 0.0
     root = aortic_root(scan, heart, grid)
     sure = probability > SURE
     sure[root.box] &= ~root.lumen
