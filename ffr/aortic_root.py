@@ -25,7 +25,7 @@ MARGIN_MM = 10.0
 # which a ball of this radius fits is the aorta's or a chamber's.
 WIDEST_ARTERY_MM = 4.0
 TISSUE_HU = 50.0  # unenhanced wall: half way from it to blood is the blood's edge
-STREAKS_MM = 2.0  # so deep in the coarse aorta a dark voxel is an artefact
+STREAKS_MM = 4.0  # so deep in the coarse aorta, wrong by up to 3 mm, the dark is an artefact
 SMOOTHING_VOXELS = 1.0  # against noise; an edge stays where it is
 
 

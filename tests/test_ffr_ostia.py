@@ -6,11 +6,13 @@ from aortic_scene import BLOOD_HU, FAT_HU, arc, around, polyline, scene
 from scipy.ndimage import distance_transform_edt, label
 
 from ffr.aortic_root import aortic_root
+from ffr.paths import ground
+from ffr.too_dense import too_dense
 from ffr.tracing import trace
 from meshes.distance import inside_mm, outside_mm
 from meshes.kernels.paths import longest_gaps
 from meshes.tree import child_count, path_length_mm
-from meshes.volume import ijk_to_points_mm
+from meshes.volume import Volume, ijk_to_points_mm
 
 RIGHT = (around((10, -100, 8), (34, -100, 8)), 1.5)  # a plain right artery
 LEFT_MM = np.array([12.0, 0.0, 10.0])  # where the left ones leave
@@ -142,3 +144,70 @@ def test_the_scene_is_what_it_says():
     _, count = label(vessels.labels.values)
     assert count == 3  # right artery, left one before and behind the gap
     assert set(np.unique(volume.values)) == {FAT_HU, 60.0, BLOOD_HU}
+
+
+def test_what_is_denser_and_thicker_than_blood_is_found_and_calcium_is_not():
+    volume, heart, vessels = scene([RIGHT])
+    hu = np.array(volume.values)
+    grid = volume.grid
+    points = ijk_to_points_mm(grid, np.indices(tuple(grid.size)).reshape(3, -1).T)
+    shape = tuple(int(n) for n in grid.size)
+
+    def ball(middle, radius):
+        off = np.linalg.norm(points - middle, axis=1).reshape(shape).transpose(2, 1, 0)
+        return off <= radius
+
+    vein, stone, chamber = (
+        ball((-20, -20, 10), 6.0),
+        ball((25, 0, 10), 1.5),
+        ball((30, 25, 10), 8),
+    )
+    hu[vein], hu[stone], hu[chamber] = 1200.0, 1500.0, 1.3 * BLOOD_HU
+    found = too_dense(Volume(grid, hu), vessels.labels.grid, BLOOD_HU)
+    assert found[vein].all()
+    assert not found[~ball((-20, -20, 10), 7.6)].any()
+    assert not too_dense(Volume(grid, hu), vessels.labels.grid, 0.0).any()
+    assert heart.blood_hu > 0
+
+
+def test_a_caval_vein_full_of_contrast_beside_the_root_is_neither_aorta_nor_artery():
+    vein = (
+        polyline((-17, -14, -6), (-17, -14, 30)),
+        7.0,
+        1300.0,
+    )  # the map takes it for vessel
+    path = around((10, -100, 8), (20, -100, 8), (22, -120, 8), (30, -120, 8), (38, -100, 8))
+    scan, heart, vessels = scene([(path, 1.5)], others=[vein], coarse_error_mm=3.0)
+    found = trace(scan, heart, vessels)
+    start = 12.0 * np.array([np.cos(np.deg2rad(-100)), np.sin(np.deg2rad(-100)), 0]) + [0, 0, 8]
+    assert inlet_error_mm(found.right, start) < 1.5
+    assert distance_mm(found.right, np.array([-17.0, -14.0, 20.0])) > 7.0
+    root = aortic_root(scan, heart, vessels.labels.grid)
+    off = ijk_to_points_mm(
+        vessels.labels.grid,
+        (np.argwhere(root.lumen) + [s.start for s in root.box])[:, ::-1],
+    )
+    assert np.hypot(off[:, 0], off[:, 1]).max() < 13.0
+
+
+def test_dark_streaks_do_not_cut_the_aorta():
+    volume, heart, vessels = scene([RIGHT])
+    hu = np.array(volume.values)
+    x = ijk_to_points_mm(volume.grid, np.indices(tuple(volume.grid.size)).reshape(3, -1).T)[
+        :, 0
+    ]
+    x = x.reshape(tuple(volume.grid.size)).transpose(2, 1, 0)
+    hu[(np.abs(x - 2.0) < 1.0) & (hu == BLOOD_HU)] = 60.0
+    root = aortic_root(Volume(volume.grid, hu), heart, vessels.labels.grid)
+    middle = root.lumen[root.lumen.shape[0] // 2]
+    assert np.sqrt(middle.sum() * 0.25 / np.pi) == pytest.approx(12.0, abs=1.1)
+
+
+def test_a_mouth_lies_before_its_vessel_and_not_anywhere_along_the_wall():
+    shell = (around(*arc(14.6, -99, -30, 8), (11, -20, 8)), 1.0, 350.0)  # drawn by a streak
+    scan, heart, vessels = scene([RIGHT], gaps=[shell])
+    grid = vessels.labels.grid
+    sure = vessels.vessel_probability.values > 127
+    over = ground((sure * np.float32(1)), sure, aortic_root(scan, heart, grid), 0.5)
+    assert over.mouth.sum() > 50
+    assert outside_mm(sure, 0.5)[over.mouth].max() < 4.1
