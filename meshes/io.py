@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkStringArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
-from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.errors import GeometryError
 from meshes.tree import VesselTree, sections
-from meshes.vtk_file import vtk_cells, vtk_complaints, vtk_points, write_polydata
+from meshes.vtk_file import read_polydata, vtk_cells, vtk_points, write_polydata
 from meshes.writing import replacing
 
 RADIUS_NAMES = ("radiusmm", "radius", "maximuminscribedsphereradius", "misradius", "r")
@@ -147,15 +146,7 @@ def write_swc(path: Path, tree: VesselTree) -> None:
 
 
 def _read_vtp(path: Path) -> Centreline:
-    reader = vtkXMLPolyDataReader()
-    reader.SetFileName(str(path))
-    with vtk_complaints() as complaints:
-        reader.Update()
-        broken = bool(complaints.GetOutput().strip()) or reader.GetErrorCode() != 0
-    poly = reader.GetOutput()
-    if broken:
-        message = f"{VTP} is not readable VTK XML polydata"
-        raise GeometryError(message)
+    poly = read_polydata(path, VTP)
     if poly.GetNumberOfLines() == 0 or poly.GetNumberOfPoints() < 2:
         message = f"{VTP} has no lines; a centreline needs polylines"
         raise GeometryError(message)

@@ -1,4 +1,4 @@
-"""How does VTK write a file, and tell us what went wrong instead of the terminal?"""
+"""How does VTK read and write a file, and tell us what went wrong instead of the terminal?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from vtkmodules.vtkCommonCore import (
 )
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkCommonMisc import vtkErrorCode
-from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
+from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLPolyDataWriter
 
 from meshes.arrays import AnyArray, Floats
+from meshes.errors import GeometryError
 
 
 def vtk_points(points_mm: Floats) -> vtkPoints:
@@ -47,6 +48,25 @@ def triangulated(points_mm: Floats, triangles: AnyArray) -> vtkPolyData:
     poly.SetPoints(vtk_points(points_mm))
     poly.SetPolys(vtk_cells(np.arange(0, triangles.size + 1, 3), triangles.ravel()))
     return poly
+
+
+def read_polydata(path: Path, called: str) -> vtkPolyData:
+    """Read VTK XML polydata; `called` names the file in the error, its path may name a patient.
+
+    Raises
+    ------
+    GeometryError
+        No such file, or VTK complains of it.
+    """
+    reader = vtkXMLPolyDataReader()
+    reader.SetFileName(str(path))
+    with vtk_complaints() as complaints:
+        reader.Update()
+        broken = bool(complaints.GetOutput().strip()) or reader.GetErrorCode() != 0
+    if broken:
+        message = f"{called} is not readable VTK XML polydata"
+        raise GeometryError(message)
+    return reader.GetOutput()
 
 
 def write_polydata(path: Path, poly: vtkPolyData) -> None:

@@ -245,7 +245,8 @@ def wait_for(truth):
 def test_ctrl_c_in_a_terminal_stops_and_gives_the_cursor_back(tmp_path):
     script = STUCK + textwrap.dedent("""
         from pathlib import Path
-        from ffr import cli
+        import typer
+        from ffr.cli.ending import in_child
         from ffr.partial import claimed
 
         out = Path(sys.argv[1])
@@ -257,8 +258,8 @@ def test_ctrl_c_in_a_terminal_stops_and_gives_the_cursor_back(tmp_path):
                 stuck()
 
         try:
-            cli._guarded(out, work)
-        except cli.typer.Exit as end:
+            in_child(out, work)
+        except typer.Exit as end:
             sys.exit(end.exit_code)
     """)
     (tmp_path / "stages" / "scan").mkdir(parents=True)

@@ -113,7 +113,7 @@ def test_kernels_know_only_arrays():
 def test_only_the_command_line_prints_or_exits():
     for floor in ("meshes", "solvers", "ffr"):
         for path in modules(floor):
-            if path.name in ("cli.py", "__main__.py"):
+            if path.parent == ROOT / "ffr" / "cli" or path.name == "__main__.py":
                 continue
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ffr.cad_rads import NORMAL_95
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.tree import CoronaryTree, child_count, segment_length_mm
 
@@ -23,7 +24,6 @@ LEAST_RADIUS_MM = 0.75
 WIDTHS_MM = (1.5, 2.0, 3.0, 99.0)  # healthy diameter
 SAME_LESION_MM = 8.0  # throats this close are of one lesion; half its median length
 FORK_RADII = 1.5  # of a mother: so near her division a section shows two vessels
-NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ffr.cad_rads import NORMAL_95
 from meshes.arrays import AnyArray, Floats, floats, ints
-from validation.agreement import NORMAL_95
 from validation.cohort.resampling import clustered
 from validation.labelled_case import LabelCase
 from validation.segmentation_lines import mean, spread

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ffr.cad_rads import NORMAL_95
 from ffr.result import Model, ffr_rounded
 from meshes.arrays import Floats, floats, ints
-from validation.agreement import NORMAL_95
 from validation.cohort.resampling import Statistic, clustered
 from validation.repeatability_case import Job, Run
 from validation.repeatability_places import END, LESION, Reading

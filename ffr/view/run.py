@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkPolyData
-from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from ffr import stage_data
 from ffr.cad_rads import NORMAL_95
@@ -20,8 +19,9 @@ from ffr.result_file import load_result
 from ffr.result_folder import require_run
 from ffr.stages import require_stage
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
+from meshes.errors import GeometryError
 from meshes.tree import CoronaryTree
-from meshes.vtk_file import vtk_complaints
+from meshes.vtk_file import read_polydata
 
 _AGAIN = "run 'ffr report' on this folder again"
 
@@ -141,12 +141,11 @@ def _lumen(path: Path) -> Lumen:
 
 
 def _read(path: Path) -> vtkPolyData:
-    reader = vtkXMLPolyDataReader()
-    reader.SetFileName(str(path))
-    with vtk_complaints() as complaints:
-        reader.Update()
-        broken = bool(complaints.GetOutput().strip()) or reader.GetErrorCode() != 0
-    poly = reader.GetOutput()
-    if broken or poly.GetNumberOfPoints() == 0:
-        raise ConfigError(f"{path.name} cannot be read; {_AGAIN}")
+    message = f"{path.name} cannot be read; {_AGAIN}"
+    try:
+        poly = read_polydata(path, path.name)
+    except GeometryError as error:
+        raise ConfigError(message) from error
+    if poly.GetNumberOfPoints() == 0:
+        raise ConfigError(message)
     return poly

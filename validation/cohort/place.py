@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pyvista as pv
-from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from ffr.errors import ConfigError
 from ffr.result import LesionResult, Result
 from meshes.arrays import Floats, floats
-from meshes.vtk_file import vtk_complaints
+from meshes.vtk_file import read_polydata
 from validation.cohort.schema import Row
 
 READ_AT_MM = 20.0
@@ -195,7 +194,7 @@ def curve_of(path: Path, vessel: str) -> Curve:
         The vessel is not in it.
     """
     try:
-        mesh = _mesh(path)
+        mesh = pv.PolyData(read_polydata(path, path.name))
         names = [str(n) for n in mesh.field_data["branch_names"]]
         data = {k: np.asarray(mesh.point_data[k], dtype=np.float64) for k in _COLUMNS}
         branch = np.asarray(mesh.point_data["branch"])
@@ -211,18 +210,6 @@ def curve_of(path: Path, vessel: str) -> Curve:
     way = _way(parent, int(own[np.argmax(data["s_mm"][own])]), healthy)
     s_mm, ffr, low, high, probability = (floats(data[k][way]) for k in _COLUMNS)
     return Curve(s_mm, ffr, low, high, probability, floats(healthy[way]))
-
-
-def _mesh(path: Path) -> pv.PolyData:
-    """Read a .vtp file; what VTK complains of, with the path in it, goes nowhere."""
-    reader = vtkXMLPolyDataReader()
-    reader.SetFileName(str(path))
-    with vtk_complaints() as complaints:
-        reader.Update()
-        if complaints.GetOutput().strip() or reader.GetErrorCode() != 0:
-            message = "not readable VTK XML polydata"
-            raise ValueError(message)
-    return pv.PolyData(reader.GetOutput())
 
 
 def _parents(lines: np.ndarray, n: int) -> np.ndarray:

@@ -1,0 +1,59 @@
+"""Which verbs write a run for other programs? `export` and `dicom`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ffr.cli.ending import RUO, in_child
+from ffr.cli.options import Run
+from ffr.partial import claimed
+from ffr.stages import OBJECTS
+
+
+def export(
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="Mesh to write; its extension says the format.")],
+) -> None:
+    """Write the lumen mesh as .ply, .obj, .off, .msh and others."""
+
+    def work() -> None:
+        from ffr.result_folder import require_run
+
+        require_run(run)
+        from ffr import workflow  # heavy: after the check
+
+        with claimed(run):
+            workflow.export(run, file)
+        print(f"wrote the lumen as {file.suffix.lower()}")
+
+    in_child(run, work)
+
+
+def dicom(
+    run: Run,
+    study: Annotated[
+        Path, typer.Option(help="The run's DICOM study: folder, zip or file; only read.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the objects; default dicom in OUT.")
+    ] = None,
+) -> None:
+    """Write a run as DICOM: pictures, PDF, measurements, segmentation."""
+
+    def work() -> None:
+        from ffr.result_folder import require_run
+
+        require_run(run)
+        from ffr.dicom_out.write import write_objects  # heavy: after the check
+        from ffr.show import bars, progress_page
+
+        with claimed(run), bars(progress_page()) as opened:
+            moved = opened("DICOM objects")
+            count = write_objects(run, study, out or run / OBJECTS, moved)
+        print(f"wrote {count} DICOM objects")
+        print(RUO)
+
+    in_child(run, work)
