@@ -190,3 +190,11 @@ def test_the_model_card_counts_the_parameters():
     models = [build("anatomy"), build("vessel"), LumenNet(CHANNELS)]
     counts = [sum(p.numel() for p in model.parameters()) for model in models]
     assert [int(cell.replace(" ", "")) for cell in card_row("parameters")] == counts
+
+
+def test_every_test_that_the_threat_model_names_is_there():
+    text = (ROOT / "docs" / "security.md").read_text()
+    named = re.findall(r"`(tests/\w+\.py)::(\w+)`", text)
+    assert len(named) > 20
+    missing = [n for path, n in named if f"def {n}(" not in (ROOT / path).read_text()]
+    assert missing == []
