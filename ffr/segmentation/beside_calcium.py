@@ -6,16 +6,17 @@ be outlined, and re-centring never finds the way. So poles around the deposit ar
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, label
+from scipy.ndimage import label
 
-from ffr.segmentation.reading import centroid, read_stack
-from ffr.segmentation.stacks import FRAME_SMOOTHING_POINTS, TRAINED_SECTIONS, stack
+from ffr.segmentation.reading import Sections, read_stack, recentring
+from ffr.segmentation.stacks import FRAME_SMOOTHING_POINTS, TRAINED_SECTIONS, Stack, stack
 from ffr.segmentation.weights import Network
 from ffr.sharpness import Sharpness
-from meshes.arrays import Floats, floats
+from meshes.arrays import Floats, Ints, floats, ints
 from meshes.contours import area_radius_mm
 from meshes.spacing import distinct
 from meshes.straighten import frames, sampled
@@ -27,7 +28,6 @@ ASIDE_MM = 0.5, 1.0
 DIRECTIONS = 8
 SIDE = 4  # points over which a move fades out
 GAIN = 1.3  # what a pole must win to be taken
-CALMING_POINTS = 2.0
 
 
 def beside_calcium(
@@ -61,36 +61,44 @@ def beside_calcium(
             continue
         first = max(0, own[0] - TRAINED_SECTIONS)
         around = slice(first, own[-1] + 1 + TRAINED_SECTIONS)
-        inner = own - first
-        here = moved[around]
-
-        def certainty(line: Floats, around: slice = around, inner: Floats = inner) -> float:
-            read = read_stack(stack(volume, distinct(line), blood_hu[around], seen), network)
-            return float(np.median(area_radius_mm(read.lumen_mm[inner]) / read.sd_mm[inner]))
-
-        fade = np.interp(np.arange(len(here)), *_trapeze(inner, len(here)))[:, None]
-        _, normal, binormal = frames(here, FRAME_SMOOTHING_POINTS)
-        best, least = here, GAIN * certainty(here)
-        for aside, turn in product(ASIDE_MM, range(DIRECTIONS)):
-            angle = 2 * np.pi * turn / DIRECTIONS
-            way = np.cos(angle) * normal + np.sin(angle) * binormal
-            tried = _centred(volume, here + aside * fade * way, blood_hu[around], seen, network)
-            if (found := certainty(tried)) > least:
-                best, least = tried, found
-        moved[around] = best
+        look = _Look(volume, blood_hu[around], seen, network, ints(own - first))
+        moved[around] = _best_pole(moved[around], look)
     return floats(moved)
 
 
-def _trapeze(inner: Floats, count: int) -> tuple[Floats, Floats]:
-    """Corners of a weight that is 1 on a stretch and fades out beside it."""
-    a, b = float(inner[0]), float(inner[-1])
-    return floats([a - SIDE, a, b, b + SIDE]), floats([0.0, 1.0, 1.0, 0.0])
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What sections are read with, and which of them lie in the bright stretch."""
+
+    volume: Volume
+    blood_hu: Floats
+    seen: Sharpness
+    network: Network
+    inner: Ints
+
+    def read(self, line: Floats) -> tuple[Sections, Stack]:
+        made = stack(self.volume, distinct(line), self.blood_hu, self.seen)
+        return read_stack(made, self.network), made
+
+    def certainty(self, line: Floats) -> float:
+        """Median of the lumen's radius over its standard deviation."""
+        read, _ = self.read(line)
+        radius = area_radius_mm(read.lumen_mm[self.inner])
+        return float(np.median(radius / read.sd_mm[self.inner]))
 
 
-def _centred(
-    volume: Volume, line: Floats, blood_hu: Floats, seen: Sharpness, network: Network
-) -> Floats:
-    """Move a line once to the middle of the lumen that is seen from it."""
-    made = stack(volume, distinct(line), blood_hu, seen)
-    shift = centroid(read_stack(made, network).lumen_mm, made.ray_direction)
-    return floats(line + gaussian_filter1d(shift, CALMING_POINTS, axis=0, mode="nearest"))
+def _best_pole(line: Floats, look: _Look) -> Floats:
+    """Return the line, or that of those beside it from which the lumen is surest."""
+    a, b = look.inner[0], look.inner[-1]
+    fade = np.interp(np.arange(len(line)), [a - SIDE, a, b, b + SIDE], [0.0, 1.0, 1.0, 0.0])
+    _, normal, binormal = frames(line, FRAME_SMOOTHING_POINTS)
+    best, least = line, GAIN * look.certainty(line)
+    for aside, turn in product(ASIDE_MM, range(DIRECTIONS)):
+        angle = 2 * np.pi * turn / DIRECTIONS
+        way = np.cos(angle) * normal + np.sin(angle) * binormal
+        tried = floats(line + aside * fade[:, None] * way)
+        read, made = look.read(tried)
+        tried = floats(tried + recentring(read.lumen_mm, made.ray_direction))
+        if (found := look.certainty(tried)) > least:
+            best, least = tried, found
+    return best

@@ -10,7 +10,7 @@ from scipy.signal import savgol_filter
 
 from ffr.blood_level import local_blood_hu
 from ffr.segmentation.beside_calcium import beside_calcium
-from ffr.segmentation.reading import centroid, read_stack
+from ffr.segmentation.reading import read_stack, recentring
 from ffr.segmentation.stacks import ANGLES, HU_SCALE, stack
 from ffr.segmentation.walls import outside_fat
 from ffr.segmentation.weights import Network
@@ -21,7 +21,6 @@ from meshes.spacing import apart, distinct
 from meshes.tree import VesselTree, sections
 from meshes.volume import Volume
 
-CENTRE_SMOOTHING_POINTS = 2.0  # 1 mm: what the neighbouring sections overlap anyway
 EVENED_POINTS = 7  # of local parabolas: a third of the variance of single errors stays
 OUTLIER_SD = 3.0
 SHAPE_SMOOTHING_POINTS = 1.0
@@ -106,11 +105,7 @@ def measure_lumen(
             made = stack(volume, distinct(points[run]), reference[run], seen)
             found = read_stack(made, network)
             if number < passes:
-                shift = centroid(found.lumen_mm[last], made.ray_direction[last])
-                shift = gaussian_filter1d(
-                    shift, CENTRE_SMOOTHING_POINTS, axis=0, mode="nearest"
-                )
-                points[own] += shift
+                points[own] += recentring(found.lumen_mm[last], made.ray_direction[last])
             else:
                 radius[own] = evened(area_radius_mm(found.lumen_mm[last]), found.sd_mm[last])
                 spread[own], arc[own] = found.sd_mm[last], found.calcium_arc_deg[last]

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from ffr.segmentation.stacks import STEP_MM, TRAINED_SECTIONS, Stack
 from ffr.segmentation.weights import Network
 from meshes.arrays import AnyArray, Floats, floats
 
+CENTRE_SMOOTHING_POINTS = 2.0  # 1 mm: what the neighbouring sections overlap anyway
 LOG_SD_OFFSET = -2.3  # the network's raw spread is centred on about 0.1 mm
 WINDOW_STEP = TRAINED_SECTIONS // 2 + 1  # sections from window to window: they overlap by half
 BATCH = 8  # windows
@@ -75,7 +77,21 @@ def _infer(windows: AnyArray, network: Network) -> tuple[AnyArray, ...]:
     return lumen, outer, sd, arc, numbers[:, 1].sigmoid().numpy()
 
 
-def centroid(contour: Floats, spokes: Floats) -> Floats:
+def recentring(contour: Floats, spokes: Floats) -> Floats:
+    """Return how far to move sections to their contours' middles, calmed along, (n, 3).
+
+    Parameters
+    ----------
+    contour
+        Way along each ray to the lumen's contour, mm, (n, angles).
+    spokes
+        Unit vectors of the rays, (n, angles, 3).
+    """
+    shift = _centroid(contour, spokes)
+    return floats(gaussian_filter1d(shift, CENTRE_SMOOTHING_POINTS, axis=0, mode="nearest"))
+
+
+def _centroid(contour: Floats, spokes: Floats) -> Floats:
     """Offset of the contour's centroid from its pole, shape (n, 3), bounded."""
     area = np.mean(contour**2, axis=1) / 2
     moment = np.mean(contour[:, :, None] ** 3 * spokes, axis=1) / 3
