@@ -10,7 +10,6 @@ from scipy import ndimage
 from ffr.anatomy import Anatomy
 from ffr.errors import StudyError
 from ffr.segmentation.maps import HeartMap
-from ffr.too_dense import too_dense
 from meshes.arrays import AnyArray, Floats
 from meshes.components import largest_component
 from meshes.distance import inside_mm, outside_mm
@@ -50,7 +49,7 @@ class Root(NamedTuple):
     brightness: AnyArray
 
 
-def aortic_root(scan: Volume, heart: HeartMap, grid: Grid) -> Root:
+def aortic_root(scan: Volume, heart: HeartMap, grid: Grid, dense: AnyArray) -> Root:
     """Find the lumen of the aortic root and proximal ascending aorta.
 
     The 2 mm map says which blood is the aorta's, the scan where it ends: blood is brighter
@@ -65,6 +64,8 @@ def aortic_root(scan: Volume, heart: HeartMap, grid: Grid) -> Root:
         The coarse labels.
     grid
         The vessel grid, equal spacing along the patient's axes.
+    dense
+        Mask on `grid`: denser than blood and thicker than calcium (`too_dense`).
 
     Raises
     ------
@@ -80,7 +81,7 @@ def aortic_root(scan: Volume, heart: HeartMap, grid: Grid) -> Root:
     hu = resampled(scan, part, outside=-1000.0).values.astype(np.float32)
     smooth = ndimage.gaussian_filter(hu, SMOOTHING_VOXELS)
     brightness = ((smooth - TISSUE_HU) / contrast).astype(np.float32)
-    dense = too_dense(scan, part, heart.blood_hu)
+    dense = dense[box]
     brightness[dense] = 0.0  # the caval vein, full of contrast
     own = _basin(heart, coarse, part)
     spacing = float(grid.spacing_mm[0])

@@ -60,8 +60,9 @@ def trace(scan: Volume, heart: HeartMap, vessels: VesselMap) -> Traced:
     grid = vessels.vessel_probability.grid
     spacing = float(grid.spacing_mm[0])
     probability = vessels.vessel_probability.values.astype(np.float32) / 255
-    probability[too_dense(scan, grid, heart.blood_hu)] = 0.0
-    root = aortic_root(scan, heart, grid)
+    dense = too_dense(scan, grid, heart.blood_hu)
+    probability[dense] = 0.0
+    root = aortic_root(scan, heart, grid, dense)
     sure = probability > SURE
     sure[root.box] &= ~root.lumen
     over = ground(probability, _plausible(sure, spacing), root, spacing)

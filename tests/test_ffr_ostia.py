@@ -26,6 +26,10 @@ def distance_mm(tree, place_mm):
     return np.linalg.norm(tree.points_mm - place_mm, axis=1).min()
 
 
+def root_of(scan, heart, grid):
+    return aortic_root(scan, heart, grid, too_dense(scan, grid, heart.blood_hu))
+
+
 def test_an_artery_beside_the_aorta_starts_where_their_blood_meets():
     # it leaves at 0 degrees, runs along the wall behind 1.2 mm of fat, and leaves at 80
     path = around((10, 0, 10), (15, 0, 10), *arc(15, 0, 80, 10), (38, 80, 10))
@@ -61,7 +65,7 @@ def test_the_side_is_that_of_the_sinus():
 @pytest.mark.parametrize("error_mm", [-3.0, 3.0])
 def test_the_aortic_wall_is_found_in_the_scan_whatever_the_coarse_map_says(error_mm):
     volume, heart, vessels = scene([RIGHT], coarse_error_mm=error_mm)
-    root = aortic_root(volume, heart, vessels.labels.grid)
+    root = root_of(volume, heart, vessels.labels.grid)
     middle = root.lumen[root.lumen.shape[0] // 2]
     assert np.sqrt(middle.sum() * 0.25 / np.pi) == pytest.approx(12.0, abs=0.5)
     first = np.array([s.start for s in root.box])
@@ -182,7 +186,7 @@ def test_a_caval_vein_full_of_contrast_beside_the_root_is_neither_aorta_nor_arte
     start = 12.0 * np.array([np.cos(np.deg2rad(-100)), np.sin(np.deg2rad(-100)), 0]) + [0, 0, 8]
     assert inlet_error_mm(found.right, start) < 1.5
     assert distance_mm(found.right, np.array([-17.0, -14.0, 20.0])) > 7.0
-    root = aortic_root(scan, heart, vessels.labels.grid)
+    root = root_of(scan, heart, vessels.labels.grid)
     off = ijk_to_points_mm(
         vessels.labels.grid,
         (np.argwhere(root.lumen) + [s.start for s in root.box])[:, ::-1],
@@ -198,7 +202,7 @@ def test_dark_streaks_do_not_cut_the_aorta():
     ]
     x = x.reshape(tuple(volume.grid.size)).transpose(2, 1, 0)
     hu[(np.abs(x - 2.0) < 1.0) & (hu == BLOOD_HU)] = 60.0
-    root = aortic_root(Volume(volume.grid, hu), heart, vessels.labels.grid)
+    root = root_of(Volume(volume.grid, hu), heart, vessels.labels.grid)
     middle = root.lumen[root.lumen.shape[0] // 2]
     assert np.sqrt(middle.sum() * 0.25 / np.pi) == pytest.approx(12.0, abs=1.1)
 
@@ -208,6 +212,6 @@ def test_a_mouth_lies_before_its_vessel_and_not_anywhere_along_the_wall():
     scan, heart, vessels = scene([RIGHT], gaps=[shell])
     grid = vessels.labels.grid
     sure = vessels.vessel_probability.values > 127
-    over = ground((sure * np.float32(1)), sure, aortic_root(scan, heart, grid), 0.5)
+    over = ground((sure * np.float32(1)), sure, root_of(scan, heart, grid), 0.5)
     assert over.mouth.sum() > 50
     assert outside_mm(sure, 0.5)[over.mouth].max() < 4.1

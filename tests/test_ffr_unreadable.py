@@ -17,6 +17,7 @@ from ffr import pipeline, stage_data, stages
 from ffr.flags import Flag, Place
 from ffr.patient import Patient
 from ffr.pulse.cases import PulseSettings, run_case
+from ffr.report.verdict import headline
 from ffr.result_file import load_result
 from meshes.stenosis import find_lesions
 from meshes.tree import Unreadable, path_length_mm
@@ -125,6 +126,22 @@ def test_the_report_says_it_in_table_headline_and_panel(case):
     assert any("stent of 2.5 mm" in picture for picture in pictures(html))
     vessel = next(row for row in rows_of(html, "Vessel") if row["Vessel"] == "LAD")
     assert "N/S" in vessel["Suggestedgrade"]
+
+
+def test_a_dark_side_branch_is_told_behind_what_limits_flow(case, result):
+    (stretch,) = result.unreadable
+    aside = stretch.model_copy(update={"vessel": "D1", "from_mm": 50.0})
+    first = headline(standin.result_of(case)).text
+    said = headline(standin.result_of(case).model_copy(update={"unreadable": [aside]}))
+    dark = "Not analysable: D1 from 50 mm on (stent of 2.5 mm)."
+    assert said.text == f"{first} {dark}"
+    both = result.model_copy(update={"unreadable": [aside, stretch]})
+    assert headline(both).text.startswith("Not analysable: LAD from 72 mm on")
+    assert headline(both).text.endswith(dark)
+    calm = standin.result_of(replace(case, lesions=[[], []], distal=[[], []]))
+    assert headline(calm).state == "above 0.80"
+    calm = calm.model_copy(update={"unreadable": [aside]})
+    assert headline(calm).state == "not analysed"
 
 
 def test_without_lesions_the_headline_does_not_reassure(case):

@@ -10,6 +10,7 @@ from ffr.report import words
 from ffr.result import LesionResult, Result, State, ffr_rounded, ffr_state
 
 NONE_FOUND = "No flow-limiting lesion was found"
+LEADING = ("LM", "LAD", "LCx", "RCA")  # what cannot be read of these stands before all else
 NONE_READ = "None of the lesions that were found has an FFR."
 _BEGINNING: dict[State, str] = {
     "0.76-0.80": "Borderline",
@@ -26,17 +27,23 @@ class Headline:
 
 
 def headline(result: Result) -> Headline:
-    """Say the most important thing; where something could not be read, its reason first."""
+    """Say the most important thing.
+
+    What could not be read of a main vessel or a whole tree comes first, of a side branch last:
+    there a short gap in a thin vessel must not stand before a lesion that limits flow. With
+    either the state is never "above 0.80".
+    """
     if not any(x.analysed for x in result.segments):
         return Headline("not analysed", f"No vessel could be analysed: {_reasons(result)}.")
-    unread = _unread(result)
+    main, aside = _unread(result)
     found = _of_lesions(result)
-    if not unread:
+    if not main and not aside:
         return found
     state: State = "not analysed" if found.state == "above 0.80" else found.state
-    if found.text == NONE_READ:
-        return Headline(state, f"{unread} {NONE_READ}")
-    return Headline(state, f"{unread} In the rest: {_small(found.text)}")
+    text = found.text
+    if main:
+        text = f"{main} {text if text == NONE_READ else f'In the rest: {_small(text)}'}"
+    return Headline(state, f"{text} {aside}".rstrip())
 
 
 def _small(text: str) -> str:
@@ -52,14 +59,24 @@ def _reasons(result: Result) -> str:
     return "; ".join(f"{reason} ({', '.join(what)})" for reason, what in reasons.items())
 
 
-def _unread(result: Result) -> str:
-    """Name what could not be read of the main vessels, and why; "" where all was."""
-    parts = [f"{x.vessel} from {x.from_mm:.0f} mm on ({x.reason})" for x in result.unreadable]
-    parts += [
+def _unread(result: Result) -> tuple[str, str]:
+    """Name what could not be read, and why: of main vessels and trees, and of side branches.
+
+    Each is "" where all was read.
+    """
+    main, aside = list[str](), list[str]()
+    for x in result.unreadable:
+        part = f"{x.vessel} from {x.from_mm:.0f} mm on ({x.reason})"
+        (main if x.vessel in LEADING else aside).append(part)
+    main += [
         f"{x.what} ({x.reason})"
         for x in result.not_analysed
         if x.what.endswith("coronary tree")
     ]
+    return _not_analysable(main), _not_analysable(aside)
+
+
+def _not_analysable(parts: Sequence[str]) -> str:
     return f"Not analysable: {words.listed(parts)}." if parts else ""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.ndimage import label
+from scipy.ndimage import binary_closing, label
 
 from ffr.segmentation.reading import Sections, read_stack, recentring
 from ffr.segmentation.stacks import FRAME_SMOOTHING_POINTS, TRAINED_SECTIONS, Stack, stack
@@ -23,7 +23,8 @@ from meshes.straighten import frames, sampled
 from meshes.volume import Volume
 
 BRIGHT = 1.3  # of the blood there: noise seldom, calcium soon
-SHORTEST = 2  # points: 1 mm
+SHORTEST = 4  # points, 2 mm: what lies about a shorter one tells where its lumen is
+CLOSE = 2  # points, 1 mm: stretches so near to each other are one
 ASIDE_MM = 0.5, 1.0
 DIRECTIONS = 8
 SIDE = 4  # points over which a move fades out
@@ -35,7 +36,7 @@ def beside_calcium(
 ) -> Floats:
     """Return a centreline, moved aside where it runs through what is brighter than blood.
 
-    Each such stretch is tried at `ASIDE_MM` in eight directions; the pole is taken from which
+    Each such stretch of 2 mm and more is tried at `ASIDE_MM` in eight directions; the pole is taken from which
     the network sees the widest lumen with the least spread: the median of radius over its
     standard deviation. Where none is clearly better, nothing moves.
 
@@ -53,10 +54,11 @@ def beside_calcium(
         The lumen network.
     """
     bright = sampled(volume, points_mm, outside=0.0) > BRIGHT * blood_hu
-    stretches, count = label(bright)
+    stretches, count = label(binary_closing(np.pad(bright, CLOSE), np.ones(CLOSE + 1, dtype=bool)))
+    stretches = stretches[CLOSE:-CLOSE]
     moved = np.array(points_mm)
     for number in range(1, count + 1):
-        own = np.flatnonzero(stretches == number)
+        own = np.flatnonzero((stretches == number) & bright)
         if len(own) < SHORTEST:
             continue
         first = max(0, own[0] - TRAINED_SECTIONS)
