@@ -36,9 +36,9 @@ def beside_calcium(
 ) -> Floats:
     """Return a centreline, moved aside where it runs through what is brighter than blood.
 
-    Each such stretch of 2 mm and more is tried at `ASIDE_MM` in eight directions; the pole is taken from which
-    the network sees the widest lumen with the least spread: the median of radius over its
-    standard deviation. Where none is clearly better, nothing moves.
+    Each such stretch of 2 mm and more is tried at `ASIDE_MM` in eight directions; the pole is
+    taken from which the network sees the widest lumen with the least spread: the median of
+    radius over its standard deviation. Where none is clearly better, nothing moves.
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ def beside_calcium(
         The lumen network.
     """
     bright = sampled(volume, points_mm, outside=0.0) > BRIGHT * blood_hu
-    stretches, count = label(binary_closing(np.pad(bright, CLOSE), np.ones(CLOSE + 1, dtype=bool)))
+    whole = binary_closing(np.pad(bright, CLOSE), np.ones(CLOSE + 1, dtype=bool))
+    stretches, count = label(whole)
     stretches = stretches[CLOSE:-CLOSE]
     moved = np.array(points_mm)
     for number in range(1, count + 1):
