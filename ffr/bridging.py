@@ -26,7 +26,9 @@ FAT_HU = -100.0
 NOT_FAT_HU = 0.5 * (FAT_HU + TISSUE_HU)
 ASIDE_MM = 4.0  # the way across a gap may bend this far from a straight line
 LEAST_BRIGHTNESS = 0.1  # of tissue over fat: noise counts as no less
+BEGINS_COSINE, BEGINS_MM = 0.5, 0.4 * NEAR_END_MM  # see `_begins`
 LUMEN_SHARE = 0.25  # of the contrast of blood: enhanced myocardium stays below
+OPEN_SHARE = 0.5  # of it all along: the lumen itself, which the vessel map has missed
 
 
 class Loose(NamedTuple):
@@ -51,7 +53,8 @@ def bridges(
     direction of both, as it does not between an artery and the vein beside it, and when
     there is tissue in the gap and not fat. A short gap may also start at the side of an
     artery, where a bifurcation hides a stump; then, and where the tip turns towards the gap, as
-    the right coronary artery does behind its ostium, some lumen must shine through.
+    the right coronary artery does behind its ostium, some lumen must shine through. Where
+    it is as bright as lumen all along, the piece may also divide behind the gap or turn there.
 
     Parameters
     ----------
@@ -106,10 +109,11 @@ def _from_stumps(
         if not np.isfinite(gaps[at]):
             continue
         start = known_mm[int(nearest[at])]
-        if not _at_its_end(start, piece.points_mm, at):
-            continue
         line, hu = _brightest(scan, grid, start, piece.points_mm[at])
-        if np.median(hu) > _some_lumen_hu(blood_hu):
+        end_on = _at_its_end(start, piece.points_mm, at) and np.median(hu) > _lumen_hu(blood_hu)
+        if end_on or (
+            _begins(start, piece.points_mm, at) and hu.min() > _lumen_hu(blood_hu, OPEN_SHARE)
+        ):
             flat = np.ravel_multi_index(tuple(line.T), array_shape(grid))
             found.append((float(gaps[at]), -1 - p, p, flat))
     return found
@@ -137,6 +141,19 @@ def _at_its_end(tip_mm: Floats, piece: Floats, at: int) -> bool:
     return abs(float(axes[:, 2] @ gap)) >= ALIGNED * float(np.linalg.norm(gap))
 
 
+def _begins(tip_mm: Floats, piece: Floats, at: int) -> bool:
+    """Whether a piece lies all beyond the gap: it may divide there, and turn by up to 60 deg.
+
+    The first 5 mm of a tube have their middle 2.5 mm from its end, those of a fork a little
+    less; of what runs past the gap they lie to both sides, and their middle is a radius away.
+    """
+    gap, near = piece[at] - tip_mm, piece - piece[at]
+    middle = near[np.linalg.norm(near, axis=1) <= NEAR_END_MM].mean(axis=0)
+    away = float(np.linalg.norm(middle))
+    ahead = float(middle @ gap) >= BEGINS_COSINE * away * float(np.linalg.norm(gap))
+    return ahead and away >= BEGINS_MM
+
+
 def _least_hu(course: Floats, beyond_mm: Floats, blood_hu: float) -> float:
     """How bright a gap must be, from how much a course turns to cross it."""
     onward, gap = course[-1] - course[0], beyond_mm - course[-1]
@@ -144,13 +161,13 @@ def _least_hu(course: Floats, beyond_mm: Floats, blood_hu: float) -> float:
     if ahead >= ALIGNED * float(np.linalg.norm(onward) * np.linalg.norm(gap)) > 0:
         return NOT_FAT_HU
     if ahead > 0:
-        return _some_lumen_hu(blood_hu)
+        return _lumen_hu(blood_hu)
     return np.inf
 
 
-def _some_lumen_hu(blood_hu: float) -> float:
-    """Attenuation that shows some lumen in a gap."""
-    return TISSUE_HU + LUMEN_SHARE * (blood_hu - TISSUE_HU)
+def _lumen_hu(blood_hu: float, share: float = LUMEN_SHARE) -> float:
+    """Attenuation that shows some lumen in a gap, or another share of blood over tissue."""
+    return TISSUE_HU + share * (blood_hu - TISSUE_HU)
 
 
 def _brightest(

@@ -202,8 +202,11 @@ def segment_length_mm(tree: VesselTree) -> Floats:
 def path_length_mm(tree: VesselTree) -> Floats:
     """Return the path length s from the inlet to each point, shape (n,)."""
     s = segment_length_mm(tree)
-    for i in range(1, len(tree)):
-        s[i] += s[tree.parent[i]]
+    s[0] = 0.0
+    above = np.maximum(tree.parent, 0)
+    while above.any():  # s reaches twice as far up with each round
+        s += s[above]
+        above = above[above]
     return s
 
 
@@ -231,16 +234,10 @@ def sections(tree: VesselTree) -> tuple[Ints, ...]:
     Each run starts at the inlet or at a bifurcation point and ends at the next
     bifurcation or outlet, both ends included; so neighbouring runs share a point.
     """
-    count = child_count(tree)
-    run_of: dict[int, list[int]] = {}
-    runs: list[list[int]] = []
-    for i in range(1, len(tree)):
-        p = int(tree.parent[i])
-        if p == 0 or count[p] != 1:
-            run = [p, i]
-            runs.append(run)
-        else:
-            run = run_of[p]
-            run.append(i)
-        run_of[i] = run
-    return tuple(np.array(run, dtype=np.int64) for run in runs)
+    begins = (tree.parent <= 0) | (child_count(tree)[tree.parent] != 1)
+    first = np.where(begins, np.arange(len(tree)), tree.parent)
+    while (first != (further := first[first])).any():  # up to where its run begins
+        first = further
+    order = 1 + np.argsort(first[1:], kind="stable")
+    runs = np.split(order, np.flatnonzero(np.diff(first[order])) + 1)
+    return tuple(np.concatenate([tree.parent[run[:1]], run]) for run in runs)

@@ -87,7 +87,6 @@ def _calibre_mm(radius: Floats, length: Floats, run: np.ndarray) -> float:
     """
     s = np.cumsum(length[run[1:]])
     skip = radius[run[0]]
-    own = (s > skip) & (s <= skip + CALIBRE_LENGTH_MM)
-    if not own.any():
-        own = s == s[-1]
-    return float(np.median(radius[run[1:]][own]))
+    first, end = np.searchsorted(s, (skip, skip + CALIBRE_LENGTH_MM), side="right")
+    own = run[1 + first : 1 + end] if end > first else run[-1:]
+    return float(np.median(radius[own]))

@@ -10,7 +10,7 @@ BLOOD_HU = 400.0
 GRID = Grid(np.array([100, 100, 40]), np.array([0.5, 0.5, 0.5]), np.zeros(3), np.eye(3))
 
 
-def scene(gap_mm, gap_hu, turned=False):
+def scene(gap_mm, gap_hu, turned=False, forked=False):
     """An artery along x, and the far end of its branch that begins `gap_mm` beside it."""
     sure = np.zeros((40, 100, 100), dtype=bool)
     sure[18:22, 28:32, 5:95] = True
@@ -18,6 +18,10 @@ def scene(gap_mm, gap_hu, turned=False):
     first = 32 + round(gap_mm / 0.5)
     if turned:
         sure[18:22, first : first + 4, 20:80] = True  # runs beside the artery
+    elif forked:  # two arms at 35 degrees to either side of the gap
+        for step in range(40):
+            for x in (48 - int(0.7 * step), 48 + int(0.7 * step)):
+                sure[18:22, first + step, x : x + 4] = True
     else:
         sure[18:22, first : first + 40, 48:52] = True
     hu = np.full(sure.shape, -90, dtype=np.int16)
@@ -37,10 +41,22 @@ def test_a_dim_lumen_joins_a_branch_to_the_side_of_its_artery():
     assert np.abs(where[:, 2] - 50).max() <= 3
 
 
+def test_what_divides_behind_a_gap_is_joined_where_the_gap_itself_is_lumen():
+    arm = scene(4.0, 260, forked=True)
+    assert arm.size
+    assert scene(4.0, 90, forked=True).size == 0  # no lumen seen
+
+
 @pytest.mark.parametrize(
     ("gap_mm", "gap_hu", "turned"),
-    [(4.0, -90, False), (4.0, 60, False), (9.0, 220, False), (4.0, 220, True)],
-    ids=["fat between", "wall between", "too far", "runs beside"],
+    [
+        (4.0, -90, False),
+        (4.0, 60, False),
+        (9.0, 220, False),
+        (4.0, 220, True),
+        (4.0, 300, True),
+    ],
+    ids=["fat between", "wall between", "too far", "runs beside", "runs beside, bright"],
 )
 def test_other_vessels_near_an_artery_stay_loose(gap_mm, gap_hu, turned):
     assert scene(gap_mm, gap_hu, turned).size == 0
