@@ -14,12 +14,19 @@ import pytest
 import run_folder
 import virtual_series
 
-from ffr import stages
-from ffr.dicom_out import codes, source, stamp, write
+from ffr import stages, workflow
+from ffr.dicom_out import chosen, codes, source, stamp, write
+from ffr.dicom_out.variant import Variant, chosen_variant
+from ffr.editing import verb as editing
+from ffr.editing.edits import Nudge
 from ffr.errors import ConfigError, StudyError
 from ffr.result import RESEARCH_USE_ONLY, ffr_rounded
+from ffr.result_file import load_result
+from ffr.stenting.span import Stent
+from ffr.stenting.verb import stent_run
 from ffr.study import read_study
 from meshes.surface import lumen_surface
+from meshes.tree import path_length_mm
 from meshes.volume import Volume
 from meshes.voxels import voxels_within
 
@@ -108,6 +115,8 @@ def test_the_same_run_gives_the_same_files_and_another_configuration_other_uids(
     later = case.result.model_copy(update={"created": "2031-01-01T00:00:00+00:00"})
     uids = [stamp.stamp_of(found, r).uid("lumen", "1") for r in (case.result, later, other)]
     assert uids[0] == uids[1] != uids[2]
+    edited = stamp.stamp_of(found, case.result, Variant("edited", 1))
+    assert edited.uid("lumen", "1") != uids[0]
 
 
 def test_every_picture_bears_the_statement(case):
@@ -143,6 +152,138 @@ def test_a_run_without_its_pdf_gets_the_same_one_drawn_anew(case, tmp_path, undr
     d = pydicom.dcmread(tmp_path / "objects" / "report.dcm")
     pdf = d.EncapsulatedDocument[: d.EncapsulatedDocumentLength]
     assert pdf == (case.out / "report.pdf").read_bytes()
+
+
+def bytes_of(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def others(case):
+    """An edited result and a virtual stent of the run, and the objects of both."""
+    before = bytes_of(case.out)
+    edits = [Nudge(vessel="RCA", from_mm=14.0, to_mm=22.0, wider_by_mm=0.5)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(editing, "render_report", lambda _: "page")
+        patch.setattr(workflow, "pdf_pages", lambda _: b"%PDF-1.4 edited by hand%%EOF")
+        patch.setattr(write, "report_pictures", lambda _: [np.zeros((3, 3, 3), np.uint8)])
+        patch.setattr(chosen, "report_pdf", lambda x: b"%PDF " + x.result.created.encode())
+        editing.write_edits(case.out, editing.solve_edits(case.out, edits), GONE)
+        stent_run(case.out, (Stent("RCA", 14.0, 22.0),), GONE)
+        found = {}
+        for variant in (Variant("edited", 1), Variant("stented", 1)):
+            place = variant.folder(case.out) / "dicom"
+            write.write_objects(case.out, case.study, place, GONE, variant)
+            found[variant.kind] = {p.stem: pydicom.dcmread(p) for p in place.iterdir()}
+    after = bytes_of(case.out)
+    assert {k: v for k, v in after.items() if k.parts[0] not in ("edits", "stents")} == before
+    yield found
+    for name in ("edits", "stents"):
+        shutil.rmtree(case.out / name)
+
+
+def test_edited_and_planned_results_are_series_of_their_own_that_say_so(case, others):
+    assert sorted(others["edited"]) == ["lumen", "measurements", "picture-01", "report"]
+    # a lumen that is planned is nowhere in the patient
+    assert sorted(others["stented"]) == ["measurements", "picture-01", "report"]
+    uids = [str(d.SOPInstanceUID) for d in case.made.values()]
+    series = {str(d.SeriesInstanceUID) for d in case.made.values()}
+    for kind, said in (("edited", "edited by hand"), ("stented", "virtual stent")):
+        for d in others[kind].values():
+            assert d.StudyInstanceUID == case.first.StudyInstanceUID
+            assert d.SeriesDescription.startswith(f"ct-ffr RUO {said} 1: ")
+            assert str(d.SeriesInstanceUID) not in series
+            uids.append(str(d.SOPInstanceUID))
+        series |= {str(d.SeriesInstanceUID) for d in others[kind].values()}
+        assert said in others[kind]["report"].DocumentTitle
+        assert said in others[kind]["picture-01"].ImageComments.lower()
+        assert RESEARCH_USE_ONLY in others[kind]["picture-01"].ImageComments
+    assert len(set(uids)) == len(uids)
+
+
+def test_the_numbers_of_an_edited_result_are_its_own_and_say_how_they_came_about(case, others):
+    for kind, code in (
+        ("edited", codes.METHODS["edited"]),
+        ("stented", codes.METHODS["stented"]),
+    ):
+        result = load_result(Variant(kind, 1).folder(case.out) / "result.json")
+        d = others[kind]["measurements"]
+        content = highdicom.sr.Comprehensive3DSR.from_dataset(d).content
+        groups = content.get_image_measurement_groups()
+        assert len(groups) == len(result.lesions) + len(result.vessels)
+        for group, lesion in zip(groups, result.lesions, strict=False):
+            found = numbers_of(group)
+            assert found["371842003"] == ffr_rounded(lesion.ffr_distal)
+            assert found["408715008"] == round(lesion.diameter_stenosis_percent)
+        methods = {m.method for g in groups for m in g.get_measurements()}
+        assert methods == {code}
+        said = [
+            x.TextValue
+            for x in d.ContentSequence
+            if x.ConceptNameCodeSequence[0].CodeMeaning == "Comment"
+        ]
+        assert said[0] == RESEARCH_USE_ONLY
+        assert all(words.isascii() for words in said)
+        if kind == "edited":
+            assert said[1:] == [
+                "Edited by hand: 1 edit",
+                "1. lumen of the RCA nudged from 14.0 to 22.0 mm, 0.50 mm wider",
+            ]
+        else:
+            (plan,) = said[1:]
+            assert plan.startswith("With a virtual stent in the RCA, 14.1 to 21.6 mm")
+            assert "nothing of whether to treat" in plan
+    lowest = [
+        load_result(Variant(k, n).folder(case.out) / "result.json").vessels[0]
+        for k, n in (("automatic", 0), ("edited", 1), ("stented", 1))
+    ]
+    first, edited, planned = (x.lowest_ffr_not_for_decision for x in lowest)
+    assert first < edited < planned
+
+
+def test_the_report_and_the_lumen_of_an_edited_result_are_its_own(case, others):
+    pdf = others["edited"]["report"]
+    held = pdf.EncapsulatedDocument[: pdf.EncapsulatedDocumentLength]
+    assert held == (case.out / "edits" / "1" / "report.pdf").read_bytes()
+    plan = load_result(case.out / "stents" / "1" / "result.json")  # comes without a report
+    drawn = others["stented"]["report"].EncapsulatedDocument.rstrip(b"\0")
+    assert drawn == b"%PDF " + plan.created.encode()
+    first, second = (
+        highdicom.seg.Segmentation.from_dataset(d).get_volume(combine_segments=True)
+        for d in (case.made["lumen"], others["edited"]["lumen"])
+    )
+    assert np.all(second.array[first.array > 0])
+    wider = second.map_indices_to_reference(np.argwhere(second.array != first.array))
+    assert len(wider) > 3
+    tree = CASE.trees[0].tree
+    nudged = tree.points_mm[np.abs(path_length_mm(tree) - 18.0) <= 4.0]
+    away_mm = np.linalg.norm(wider[:, None] - nudged, axis=2).min(axis=1)
+    assert away_mm.max() < 3.0
+    (segment,) = others["edited"]["lumen"].SegmentSequence
+    assert segment.SegmentAlgorithmType == "SEMIAUTOMATIC"
+    assert segment.SegmentLabel == "coronary lumen, edited by hand"
+
+
+def test_a_result_that_is_not_there_or_does_not_fit_is_refused(case, others, tmp_path, undrawn):
+    for words, why in (
+        ({"edit": 7, "stent": None}, "--edit 7: there is no such edited result; there are 1"),
+        ({"edit": None, "stent": 2}, "--stent 2: there is no such virtual stent; there are 1"),
+        ({"edit": 1, "stent": 1}, "give one of them"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            chosen_variant(case.out, **words)
+    run = shutil.copytree(case.out, tmp_path / "run")
+    shutil.copy(run / "tree.vtp", run / "edits" / "1" / "tree.vtp")
+    shutil.copy(run / "result.json", run / "stents" / "1" / "result.json")
+    before = bytes_of(run)
+    for kind, why in (
+        ("edited", "--edit 1: this version finds"),
+        ("stented", "names no stent"),
+    ):
+        variant = Variant(kind, 1)
+        with pytest.raises(ConfigError, match=why):
+            write.write_objects(run, case.study, variant.folder(run) / "dicom", GONE, variant)
+    assert bytes_of(run) == before
 
 
 def numbers_of(group):
@@ -266,13 +407,15 @@ write.report_pictures = lambda _: [numpy.zeros((3, 3, 3), numpy.uint8)]
 """
 
 
-def test_the_verb_writes_and_names_nobody(case, tmp_path):
+def test_the_verb_writes_and_names_nobody(case, others, tmp_path):
+    before = bytes_of(case.out)
     code, printed, err = command_line.ffr(
-        "dicom", case.out, "--study", case.study, "--out", tmp_path / "objects", before=UNDRAWN
+        "dicom", case.out, "--study", case.study, "--edit", 1, before=UNDRAWN
     )
     assert (code, err) == (0, "")
     assert "wrote 4 DICOM objects" in printed
-    names = [p.name for p in (tmp_path / "objects").iterdir()]
+    assert bytes_of(case.out) == before  # the edited result's own objects, once more the same
+    names = [p.name for p in (case.out / "edits" / "1" / "dicom").iterdir()]
     said = (printed + err + " ".join(names)).lower()
     assert not any(secret in said for secret in command_line.SECRETS)
     assert "does not exist" in command_line.refused(
@@ -280,11 +423,16 @@ def test_the_verb_writes_and_names_nobody(case, tmp_path):
     )
     assert "no earlier run" in command_line.refused("dicom", tmp_path, "--study", case.study)
     assert "study" in command_line.refused("dicom", case.out)
+    assert "no such edited result; there are 1" in command_line.refused(
+        "dicom", case.out, "--study", case.study, "--edit", 7
+    )
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools is not installed")
-def test_a_strict_reader_of_the_standard_finds_no_error(case):
-    for path in case.place.iterdir():
+def test_a_strict_reader_of_the_standard_finds_no_error(case, others):
+    paths = sorted(case.out.rglob("*.dcm"))
+    assert len(paths) >= len(case.made) + sum(map(len, others.values()))
+    for path in paths:
         done = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
         errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
         assert errors == [], path.name

@@ -35,7 +35,8 @@ def capture(source: Source, stamp: Stamp, picture: AnyArray, number: int) -> Dat
     dataset.DateOfSecondaryCapture = DA(stamp.created.date())
     dataset.TimeOfSecondaryCapture = TM(stamp.created.time())
     dataset.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
-    dataset.ImageComments = dataset.DerivationDescription = RESEARCH_USE_ONLY
+    said = ". ".join(x for x in (_titled(stamp.variant.words), RESEARCH_USE_ONLY) if x)
+    dataset.ImageComments = dataset.DerivationDescription = said
     dataset.PatientOrientation = dataset.Laterality = ""
     dataset.Rows, dataset.Columns = picture.shape[:2]
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "RGB"
@@ -51,7 +52,7 @@ def encapsulated_pdf(source: Source, stamp: Stamp, pdf: bytes) -> Dataset:
     about = series_of(stamp, "report", "report")
     dataset = _object(source, stamp, EncapsulatedPDFStorage, "DOC", about)
     dataset.AcquisitionDateTime = ""
-    dataset.DocumentTitle = "ct-ffr RUO report"
+    dataset.DocumentTitle = f"ct-ffr RUO report {stamp.variant.words}".strip()
     dataset.ConceptNameCodeSequence = []  # no code says "not for diagnosis"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.SourceInstanceSequence = [_reference(header) for header in source.headers]
@@ -81,6 +82,10 @@ def _reference(header: Dataset) -> Dataset:
     item.ReferencedSOPClassUID = header.SOPClassUID
     item.ReferencedSOPInstanceUID = header.SOPInstanceUID
     return item
+
+
+def _titled(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _even(data: bytes) -> bytes:

@@ -38,7 +38,7 @@ def lumen_segmentation(source: Source, stamp: Stamp, inside: AnyArray) -> Datase
         plane_positions=positions,
         omit_empty_frames=False,
         content_label="CORONARY_LUMEN",
-        content_description="Coronary lumen, research use only",
+        content_description=f"{_label(stamp)}, research use only".capitalize(),
         **series_of(stamp, "lumen", "lumen segmentation"),
     )
     _fix_uids(dataset, stamp)
@@ -66,17 +66,22 @@ def _in_file_order(
 def _segment(stamp: Stamp) -> SegmentDescription:
     return SegmentDescription(
         segment_number=1,
-        segment_label=LABEL,
+        segment_label=_label(stamp),
         segmented_property_category=codes.SCT.AnatomicalStructure,
         segmented_property_type=codes.SCT.LumenOfBloodVessel,
-        algorithm_type="AUTOMATIC",
+        algorithm_type="SEMIAUTOMATIC" if stamp.variant.words else "AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(
             name=PRODUCT, family=codes.DCM.ArtificialIntelligence, version=stamp.version
         ),
         tracking_uid=stamp.uid("segment"),
-        tracking_id=LABEL,
+        tracking_id=_label(stamp),
         anatomic_regions=[codes.SCT.CoronaryArtery],
     )
+
+
+def _label(stamp: Stamp) -> str:
+    words = stamp.variant.words
+    return f"{LABEL}, {words}" if words else LABEL
 
 
 def _fix_uids(dataset: Dataset, stamp: Stamp) -> None:
