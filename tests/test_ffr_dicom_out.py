@@ -13,9 +13,10 @@ import pydicom
 import pytest
 import run_folder
 import virtual_series
+from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from ffr import stages, workflow
-from ffr.dicom_out import chosen, codes, source, stamp, write
+from ffr.dicom_out import chosen, codes, model, source, stamp, write
 from ffr.dicom_out.variant import Variant, chosen_variant
 from ffr.editing import verb as editing
 from ffr.editing.edits import Nudge
@@ -25,10 +26,11 @@ from ffr.result_file import load_result
 from ffr.stenting.span import Stent
 from ffr.stenting.verb import stent_run
 from ffr.study import read_study
-from meshes.surface import lumen_surface
+from meshes.surface import Surface, lumen_surface
 from meshes.tree import path_length_mm
 from meshes.volume import Volume
 from meshes.voxels import voxels_within
+from meshes.vtk_file import read_polydata
 
 CASE = run_folder.case()
 GONE = lambda _: None  # noqa: E731  progress that nobody looks at
@@ -173,7 +175,9 @@ def others(case):
         found = {}
         for variant in (Variant("edited", 1), Variant("stented", 1)):
             place = variant.folder(case.out) / "dicom"
-            write.write_objects(case.out, case.study, place, GONE, variant)
+            write.write_objects(
+                case.out, case.study, place, GONE, variant, stl=variant.in_patient
+            )
             found[variant.kind] = {p.stem: pydicom.dcmread(p) for p in place.iterdir()}
     after = bytes_of(case.out)
     assert {k: v for k, v in after.items() if k.parts[0] not in ("edits", "stents")} == before
@@ -183,9 +187,10 @@ def others(case):
 
 
 def test_edited_and_planned_results_are_series_of_their_own_that_say_so(case, others):
-    assert sorted(others["edited"]) == ["lumen", "measurements", "picture-01", "report"]
+    usual = ["measurements", "picture-01", "report"]
+    assert sorted(others["edited"]) == ["lumen", *usual, "surface"]
     # a lumen that is planned is nowhere in the patient
-    assert sorted(others["stented"]) == ["measurements", "picture-01", "report"]
+    assert sorted(others["stented"]) == usual
     uids = [str(d.SOPInstanceUID) for d in case.made.values()]
     series = {str(d.SeriesInstanceUID) for d in case.made.values()}
     for kind, said in (("edited", "edited by hand"), ("stented", "virtual stent")):
@@ -264,6 +269,45 @@ def test_the_report_and_the_lumen_of_an_edited_result_are_its_own(case, others):
     assert segment.SegmentLabel == "coronary lumen, edited by hand"
 
 
+def triangles_mm(data):
+    """Corners of the triangles of a binary STL file, as its format says."""
+    count = int.from_bytes(data[80:84], "little")
+    assert len(data) == 84 + 50 * count
+    rows = np.frombuffer(data[84:], np.uint8).reshape(count, 50)[:, 12:48]
+    return rows.copy().view("<f4").reshape(count, 3, 3)
+
+
+def test_the_surface_is_the_stl_of_the_run_in_the_frame_of_the_scan(case, others):
+    found = source.find_source(case.scan, sorted(case.study.iterdir()))
+    read = read_polydata(case.out / "lumen.vtp", "lumen.vtp")
+    points_mm = vtk_to_numpy(read.GetPoints().GetData())
+    corners = vtk_to_numpy(read.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+    with source.silent():
+        d = model.encapsulated_stl(
+            found,
+            stamp.stamp_of(found, case.result),
+            Surface(points_mm, corners, np.zeros(len(corners), int)),
+        )
+    stl = d.EncapsulatedDocument[: d.EncapsulatedDocumentLength]
+    assert stl == (case.out / "lumen.stl").read_bytes()
+    assert b"research use only" in stl[:80]
+    np.testing.assert_allclose(triangles_mm(stl), points_mm[corners], atol=1e-4)
+    assert (d.Modality, d.SeriesNumber) == ("M3D", 9105)
+    assert d.FrameOfReferenceUID == case.first.FrameOfReferenceUID
+    assert d.MeasurementUnitsCodeSequence[0].CodeValue == "mm"
+    assert len(d.SourceInstanceSequence) == case.scan.volume.values.shape[0]
+    edited = others["edited"]["surface"]
+    assert (edited.SeriesNumber, edited.ModelModification) == (9205, "NO")
+    assert "edited by hand" in edited.DocumentTitle
+    data = edited.EncapsulatedDocument[: edited.EncapsulatedDocumentLength]
+    assert volume_mm3(triangles_mm(data)) > volume_mm3(triangles_mm(stl)) + 5.0
+
+
+def volume_mm3(corners_mm):
+    a, b, c = (corners_mm[:, k].astype(float) for k in range(3))
+    return np.einsum("ij,ij->", a, np.cross(b, c)) / 6
+
+
 def test_a_result_that_is_not_there_or_does_not_fit_is_refused(case, others, tmp_path, undrawn):
     for words, why in (
         ({"edit": 7, "stent": None}, "--edit 7: there is no such edited result; there are 1"),
@@ -283,6 +327,9 @@ def test_a_result_that_is_not_there_or_does_not_fit_is_refused(case, others, tmp
         variant = Variant(kind, 1)
         with pytest.raises(ConfigError, match=why):
             write.write_objects(run, case.study, variant.folder(run) / "dicom", GONE, variant)
+    variant = Variant("stented", 1)
+    with pytest.raises(ConfigError, match="--stl has no effect with --stent"):
+        write.write_objects(run, case.study, tmp_path / "x", GONE, variant, stl=True)
     assert bytes_of(run) == before
 
 
@@ -410,10 +457,10 @@ write.report_pictures = lambda _: [numpy.zeros((3, 3, 3), numpy.uint8)]
 def test_the_verb_writes_and_names_nobody(case, others, tmp_path):
     before = bytes_of(case.out)
     code, printed, err = command_line.ffr(
-        "dicom", case.out, "--study", case.study, "--edit", 1, before=UNDRAWN
+        "dicom", case.out, "--study", case.study, "--edit", 1, "--stl", before=UNDRAWN
     )
     assert (code, err) == (0, "")
-    assert "wrote 4 DICOM objects" in printed
+    assert "wrote 5 DICOM objects" in printed
     assert bytes_of(case.out) == before  # the edited result's own objects, once more the same
     names = [p.name for p in (case.out / "edits" / "1" / "dicom").iterdir()]
     said = (printed + err + " ".join(names)).lower()

@@ -46,6 +46,9 @@ def dicom(
     stent: Annotated[
         int | None, typer.Option(min=1, help="Number of a virtual stent, likewise.")
     ] = None,
+    stl: Annotated[
+        bool, typer.Option("--stl", help="The lumen's surface as STL, too.")
+    ] = False,
 ) -> None:
     """Write a run as DICOM: pictures, PDF, measurements, segmentation."""
 
@@ -62,7 +65,7 @@ def dicom(
         with claimed(run), bars(progress_page()) as opened:
             moved = opened("DICOM objects")
             place = out or variant.folder(run) / OBJECTS
-            count = write_objects(run, study, place, moved, variant)
+            count = write_objects(run, study, place, moved, variant, stl)
         print(f"wrote {count} DICOM objects")
         print(RUO)
 

@@ -43,7 +43,7 @@ def capture(source: Source, stamp: Stamp, picture: AnyArray, number: int) -> Dat
     dataset.PlanarConfiguration, dataset.PixelRepresentation = 0, 0
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
     dataset.LossyImageCompression = "00"
-    dataset.PixelData = _even(np.ascontiguousarray(picture, dtype=np.uint8).tobytes())
+    dataset.PixelData = even(np.ascontiguousarray(picture, dtype=np.uint8).tobytes())
     return dataset
 
 
@@ -55,10 +55,10 @@ def encapsulated_pdf(source: Source, stamp: Stamp, pdf: bytes) -> Dataset:
     dataset.DocumentTitle = f"ct-ffr RUO report {stamp.variant.words}".strip()
     dataset.ConceptNameCodeSequence = []  # no code says "not for diagnosis"
     dataset.VerificationFlag = "UNVERIFIED"
-    dataset.SourceInstanceSequence = [_reference(header) for header in source.headers]
+    dataset.SourceInstanceSequence = [reference(header) for header in source.headers]
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocumentLength = len(pdf)
-    dataset.EncapsulatedDocument = _even(pdf)
+    dataset.EncapsulatedDocument = even(pdf)
     return dataset
 
 
@@ -77,7 +77,8 @@ def _object(
     return finish(dataset, source, stamp)
 
 
-def _reference(header: Dataset) -> Dataset:
+def reference(header: Dataset) -> Dataset:
+    """Return an item that refers to the object with this header."""
     item = Dataset()
     item.ReferencedSOPClassUID = header.SOPClassUID
     item.ReferencedSOPInstanceUID = header.SOPInstanceUID
@@ -88,5 +89,6 @@ def _titled(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _even(data: bytes) -> bytes:
+def even(data: bytes) -> bytes:
+    """Return data of an even length, as DICOM asks for."""
     return data + b"\0" * (len(data) % 2)

@@ -38,7 +38,7 @@ def lumen_segmentation(source: Source, stamp: Stamp, inside: AnyArray) -> Datase
         plane_positions=positions,
         omit_empty_frames=False,
         content_label="CORONARY_LUMEN",
-        content_description=f"{_label(stamp)}, research use only".capitalize(),
+        content_description=described(stamp),
         **series_of(stamp, "lumen", "lumen segmentation"),
     )
     _fix_uids(dataset, stamp)
@@ -77,6 +77,11 @@ def _segment(stamp: Stamp) -> SegmentDescription:
         tracking_id=_label(stamp),
         anatomic_regions=[codes.SCT.CoronaryArtery],
     )
+
+
+def described(stamp: Stamp) -> str:
+    """Return what a lumen of a result is, in a line."""
+    return f"{_label(stamp)}, research use only".capitalize()
 
 
 def _label(stamp: Stamp) -> str:

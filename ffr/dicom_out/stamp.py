@@ -17,7 +17,9 @@ from ffr.dicom_out.variant import AUTOMATIC, Variant
 from ffr.result import Result
 
 PRODUCT = "ct-ffr"
-KINDS = {"pictures": 9101, "report": 9102, "measurements": 9103, "lumen": 9104}  # series
+KINDS = {
+    "pictures": 9101, "report": 9102, "measurements": 9103, "lumen": 9104, "surface": 9105,
+}  # series  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,11 @@ class Variant:
         return _WORDS[self.kind]
 
     @property
+    def in_patient(self) -> bool:
+        """Tell whether its lumen was seen in the scan, and not planned."""
+        return self.kind != "stented"
+
+    @property
     def first_series(self) -> int:
         """Return what is added to the series numbers of the automatic result."""
         return _SERIES[self.kind]

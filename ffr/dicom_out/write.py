@@ -18,6 +18,7 @@ from ffr.dicom_out.captures import capture, encapsulated_pdf
 from ffr.dicom_out.chosen import Chosen, load_chosen
 from ffr.dicom_out.lumen import lumen_segmentation
 from ffr.dicom_out.measurements import Points, measurement_report
+from ffr.dicom_out.model import encapsulated_stl
 from ffr.dicom_out.source import Source, find_source, require_dicom_run, silent
 from ffr.dicom_out.stamp import Stamp, stamp_of
 from ffr.dicom_out.variant import AUTOMATIC, Variant
@@ -29,7 +30,7 @@ from ffr.study import files_of
 from meshes.voxels import voxels_within
 
 logger = logging.getLogger(__name__)
-OURS = re.compile(r"(picture-\d\d|report|summary|measurements|lumen)\.dcm")
+OURS = re.compile(r"(picture-\d\d|report|summary|measurements|lumen|surface)\.dcm")
 
 
 def check_folder(folder: Path) -> None:
@@ -53,7 +54,7 @@ def check_folder(folder: Path) -> None:
 
 def write_objects(
     out: Path, study: Path, folder: Path, progress: Callable[[float], None],
-    variant: Variant = AUTOMATIC,
+    variant: Variant = AUTOMATIC, stl: bool = False,
 ) -> int:  # fmt: skip
     """Write the DICOM objects of a result of a run and return how many they are.
 
@@ -69,6 +70,8 @@ def write_objects(
         Called with the share that is done, 0 to 1.
     variant
         Which result; its objects are series of their own.
+    stl
+        Write the lumen's surface, too.
 
     Raises
     ------
@@ -81,6 +84,8 @@ def write_objects(
         The headers of the study cannot be used.
     """
     check_folder(folder)
+    if stl and not variant.in_patient:
+        raise ConfigError("--stl has no effect with --stent: a planned lumen is not written")
     stages.require_stage(out, "solve")
     result = load_result(variant.folder(out) / "result.json")
     require_dicom_run(result.input.source)
@@ -93,14 +98,16 @@ def write_objects(
     chosen = load_chosen(out, variant, result, scan)
     progress(0.5)
     with stages.partial(out / "stages") as new:
-        count = _write_all(source, stamp, chosen, new, lambda part: progress(0.5 + 0.5 * part))
+        count = _write_all(
+            source, stamp, chosen, stl, new, lambda part: progress(0.5 + 0.5 * part)
+        )
         _put(new, folder)
     progress(1.0)
     return count
 
 
 def _write_all(
-    source: Source, stamp: Stamp, chosen: Chosen, folder: Path,
+    source: Source, stamp: Stamp, chosen: Chosen, stl: bool, folder: Path,
     progress: Callable[[float], None],
 ) -> int:  # fmt: skip
     """Draw, build and write all objects."""
@@ -108,7 +115,7 @@ def _write_all(
     drawn = report_pictures(shown)
     progress(0.5)
     inside = None
-    if stamp.variant.kind != "stented":  # a planned lumen is not in the patient
+    if stamp.variant.in_patient:
         inside = voxels_within(chosen.surface, source.grid)
     progress(0.7)
     with _headers_in_use():
@@ -121,6 +128,8 @@ def _write_all(
         objects["measurements.dcm"] = measurement_report(source, stamp, shown.result, throats)
         if inside is not None:
             objects["lumen.dcm"] = lumen_segmentation(source, stamp, inside)
+        if stl:
+            objects["surface.dcm"] = encapsulated_stl(source, stamp, chosen.surface)
         progress(0.9)
         for name, dataset in objects.items():
             pydicom.dcmwrite(folder / name, dataset, enforce_file_format=True)
