@@ -596,6 +596,63 @@ def test_results_go_by_tls_but_not_to_who_is_not_trusted(tmp_path, certificates)
         archive.close()
 
 
+def test_results_wait_until_the_https_archive_is_one_the_authority_knows(home, certificates):
+    at = certificates
+    stub = StowStub(tls=server_context(at / "service.pem", at / "service.key", None))
+    slices = study_of("a")
+    try:
+        with serving(home, send_to=stub.address, tls_ca=at / "alien.pem") as service:
+            send(service.port, slices)
+            wait_for(lambda: service.jobs() == [(1, "sending", "not-sent")])
+            assert "certificate is not trusted" in service.get()[1]
+            wait_for(lambda: service.said().count("certificate is not trusted") > 1)
+            assert stub.headers == []  # nothing of a patient is told to a stranger
+            assert service.end() == 0
+        with serving(home, send_to=stub.address, tls_ca=at / "ca.pem") as service:
+            service.until("done")
+            folder = service.out / "runs" / "cases" / "0001" / "dicom"
+            assert set(stub.got) == results_of(slices)
+            assert set(stub.got.values()) == {p.read_bytes() for p in folder.iterdir()}
+            assert len(attempts(home)) == 1  # sent again, not analysed again
+    finally:
+        stub.close()
+
+
+def test_by_https_name_and_certificates_of_both_sides_are_checked(tmp_path, certificates):
+    at = certificates
+    file, ca = tmp_path / "x.dcm", tmp_path / "ca.pem"
+    file.write_bytes(as_bytes(slice_of("a", 1, serve_program.KINDS[0])))
+    shutil.copy(at / "ca.pem", ca)
+    stub = StowStub(tls=server_context(at / "service.pem", at / "service.key", at / "ca.pem"))
+
+    def why(address, name):
+        pair = (None, None) if name is None else (at / f"{name}.pem", at / f"{name}.key")
+        sender = Sender("US", client_context(*pair, ca), None, ca, *pair)
+        sent = []
+        said = ""
+        try:
+            destination(address, sender).send([file], sent.append)
+        except UnsentError as error:
+            said = str(error)
+        assert sent == ([] if said else [file])
+        assert str(at) not in said
+        return said
+
+    try:
+        assert "not trusted" in why(stub.address.replace(HOST, "localhost"), "scanner")
+        assert "does not trust ours" in why(stub.address, None)
+        assert "does not trust ours" in why(stub.address, "alien")
+        assert len(stub.got) == 0
+        assert why(stub.address, "scanner") == ""
+        assert len(stub.got) == 1
+        node = destination(stub.address, Sender("US", None, None, ca))
+        ca.unlink()
+        with pytest.raises(UnsentError, match="certificates given for the dest"):
+            node.send([file], lambda _: None)
+    finally:
+        stub.close()
+
+
 # the folder and the queue
 
 
