@@ -17,6 +17,7 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from ffr import stages, workflow
 from ffr.dicom_out import chosen, codes, model, source, stamp, write
+from ffr.dicom_out.ffr_map import ffr_map
 from ffr.dicom_out.variant import Variant, chosen_variant
 from ffr.editing import verb as editing
 from ffr.editing.edits import Nudge
@@ -175,9 +176,8 @@ def others(case):
         found = {}
         for variant in (Variant("edited", 1), Variant("stented", 1)):
             place = variant.folder(case.out) / "dicom"
-            write.write_objects(
-                case.out, case.study, place, GONE, variant, stl=variant.in_patient
-            )
+            also = ("surface", "map") if variant.in_patient else ()
+            write.write_objects(case.out, case.study, place, GONE, variant, also)
             found[variant.kind] = {p.stem: pydicom.dcmread(p) for p in place.iterdir()}
     after = bytes_of(case.out)
     assert {k: v for k, v in after.items() if k.parts[0] not in ("edits", "stents")} == before
@@ -188,7 +188,7 @@ def others(case):
 
 def test_edited_and_planned_results_are_series_of_their_own_that_say_so(case, others):
     usual = ["measurements", "picture-01", "report"]
-    assert sorted(others["edited"]) == ["lumen", *usual, "surface"]
+    assert sorted(others["edited"]) == ["ffr-map", "lumen", *usual, "surface"]
     # a lumen that is planned is nowhere in the patient
     assert sorted(others["stented"]) == usual
     uids = [str(d.SOPInstanceUID) for d in case.made.values()]
@@ -303,6 +303,40 @@ def test_the_surface_is_the_stl_of_the_run_in_the_frame_of_the_scan(case, others
     assert volume_mm3(triangles_mm(data)) > volume_mm3(triangles_mm(stl)) + 5.0
 
 
+def test_the_map_holds_the_ffr_of_the_vessel_in_the_voxels_of_the_lumen(case, others):
+    d = others["edited"]["ffr-map"]
+    assert (d.SeriesNumber, d.ContentDescription[-17:]) == (9206, "research use only")
+    (mapping,) = d.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence
+    assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "1"
+    assert mapping.QuantityDefinitionSequence[0].ConceptCodeSequence[0].CodeValue == "371842003"
+    assert mapping.RealWorldValueFirstValueMapped == 1  # 0 is no FFR of 0
+    volume = highdicom.pm.ParametricMap.from_dataset(d).get_volume(
+        apply_real_world_transform=False
+    )
+    lumen = highdicom.seg.Segmentation.from_dataset(others["edited"]["lumen"])
+    inside = lumen.get_volume(combine_segments=True).array > 0
+    np.testing.assert_array_equal(volume.array > 0, inside)
+    ffr = volume.array[inside] * mapping.RealWorldValueSlope + mapping.RealWorldValueIntercept
+    places = volume.map_indices_to_reference(np.argwhere(inside))
+    poly = read_polydata(case.out / "edits" / "1" / "tree.vtp", "tree.vtp")
+    points_mm = vtk_to_numpy(poly.GetPoints().GetData())
+    along = vtk_to_numpy(poly.GetPointData().GetArray("ffr"))
+    nearest = np.argmin(np.linalg.norm(places[:, None] - points_mm, axis=2), axis=1)
+    np.testing.assert_allclose(ffr, along[nearest], atol=0.01)
+    assert np.ptp(ffr) > 0.05
+
+
+def test_where_nothing_is_analysed_the_map_is_empty(case):
+    found = source.find_source(case.scan, sorted(case.study.iterdir()))
+    inside = np.zeros(case.scan.volume.values.shape, bool)
+    inside[3, 4, 5:8] = True
+    with source.silent():
+        d = ffr_map(
+            found, stamp.stamp_of(found, case.result), inside, np.array([1.0, np.nan, 0.8])
+        )
+    assert sorted(d.pixel_array[d.pixel_array > 0].tolist()) == [8_000, 10_000]
+
+
 def volume_mm3(corners_mm):
     a, b, c = (corners_mm[:, k].astype(float) for k in range(3))
     return np.einsum("ij,ij->", a, np.cross(b, c)) / 6
@@ -328,8 +362,8 @@ def test_a_result_that_is_not_there_or_does_not_fit_is_refused(case, others, tmp
         with pytest.raises(ConfigError, match=why):
             write.write_objects(run, case.study, variant.folder(run) / "dicom", GONE, variant)
     variant = Variant("stented", 1)
-    with pytest.raises(ConfigError, match="--stl has no effect with --stent"):
-        write.write_objects(run, case.study, tmp_path / "x", GONE, variant, stl=True)
+    with pytest.raises(ConfigError, match="--ffr-map have no effect with --stent"):
+        write.write_objects(run, case.study, tmp_path / "x", GONE, variant, ["map"])
     assert bytes_of(run) == before
 
 
@@ -457,10 +491,18 @@ write.report_pictures = lambda _: [numpy.zeros((3, 3, 3), numpy.uint8)]
 def test_the_verb_writes_and_names_nobody(case, others, tmp_path):
     before = bytes_of(case.out)
     code, printed, err = command_line.ffr(
-        "dicom", case.out, "--study", case.study, "--edit", 1, "--stl", before=UNDRAWN
+        "dicom",
+        case.out,
+        "--study",
+        case.study,
+        "--edit",
+        1,
+        "--stl",
+        "--ffr-map",
+        before=UNDRAWN,
     )
     assert (code, err) == (0, "")
-    assert "wrote 5 DICOM objects" in printed
+    assert "wrote 6 DICOM objects" in printed
     assert bytes_of(case.out) == before  # the edited result's own objects, once more the same
     names = [p.name for p in (case.out / "edits" / "1" / "dicom").iterdir()]
     said = (printed + err + " ".join(names)).lower()

@@ -49,6 +49,9 @@ def dicom(
     stl: Annotated[
         bool, typer.Option("--stl", help="The lumen's surface as STL, too.")
     ] = False,
+    ffr_map: Annotated[
+        bool, typer.Option("--ffr-map", help="FFR as an image of numbers, too.")
+    ] = False,
 ) -> None:
     """Write a run as DICOM: pictures, PDF, measurements, segmentation."""
 
@@ -59,13 +62,15 @@ def dicom(
         from ffr.dicom_out.variant import chosen_variant
 
         variant = chosen_variant(run, edit, stent)
-        from ffr.dicom_out.write import write_objects  # heavy: after the checks
+        from ffr.dicom_out.write import Further, write_objects  # heavy: after the checks
         from ffr.show import bars, progress_page
 
         with claimed(run), bars(progress_page()) as opened:
             moved = opened("DICOM objects")
             place = out or variant.folder(run) / OBJECTS
-            count = write_objects(run, study, place, moved, variant, stl)
+            asked: dict[Further, bool] = {"surface": stl, "map": ffr_map}
+            also = [kind for kind, wanted in asked.items() if wanted]
+            count = write_objects(run, study, place, moved, variant, also)
         print(f"wrote {count} DICOM objects")
         print(RUO)
 

@@ -25,6 +25,7 @@ from ffr.stenting.compare import compared
 from ffr.stenting.solved import Solved, load_solved, resolve
 from ffr.stenting.span import Stent, stented
 from ffr.uncertainty import Confidence
+from meshes.arrays import Floats
 from meshes.errors import GeometryError
 from meshes.surface import Surface
 from meshes.vtk_file import read_polydata
@@ -43,12 +44,15 @@ class Chosen:
         What the report is drawn from.
     surface
         The lumen of all trees.
+    ffr
+        FFR at each point of each tree, NaN where not analysed, each shape (n,).
     pdf
         The report.
     """
 
     shown: Shown
     surface: Surface
+    ffr: tuple[Floats, ...]
     pdf: bytes
 
 
@@ -82,7 +86,7 @@ def load_chosen(out: Path, variant: Variant, result: Result, scan: Scan) -> Chos
     )
     written = folder / "report.pdf"
     pdf = written.read_bytes() if written.is_file() else report_pdf(shown)
-    return Chosen(shown, surface, pdf)
+    return Chosen(shown, surface, findings.ffr, pdf)
 
 
 def _with_stents(

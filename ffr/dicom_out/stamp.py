@@ -19,6 +19,7 @@ from ffr.result import Result
 PRODUCT = "ct-ffr"
 KINDS = {
     "pictures": 9101, "report": 9102, "measurements": 9103, "lumen": 9104, "surface": 9105,
+    "map": 9106,
 }  # series  # fmt: skip
 
 

@@ -8,14 +8,17 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pydicom
 
 from ffr import stage_data, stages
 from ffr.dicom_out.captures import capture, encapsulated_pdf
 from ffr.dicom_out.chosen import Chosen, load_chosen
+from ffr.dicom_out.ffr_map import ffr_map
 from ffr.dicom_out.lumen import lumen_segmentation
 from ffr.dicom_out.measurements import Points, measurement_report
 from ffr.dicom_out.model import encapsulated_stl
@@ -27,10 +30,14 @@ from ffr.report.pdf import report_pictures
 from ffr.report.shown import Shown
 from ffr.result_file import load_result
 from ffr.study import files_of
+from meshes.arrays import AnyArray, Floats
+from meshes.surface import values_in_lumen
+from meshes.volume import Grid, ijk_to_points_mm
 from meshes.voxels import voxels_within
 
+Further = Literal["surface", "map"]
 logger = logging.getLogger(__name__)
-OURS = re.compile(r"(picture-\d\d|report|summary|measurements|lumen|surface)\.dcm")
+OURS = re.compile(r"(picture-\d\d|report|summary|measurements|lumen|surface|ffr-map)\.dcm")
 
 
 def check_folder(folder: Path) -> None:
@@ -54,7 +61,7 @@ def check_folder(folder: Path) -> None:
 
 def write_objects(
     out: Path, study: Path, folder: Path, progress: Callable[[float], None],
-    variant: Variant = AUTOMATIC, stl: bool = False,
+    variant: Variant = AUTOMATIC, also: Collection[Further] = (),
 ) -> int:  # fmt: skip
     """Write the DICOM objects of a result of a run and return how many they are.
 
@@ -70,8 +77,8 @@ def write_objects(
         Called with the share that is done, 0 to 1.
     variant
         Which result; its objects are series of their own.
-    stl
-        Write the lumen's surface, too.
+    also
+        Objects that are written only where they are asked for.
 
     Raises
     ------
@@ -84,8 +91,9 @@ def write_objects(
         The headers of the study cannot be used.
     """
     check_folder(folder)
-    if stl and not variant.in_patient:
-        raise ConfigError("--stl has no effect with --stent: a planned lumen is not written")
+    if also and not variant.in_patient:
+        message = "--stl and --ffr-map have no effect with --stent: no planned lumen is written"
+        raise ConfigError(message)
     stages.require_stage(out, "solve")
     result = load_result(variant.folder(out) / "result.json")
     require_dicom_run(result.input.source)
@@ -99,7 +107,7 @@ def write_objects(
     progress(0.5)
     with stages.partial(out / "stages") as new:
         count = _write_all(
-            source, stamp, chosen, stl, new, lambda part: progress(0.5 + 0.5 * part)
+            source, stamp, chosen, also, new, lambda part: progress(0.5 + 0.5 * part)
         )
         _put(new, folder)
     progress(1.0)
@@ -107,7 +115,7 @@ def write_objects(
 
 
 def _write_all(
-    source: Source, stamp: Stamp, chosen: Chosen, stl: bool, folder: Path,
+    source: Source, stamp: Stamp, chosen: Chosen, also: Collection[Further], folder: Path,
     progress: Callable[[float], None],
 ) -> int:  # fmt: skip
     """Draw, build and write all objects."""
@@ -128,12 +136,21 @@ def _write_all(
         objects["measurements.dcm"] = measurement_report(source, stamp, shown.result, throats)
         if inside is not None:
             objects["lumen.dcm"] = lumen_segmentation(source, stamp, inside)
-        if stl:
+        if "surface" in also:
             objects["surface.dcm"] = encapsulated_stl(source, stamp, chosen.surface)
+        if "map" in also and inside is not None:
+            ffr = _ffr_within(chosen, inside, source.grid)
+            objects["ffr-map.dcm"] = ffr_map(source, stamp, inside, ffr)
         progress(0.9)
         for name, dataset in objects.items():
             pydicom.dcmwrite(folder / name, dataset, enforce_file_format=True)
     return len(objects)
+
+
+def _ffr_within(chosen: Chosen, inside: AnyArray, grid: Grid) -> Floats:
+    """Return FFR at the voxels of the lumen, in their order, shape (n,)."""
+    points_mm = ijk_to_points_mm(grid, np.argwhere(inside)[:, ::-1])
+    return values_in_lumen(points_mm, [c.tree for c in chosen.shown.trees], chosen.ffr)
 
 
 @contextlib.contextmanager
