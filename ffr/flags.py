@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+VIRTUAL_STENT = "virtual-stent"  # name of the flag that says which stent is not there
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

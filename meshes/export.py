@@ -69,7 +69,7 @@ def write_surface(
         if path.suffix.lower() == ".vtp":
             _write_vtp(temporary, surface, data)
         elif path.suffix.lower() == ".stl":
-            _write_stl(temporary, surface)
+            temporary.write_bytes(stl_bytes(surface))
         else:
             cells = [("triangle", surface.triangles)]
             labels = {"cap": [surface.face_label]} if name in ("vtu", "vtk") else {}
@@ -135,7 +135,8 @@ def _write_vtp(path: Path, surface: Surface, point_data: dict[str, AnyArray]) ->
     write_polydata(path, poly)
 
 
-def _write_stl(path: Path, surface: Surface) -> None:
+def stl_bytes(surface: Surface) -> bytes:
+    """Return a surface as a binary STL file: triangles, single precision, LPS in mm."""
     corners = surface.points_mm[surface.triangles]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     table = np.zeros(len(corners), STL_TRIANGLE)
@@ -143,4 +144,4 @@ def _write_stl(path: Path, surface: Surface) -> None:
     size = np.linalg.norm(normal, axis=1, keepdims=True)
     table["normal"] = normal / np.maximum(size, 1e-30)
     count = np.array([len(corners)], "<u4").tobytes()
-    path.write_bytes(STL_HEADER.ljust(80) + count + table.tobytes())
+    return STL_HEADER.ljust(80) + count + table.tobytes()

@@ -170,9 +170,9 @@ class Archive:
 
 
 class StowStub:
-    """A DICOMweb service that takes one object at a time and says so."""
+    """A DICOMweb service that takes one object at a time and says so; `tls`: by https."""
 
-    def __init__(self, answers=()):
+    def __init__(self, answers=(), tls=None):
         self.got, self.answers, self.headers = {}, list(answers), []
         stub = self
 
@@ -199,7 +199,13 @@ class StowStub:
 
         self.server = ThreadingHTTPServer((HOST, 0), Handler)
         self.server.daemon_threads = True
-        self.address = f"http://{HOST}:{self.server.server_address[1]}/dicom-web"
+        self.server.handle_error = lambda *_: None  # of who is not trusted
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        scheme = "http" if tls is None else "https"
+        self.address = f"{scheme}://{HOST}:{self.server.server_address[1]}/dicom-web"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):

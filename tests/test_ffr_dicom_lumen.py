@@ -10,6 +10,7 @@ import run_folder
 import virtual_series
 
 from ffr.dicom_out import source, stamp
+from ffr.dicom_out.ffr_map import ffr_map
 from ffr.dicom_out.lumen import lumen_segmentation
 from ffr.study import read_study
 from meshes.arrays import floats
@@ -71,6 +72,17 @@ def test_the_lumen_lies_where_it_is_in_any_orientation(kind, tmp_path):
     assert len(lit) * np.prod(spacing_mm) == pytest.approx(mesh_mm3(), rel=0.04)
     np.testing.assert_allclose(in_order(lit), in_order(true), atol=1e-3)
     np.testing.assert_allclose(lit.mean(axis=0), middle_of_mesh_mm(), atol=0.15)
+    ffr = floats(np.linspace(0.3, 1.0, len(true)))
+    with source.silent():
+        d = ffr_map(found, marked(), inside, ffr)
+        volume = highdicom.pm.ParametricMap.from_dataset(d).get_volume(
+            apply_real_world_transform=False  # 0 is outside of what has an FFR
+        )
+    places = volume.map_indices_to_reference(np.argwhere(volume.array > 0))
+    here, there = (np.lexsort(np.round(x, 2).T) for x in (places, true))
+    np.testing.assert_allclose(
+        volume.array[volume.array > 0][here] / 1e4, ffr[there], atol=1e-4
+    )
 
 
 def in_order(points):

@@ -13,15 +13,25 @@ import pydicom
 import pytest
 import run_folder
 import virtual_series
+from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from ffr import stages
-from ffr.dicom_out import codes, source, stamp, write
+from ffr import stages, workflow
+from ffr.dicom_out import chosen, codes, model, source, stamp, write
+from ffr.dicom_out.ffr_map import ffr_map
+from ffr.dicom_out.variant import Variant, chosen_variant
+from ffr.editing import verb as editing
+from ffr.editing.edits import Nudge
 from ffr.errors import ConfigError, StudyError
 from ffr.result import RESEARCH_USE_ONLY, ffr_rounded
+from ffr.result_file import load_result
+from ffr.stenting.span import Stent
+from ffr.stenting.verb import stent_run
 from ffr.study import read_study
-from meshes.surface import lumen_surface
+from meshes.surface import Surface, lumen_surface
+from meshes.tree import path_length_mm
 from meshes.volume import Volume
 from meshes.voxels import voxels_within
+from meshes.vtk_file import read_polydata
 
 CASE = run_folder.case()
 GONE = lambda _: None  # noqa: E731  progress that nobody looks at
@@ -108,6 +118,8 @@ def test_the_same_run_gives_the_same_files_and_another_configuration_other_uids(
     later = case.result.model_copy(update={"created": "2031-01-01T00:00:00+00:00"})
     uids = [stamp.stamp_of(found, r).uid("lumen", "1") for r in (case.result, later, other)]
     assert uids[0] == uids[1] != uids[2]
+    edited = stamp.stamp_of(found, case.result, Variant("edited", 1))
+    assert edited.uid("lumen", "1") != uids[0]
 
 
 def test_every_picture_bears_the_statement(case):
@@ -143,6 +155,216 @@ def test_a_run_without_its_pdf_gets_the_same_one_drawn_anew(case, tmp_path, undr
     d = pydicom.dcmread(tmp_path / "objects" / "report.dcm")
     pdf = d.EncapsulatedDocument[: d.EncapsulatedDocumentLength]
     assert pdf == (case.out / "report.pdf").read_bytes()
+
+
+def bytes_of(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def others(case):
+    """An edited result and a virtual stent of the run, and the objects of both."""
+    before = bytes_of(case.out)
+    edits = [Nudge(vessel="RCA", from_mm=14.0, to_mm=22.0, wider_by_mm=0.5)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(editing, "render_report", lambda _: "page")
+        patch.setattr(workflow, "pdf_pages", lambda _: b"%PDF-1.4 edited by hand%%EOF")
+        patch.setattr(write, "report_pictures", lambda _: [np.zeros((3, 3, 3), np.uint8)])
+        patch.setattr(chosen, "report_pdf", lambda x: b"%PDF " + x.result.created.encode())
+        editing.write_edits(case.out, editing.solve_edits(case.out, edits), GONE)
+        stent_run(case.out, (Stent("RCA", 14.0, 22.0),), GONE)
+        found = {}
+        for variant in (Variant("edited", 1), Variant("stented", 1)):
+            place = variant.folder(case.out) / "dicom"
+            also = ("surface", "map") if variant.in_patient else ()
+            write.write_objects(case.out, case.study, place, GONE, variant, also)
+            found[variant.kind] = {p.stem: pydicom.dcmread(p) for p in place.iterdir()}
+    after = bytes_of(case.out)
+    assert {k: v for k, v in after.items() if k.parts[0] not in ("edits", "stents")} == before
+    yield found
+    for name in ("edits", "stents"):
+        shutil.rmtree(case.out / name)
+
+
+def test_edited_and_planned_results_are_series_of_their_own_that_say_so(case, others):
+    usual = ["measurements", "picture-01", "report"]
+    assert sorted(others["edited"]) == ["ffr-map", "lumen", *usual, "surface"]
+    # a lumen that is planned is nowhere in the patient
+    assert sorted(others["stented"]) == usual
+    uids = [str(d.SOPInstanceUID) for d in case.made.values()]
+    series = {str(d.SeriesInstanceUID) for d in case.made.values()}
+    for kind, said in (("edited", "edited by hand"), ("stented", "virtual stent")):
+        for d in others[kind].values():
+            assert d.StudyInstanceUID == case.first.StudyInstanceUID
+            assert d.SeriesDescription.startswith(f"ct-ffr RUO {said} 1: ")
+            assert str(d.SeriesInstanceUID) not in series
+            uids.append(str(d.SOPInstanceUID))
+        series |= {str(d.SeriesInstanceUID) for d in others[kind].values()}
+        assert said in others[kind]["report"].DocumentTitle
+        assert said in others[kind]["picture-01"].ImageComments.lower()
+        assert RESEARCH_USE_ONLY in others[kind]["picture-01"].ImageComments
+    assert len(set(uids)) == len(uids)
+
+
+def test_the_numbers_of_an_edited_result_are_its_own_and_say_how_they_came_about(case, others):
+    for kind, code in (
+        ("edited", codes.METHODS["edited"]),
+        ("stented", codes.METHODS["stented"]),
+    ):
+        result = load_result(Variant(kind, 1).folder(case.out) / "result.json")
+        d = others[kind]["measurements"]
+        content = highdicom.sr.Comprehensive3DSR.from_dataset(d).content
+        groups = content.get_image_measurement_groups()
+        assert len(groups) == len(result.lesions) + len(result.vessels)
+        for group, lesion in zip(groups, result.lesions, strict=False):
+            found = numbers_of(group)
+            assert found["371842003"] == ffr_rounded(lesion.ffr_distal)
+            assert found["408715008"] == round(lesion.diameter_stenosis_percent)
+        methods = {m.method for g in groups for m in g.get_measurements()}
+        assert methods == {code}
+        said = [
+            x.TextValue
+            for x in d.ContentSequence
+            if x.ConceptNameCodeSequence[0].CodeMeaning == "Comment"
+        ]
+        assert said[0] == RESEARCH_USE_ONLY
+        assert all(words.isascii() for words in said)
+        if kind == "edited":
+            assert said[1:] == [
+                "Edited by hand: 1 edit",
+                "1. lumen of the RCA nudged from 14.0 to 22.0 mm, 0.50 mm wider",
+            ]
+        else:
+            (plan,) = said[1:]
+            assert plan.startswith("With a virtual stent in the RCA, 14.1 to 21.6 mm")
+            assert "nothing of whether to treat" in plan
+    lowest = [
+        load_result(Variant(k, n).folder(case.out) / "result.json").vessels[0]
+        for k, n in (("automatic", 0), ("edited", 1), ("stented", 1))
+    ]
+    first, edited, planned = (x.lowest_ffr_not_for_decision for x in lowest)
+    assert first < edited < planned
+
+
+def test_the_report_and_the_lumen_of_an_edited_result_are_its_own(case, others):
+    pdf = others["edited"]["report"]
+    held = pdf.EncapsulatedDocument[: pdf.EncapsulatedDocumentLength]
+    assert held == (case.out / "edits" / "1" / "report.pdf").read_bytes()
+    plan = load_result(case.out / "stents" / "1" / "result.json")  # comes without a report
+    drawn = others["stented"]["report"].EncapsulatedDocument.rstrip(b"\0")
+    assert drawn == b"%PDF " + plan.created.encode()
+    first, second = (
+        highdicom.seg.Segmentation.from_dataset(d).get_volume(combine_segments=True)
+        for d in (case.made["lumen"], others["edited"]["lumen"])
+    )
+    assert np.all(second.array[first.array > 0])
+    wider = second.map_indices_to_reference(np.argwhere(second.array != first.array))
+    assert len(wider) > 3
+    tree = CASE.trees[0].tree
+    nudged = tree.points_mm[np.abs(path_length_mm(tree) - 18.0) <= 4.0]
+    away_mm = np.linalg.norm(wider[:, None] - nudged, axis=2).min(axis=1)
+    assert away_mm.max() < 3.0
+    (segment,) = others["edited"]["lumen"].SegmentSequence
+    assert segment.SegmentAlgorithmType == "SEMIAUTOMATIC"
+    assert segment.SegmentLabel == "coronary lumen, edited by hand"
+
+
+def triangles_mm(data):
+    """Corners of the triangles of a binary STL file, as its format says."""
+    count = int.from_bytes(data[80:84], "little")
+    assert len(data) == 84 + 50 * count
+    rows = np.frombuffer(data[84:], np.uint8).reshape(count, 50)[:, 12:48]
+    return rows.copy().view("<f4").reshape(count, 3, 3)
+
+
+def test_the_surface_is_the_stl_of_the_run_in_the_frame_of_the_scan(case, others):
+    found = source.find_source(case.scan, sorted(case.study.iterdir()))
+    read = read_polydata(case.out / "lumen.vtp", "lumen.vtp")
+    points_mm = vtk_to_numpy(read.GetPoints().GetData())
+    corners = vtk_to_numpy(read.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+    with source.silent():
+        d = model.encapsulated_stl(
+            found,
+            stamp.stamp_of(found, case.result),
+            Surface(points_mm, corners, np.zeros(len(corners), int)),
+        )
+    stl = d.EncapsulatedDocument[: d.EncapsulatedDocumentLength]
+    assert stl == (case.out / "lumen.stl").read_bytes()
+    assert b"research use only" in stl[:80]
+    np.testing.assert_allclose(triangles_mm(stl), points_mm[corners], atol=1e-4)
+    assert (d.Modality, d.SeriesNumber) == ("M3D", 9105)
+    assert d.FrameOfReferenceUID == case.first.FrameOfReferenceUID
+    assert d.MeasurementUnitsCodeSequence[0].CodeValue == "mm"
+    assert len(d.SourceInstanceSequence) == case.scan.volume.values.shape[0]
+    edited = others["edited"]["surface"]
+    assert (edited.SeriesNumber, edited.ModelModification) == (9205, "NO")
+    assert "edited by hand" in edited.DocumentTitle
+    data = edited.EncapsulatedDocument[: edited.EncapsulatedDocumentLength]
+    assert volume_mm3(triangles_mm(data)) > volume_mm3(triangles_mm(stl)) + 5.0
+
+
+def test_the_map_holds_the_ffr_of_the_vessel_in_the_voxels_of_the_lumen(case, others):
+    d = others["edited"]["ffr-map"]
+    assert (d.SeriesNumber, d.ContentDescription[-17:]) == (9206, "research use only")
+    (mapping,) = d.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence
+    assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "1"
+    assert mapping.QuantityDefinitionSequence[0].ConceptCodeSequence[0].CodeValue == "371842003"
+    assert mapping.RealWorldValueFirstValueMapped == 1  # 0 is no FFR of 0
+    volume = highdicom.pm.ParametricMap.from_dataset(d).get_volume(
+        apply_real_world_transform=False
+    )
+    lumen = highdicom.seg.Segmentation.from_dataset(others["edited"]["lumen"])
+    inside = lumen.get_volume(combine_segments=True).array > 0
+    np.testing.assert_array_equal(volume.array > 0, inside)
+    ffr = volume.array[inside] * mapping.RealWorldValueSlope + mapping.RealWorldValueIntercept
+    places = volume.map_indices_to_reference(np.argwhere(inside))
+    poly = read_polydata(case.out / "edits" / "1" / "tree.vtp", "tree.vtp")
+    points_mm = vtk_to_numpy(poly.GetPoints().GetData())
+    along = vtk_to_numpy(poly.GetPointData().GetArray("ffr"))
+    nearest = np.argmin(np.linalg.norm(places[:, None] - points_mm, axis=2), axis=1)
+    np.testing.assert_allclose(ffr, along[nearest], atol=0.01)
+    assert np.ptp(ffr) > 0.05
+
+
+def test_where_nothing_is_analysed_the_map_is_empty(case):
+    found = source.find_source(case.scan, sorted(case.study.iterdir()))
+    inside = np.zeros(case.scan.volume.values.shape, bool)
+    inside[3, 4, 5:8] = True
+    with source.silent():
+        d = ffr_map(
+            found, stamp.stamp_of(found, case.result), inside, np.array([1.0, np.nan, 0.8])
+        )
+    assert sorted(d.pixel_array[d.pixel_array > 0].tolist()) == [8_000, 10_000]
+
+
+def volume_mm3(corners_mm):
+    a, b, c = (corners_mm[:, k].astype(float) for k in range(3))
+    return np.einsum("ij,ij->", a, np.cross(b, c)) / 6
+
+
+def test_a_result_that_is_not_there_or_does_not_fit_is_refused(case, others, tmp_path, undrawn):
+    for words, why in (
+        ({"edit": 7, "stent": None}, "--edit 7: there is no such edited result; there are 1"),
+        ({"edit": None, "stent": 2}, "--stent 2: there is no such virtual stent; there are 1"),
+        ({"edit": 1, "stent": 1}, "give one of them"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            chosen_variant(case.out, **words)
+    run = shutil.copytree(case.out, tmp_path / "run")
+    shutil.copy(run / "tree.vtp", run / "edits" / "1" / "tree.vtp")
+    shutil.copy(run / "result.json", run / "stents" / "1" / "result.json")
+    before = bytes_of(run)
+    for kind, why in (
+        ("edited", "--edit 1: this version finds"),
+        ("stented", "names no stent"),
+    ):
+        variant = Variant(kind, 1)
+        with pytest.raises(ConfigError, match=why):
+            write.write_objects(run, case.study, variant.folder(run) / "dicom", GONE, variant)
+    variant = Variant("stented", 1)
+    with pytest.raises(ConfigError, match="--ffr-map have no effect with --stent"):
+        write.write_objects(run, case.study, tmp_path / "x", GONE, variant, ["map"])
+    assert bytes_of(run) == before
 
 
 def numbers_of(group):
@@ -266,13 +488,23 @@ write.report_pictures = lambda _: [numpy.zeros((3, 3, 3), numpy.uint8)]
 """
 
 
-def test_the_verb_writes_and_names_nobody(case, tmp_path):
+def test_the_verb_writes_and_names_nobody(case, others, tmp_path):
+    before = bytes_of(case.out)
     code, printed, err = command_line.ffr(
-        "dicom", case.out, "--study", case.study, "--out", tmp_path / "objects", before=UNDRAWN
+        "dicom",
+        case.out,
+        "--study",
+        case.study,
+        "--edit",
+        1,
+        "--stl",
+        "--ffr-map",
+        before=UNDRAWN,
     )
     assert (code, err) == (0, "")
-    assert "wrote 4 DICOM objects" in printed
-    names = [p.name for p in (tmp_path / "objects").iterdir()]
+    assert "wrote 6 DICOM objects" in printed
+    assert bytes_of(case.out) == before  # the edited result's own objects, once more the same
+    names = [p.name for p in (case.out / "edits" / "1" / "dicom").iterdir()]
     said = (printed + err + " ".join(names)).lower()
     assert not any(secret in said for secret in command_line.SECRETS)
     assert "does not exist" in command_line.refused(
@@ -280,11 +512,16 @@ def test_the_verb_writes_and_names_nobody(case, tmp_path):
     )
     assert "no earlier run" in command_line.refused("dicom", tmp_path, "--study", case.study)
     assert "study" in command_line.refused("dicom", case.out)
+    assert "no such edited result; there are 1" in command_line.refused(
+        "dicom", case.out, "--study", case.study, "--edit", 7
+    )
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools is not installed")
-def test_a_strict_reader_of_the_standard_finds_no_error(case):
-    for path in case.place.iterdir():
+def test_a_strict_reader_of_the_standard_finds_no_error(case, others):
+    paths = sorted(case.out.rglob("*.dcm"))
+    assert len(paths) >= len(case.made) + sum(map(len, others.values()))
+    for path in paths:
         done = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
         errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
         assert errors == [], path.name

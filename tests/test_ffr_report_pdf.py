@@ -12,12 +12,14 @@ import report_cases
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from standin import make_case
 
+from ffr.flags import VIRTUAL_STENT
 from ffr.report import render_report, report_pdf, report_pictures
 from ffr.report.content import report_content
 from ffr.report.pdf import report_pages
 from ffr.report.sheets import A4_IN, broken, width_in
 from ffr.report.svg import paper_style
-from ffr.result import RESEARCH_USE_ONLY, ffr_rounded
+from ffr.report.vessel_page import PLAN
+from ffr.result import RESEARCH_USE_ONLY, FlagEntry, ffr_rounded
 
 needs_pdftotext = pytest.mark.skipif(
     shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed"
@@ -187,6 +189,23 @@ def test_assumed_values_told_values_and_weights_are_on_the_first_page(pages):
                   "Image quality: adequate", "ab12ab12ab12ab12", "for the reader to confirm",
                   "not assessed (plaque burden)"):  # fmt: skip
         assert words in said, words
+
+
+def test_each_page_of_a_plan_says_that_its_stent_is_not_there(six):
+    shown = six["serial"]
+    flag = FlagEntry(name=VIRTUAL_STENT, message="with a stent: no", place=None)
+    flags = (*shown.result.flags, flag)
+    planned = replace(shown, result=shown.result.model_copy(update={"flags": flags}))
+    with paper_style():
+        summary, *vessels = [words_on(x) for x in report_pages(planned)]
+    assert "With a stent: no" in summary
+    for said in (summary, *vessels):
+        assert ", with a virtual stent · page" in said
+        assert "of the plan with the virtual stent, not of the patient" in said
+        assert "for the reader to confirm" not in said
+    for said in vessels:
+        assert PLAN in said
+        assert "yellow: the lumen as planned" in said
 
 
 def boxes_of(figure):

@@ -1,15 +1,21 @@
 """The service: every study in by the network or a folder comes out once, whatever is killed."""
 
 import gc
+import json
+import os
 import random
+import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
+import sys
 import threading
 import time
 import zipfile
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -446,14 +452,50 @@ def test_a_full_disk_and_a_study_too_large_are_refused_and_lose_nothing(shop, li
     port, _ = listener(study_bytes=60_000)
     large = [slice_of("a", n, size=100) for n in (1, 2, 3)]
     assert send(port, large) == [0, 0, listening.NO_ROOM]
+    port, _ = listener(study_bytes=10)
+    assert send(port, [slice_of("c", 1)]) == [listening.NO_ROOM]
+    assert len(list(shop[0].studies.iterdir())) == 1  # no empty study
     port, _ = listener(object_bytes=40_000)
     assert send(port, [slice_of("b", 1, size=600)]) == [None]  # ended in mid-object
     assert len(kept(shop[0])) == 2
     wait_for(lambda: not list(shop[0].incoming.iterdir()))
 
 
+def test_a_disk_that_is_really_full_loses_nothing_and_room_is_enough_to_go_on(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size=4m tmpfs {shlex.quote(str(disk))}"
+    alone = ["unshare", "-rm", "sh", "-c"]
+    try:
+        subprocess.run([*alone, mount], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", "") or error.strerror
+        pytest.skip(f"no disk of its own can be mounted here: {why.strip()}")
+    program = Path(__file__).parent / "full_disk_program.py"
+    home = os.pathsep.join(str(p) for p in (program.parent.parent, program.parent))
+    done = subprocess.run(
+        [*alone, f'{mount} && exec "$0" "$@"', sys.executable, program, disk],
+        capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": home},
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert "error" not in told, (told, done.stderr)
+    full = listening.NO_ROOM
+    assert told["first"] == [0, 0]
+    assert told["nearly full"] == [0, 0, full]
+    assert told["full"] == [full, full]  # an answer to each, not the end of the association
+    assert told["kept"] == [128, 128, 500_000, 500_000]  # what was accepted, whole
+    assert told["halves"] == told["halves at last"] == []
+    assert "collector: No space left on device" in told["trouble"]
+    assert told["done while full"] == 1
+    assert told["room again"] == [0]
+    assert told["states"] == {"queued": 0, "running": 0, "failed": 0, "status": "ok"}
+    assert told["results"] == [True, True]
+    assert told["code"] == 0
+    assert unnamed(tmp_path, done.stderr)
+
+
 def test_a_disk_that_fails_while_an_object_is_kept_is_no_success(shop, listener, monkeypatch):
-    port, _ = listener()
+    port, store = listener()
 
     def failing(_):
         raise OSError(28, "No space left on device")
@@ -461,8 +503,19 @@ def test_a_disk_that_fails_while_an_object_is_kept_is_no_success(shop, listener,
     monkeypatch.setattr("ffr.serve.store.flushed", failing)
     assert send(port, [slice_of("a", 1)]) == [listening.NO_ROOM]
     assert kept(shop[0]) == []
+    assert list(shop[0].studies.iterdir()) == []
     monkeypatch.undo()
     assert send(port, [slice_of("a", 1)]) == [0]
+
+    def last(place):
+        if place.parent == shop[0].studies:  # the object is there, the list of names is not
+            failing(place)
+
+    monkeypatch.setattr("ffr.serve.store.flushed", last)
+    assert send(port, [slice_of("b", 1)]) == [listening.NO_ROOM]
+    monkeypatch.undo()
+    assert send(port, [slice_of("b", 1)]) == [0]  # sent again, nothing is new
+    assert make_jobs(store, shop[1], 0.0) == [1, 2]
 
 
 def test_a_message_that_announces_gigabytes_is_cut_off(listener):
@@ -543,6 +596,63 @@ def test_results_go_by_tls_but_not_to_who_is_not_trusted(tmp_path, certificates)
         archive.close()
 
 
+def test_results_wait_until_the_https_archive_is_one_the_authority_knows(home, certificates):
+    at = certificates
+    stub = StowStub(tls=server_context(at / "service.pem", at / "service.key", None))
+    slices = study_of("a")
+    try:
+        with serving(home, send_to=stub.address, tls_ca=at / "alien.pem") as service:
+            send(service.port, slices)
+            wait_for(lambda: service.jobs() == [(1, "sending", "not-sent")])
+            assert "certificate is not trusted" in service.get()[1]
+            wait_for(lambda: service.said().count("certificate is not trusted") > 1)
+            assert stub.headers == []  # nothing of a patient is told to a stranger
+            assert service.end() == 0
+        with serving(home, send_to=stub.address, tls_ca=at / "ca.pem") as service:
+            service.until("done")
+            folder = service.out / "runs" / "cases" / "0001" / "dicom"
+            assert set(stub.got) == results_of(slices)
+            assert set(stub.got.values()) == {p.read_bytes() for p in folder.iterdir()}
+            assert len(attempts(home)) == 1  # sent again, not analysed again
+    finally:
+        stub.close()
+
+
+def test_by_https_name_and_certificates_of_both_sides_are_checked(tmp_path, certificates):
+    at = certificates
+    file, ca = tmp_path / "x.dcm", tmp_path / "ca.pem"
+    file.write_bytes(as_bytes(slice_of("a", 1, serve_program.KINDS[0])))
+    shutil.copy(at / "ca.pem", ca)
+    stub = StowStub(tls=server_context(at / "service.pem", at / "service.key", at / "ca.pem"))
+
+    def why(address, name):
+        pair = (None, None) if name is None else (at / f"{name}.pem", at / f"{name}.key")
+        sender = Sender("US", client_context(*pair, ca), None, ca, *pair)
+        sent = []
+        said = ""
+        try:
+            destination(address, sender).send([file], sent.append)
+        except UnsentError as error:
+            said = str(error)
+        assert sent == ([] if said else [file])
+        assert str(at) not in said
+        return said
+
+    try:
+        assert "not trusted" in why(stub.address.replace(HOST, "localhost"), "scanner")
+        assert "does not trust ours" in why(stub.address, None)
+        assert "does not trust ours" in why(stub.address, "alien")
+        assert len(stub.got) == 0
+        assert why(stub.address, "scanner") == ""
+        assert len(stub.got) == 1
+        node = destination(stub.address, Sender("US", None, None, ca))
+        ca.unlink()
+        with pytest.raises(UnsentError, match="certificates given for the dest"):
+            node.send([file], lambda _: None)
+    finally:
+        stub.close()
+
+
 # the folder and the queue
 
 
@@ -593,6 +703,25 @@ def test_a_later_job_of_a_study_supersedes_one_that_has_not_begun(shop):
     }  # fmt: skip
     jobs.recover()
     assert jobs.begin(()).number == 2
+
+
+def test_a_change_that_the_disk_refuses_at_its_end_blocks_no_later_one(shop):
+    jobs = shop[1]
+    whole = jobs._db
+
+    class Full:
+        def execute(self, text, *rest):
+            if text == "COMMIT":
+                raise sqlite3.OperationalError("database or disk is full")
+            return whole.execute(text, *rest)
+
+    jobs._db = Full()
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        jobs.add(1, "a", "x", 3)
+    jobs._db = whole
+    assert jobs.counts()["queued"] == 0
+    jobs.add(1, "a", "x", 3)
+    assert jobs.counts()["queued"] == 1
 
 
 def test_each_object_is_noted_when_sent_and_the_last_ends_the_job(shop):

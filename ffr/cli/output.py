@@ -40,6 +40,18 @@ def dicom(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the objects; default dicom in OUT.")
     ] = None,
+    edit: Annotated[
+        int | None, typer.Option(min=1, help="Number of an edited result, in place of OUT's.")
+    ] = None,
+    stent: Annotated[
+        int | None, typer.Option(min=1, help="Number of a virtual stent, likewise.")
+    ] = None,
+    stl: Annotated[
+        bool, typer.Option("--stl", help="The lumen's surface as STL, too.")
+    ] = False,
+    ffr_map: Annotated[
+        bool, typer.Option("--ffr-map", help="FFR as an image of numbers, too.")
+    ] = False,
 ) -> None:
     """Write a run as DICOM: pictures, PDF, measurements, segmentation."""
 
@@ -47,12 +59,18 @@ def dicom(
         from ffr.result_folder import require_run
 
         require_run(run)
-        from ffr.dicom_out.write import write_objects  # heavy: after the check
+        from ffr.dicom_out.variant import chosen_variant
+
+        variant = chosen_variant(run, edit, stent)
+        from ffr.dicom_out.write import Further, write_objects  # heavy: after the checks
         from ffr.show import bars, progress_page
 
         with claimed(run), bars(progress_page()) as opened:
             moved = opened("DICOM objects")
-            count = write_objects(run, study, out or run / OBJECTS, moved)
+            place = out or variant.folder(run) / OBJECTS
+            asked: dict[Further, bool] = {"surface": stl, "map": ffr_map}
+            also = [kind for kind, wanted in asked.items() if wanted]
+            count = write_objects(run, study, place, moved, variant, also)
         print(f"wrote {count} DICOM objects")
         print(RUO)
 

@@ -35,14 +35,15 @@ def capture(source: Source, stamp: Stamp, picture: AnyArray, number: int) -> Dat
     dataset.DateOfSecondaryCapture = DA(stamp.created.date())
     dataset.TimeOfSecondaryCapture = TM(stamp.created.time())
     dataset.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
-    dataset.ImageComments = dataset.DerivationDescription = RESEARCH_USE_ONLY
+    said = ". ".join(x for x in (_titled(stamp.variant.words), RESEARCH_USE_ONLY) if x)
+    dataset.ImageComments = dataset.DerivationDescription = said
     dataset.PatientOrientation = dataset.Laterality = ""
     dataset.Rows, dataset.Columns = picture.shape[:2]
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "RGB"
     dataset.PlanarConfiguration, dataset.PixelRepresentation = 0, 0
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
     dataset.LossyImageCompression = "00"
-    dataset.PixelData = _even(np.ascontiguousarray(picture, dtype=np.uint8).tobytes())
+    dataset.PixelData = even(np.ascontiguousarray(picture, dtype=np.uint8).tobytes())
     return dataset
 
 
@@ -51,13 +52,13 @@ def encapsulated_pdf(source: Source, stamp: Stamp, pdf: bytes) -> Dataset:
     about = series_of(stamp, "report", "report")
     dataset = _object(source, stamp, EncapsulatedPDFStorage, "DOC", about)
     dataset.AcquisitionDateTime = ""
-    dataset.DocumentTitle = "ct-ffr RUO report"
+    dataset.DocumentTitle = f"ct-ffr RUO report {stamp.variant.words}".strip()
     dataset.ConceptNameCodeSequence = []  # no code says "not for diagnosis"
     dataset.VerificationFlag = "UNVERIFIED"
-    dataset.SourceInstanceSequence = [_reference(header) for header in source.headers]
+    dataset.SourceInstanceSequence = [reference(header) for header in source.headers]
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocumentLength = len(pdf)
-    dataset.EncapsulatedDocument = _even(pdf)
+    dataset.EncapsulatedDocument = even(pdf)
     return dataset
 
 
@@ -76,12 +77,18 @@ def _object(
     return finish(dataset, source, stamp)
 
 
-def _reference(header: Dataset) -> Dataset:
+def reference(header: Dataset) -> Dataset:
+    """Return an item that refers to the object with this header."""
     item = Dataset()
     item.ReferencedSOPClassUID = header.SOPClassUID
     item.ReferencedSOPInstanceUID = header.SOPInstanceUID
     return item
 
 
-def _even(data: bytes) -> bytes:
+def _titled(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def even(data: bytes) -> bytes:
+    """Return data of an even length, as DICOM asks for."""
     return data + b"\0" * (len(data) % 2)

@@ -10,6 +10,7 @@ from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from ffr.dicom_out.variant import Kind
 from ffr.result import State
 
 SCHEME = "99CTFFR"
@@ -28,6 +29,11 @@ def own(value: str, meaning: str) -> CodedConcept:
 
 
 FROM_CT = own("CT-COMPUTED", "Computed from CT angiography, not measured")
+METHODS: dict[Kind, CodedConcept] = {
+    "automatic": FROM_CT,
+    "edited": own("CT-EDITED", "Computed from CT angiography edited by hand, not measured"),
+    "stented": own("CT-STENT", "Predicted from CT for a virtual stent, not measured"),
+}
 FFR_LOW = own("FFR-LOW", "FFR, lower end of 95% interval")
 FFR_HIGH = own("FFR-HIGH", "FFR, upper end of 95% interval")
 STENOSIS_LOW = own("DS-LOW", "Diameter stenosis, lower end of 95% interval")

@@ -27,9 +27,7 @@ def lumen_segmentation(source: Source, stamp: Stamp, inside: AnyArray) -> Datase
     inside
         True in the lumen, indexed [k, j, i] on the grid of the source.
     """
-    pixels, positions = inside.astype(np.uint8), None
-    if source.one_file:
-        pixels, positions = _in_file_order(source, pixels)
+    pixels, positions = in_file_order(source, inside.astype(np.uint8))
     dataset = SegmentationObject(
         source_images=list(source.headers),
         pixel_array=pixels,
@@ -38,21 +36,23 @@ def lumen_segmentation(source: Source, stamp: Stamp, inside: AnyArray) -> Datase
         plane_positions=positions,
         omit_empty_frames=False,
         content_label="CORONARY_LUMEN",
-        content_description="Coronary lumen, research use only",
+        content_description=described(stamp),
         **series_of(stamp, "lumen", "lumen segmentation"),
     )
-    _fix_uids(dataset, stamp)
+    fix_dimensions(dataset, stamp, "dimensions")
     return finish(dataset, source, stamp)
 
 
-def _in_file_order(
+def in_file_order(
     source: Source, pixels: AnyArray
 ) -> tuple[AnyArray, list[PlanePositionSequence] | None]:
-    """Return the slices in the order of an enhanced file's frames.
+    """Return slices in the order of an enhanced file's frames; of other series as they are.
 
     Where only some of its frames are the scan, such as one of several phases, their positions
     are told, too.
     """
+    if not source.one_file:
+        return pixels, None
     if len(source.frames) == int(source.headers[0].NumberOfFrames):
         ordered = np.empty_like(pixels)
         ordered[[frame.index for frame in source.frames]] = pixels
@@ -66,21 +66,31 @@ def _in_file_order(
 def _segment(stamp: Stamp) -> SegmentDescription:
     return SegmentDescription(
         segment_number=1,
-        segment_label=LABEL,
+        segment_label=_label(stamp),
         segmented_property_category=codes.SCT.AnatomicalStructure,
         segmented_property_type=codes.SCT.LumenOfBloodVessel,
-        algorithm_type="AUTOMATIC",
+        algorithm_type="SEMIAUTOMATIC" if stamp.variant.words else "AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(
             name=PRODUCT, family=codes.DCM.ArtificialIntelligence, version=stamp.version
         ),
         tracking_uid=stamp.uid("segment"),
-        tracking_id=LABEL,
+        tracking_id=_label(stamp),
         anatomic_regions=[codes.SCT.CoronaryArtery],
     )
 
 
-def _fix_uids(dataset: Dataset, stamp: Stamp) -> None:
+def described(stamp: Stamp) -> str:
+    """Return what a lumen of a result is, in a line."""
+    return f"{_label(stamp)}, research use only".capitalize()
+
+
+def _label(stamp: Stamp) -> str:
+    words = stamp.variant.words
+    return f"{LABEL}, {words}" if words else LABEL
+
+
+def fix_dimensions(dataset: Dataset, stamp: Stamp, part: str) -> None:
     """Replace what highdicom drew by chance: the same run gives the same object."""
-    organisation = stamp.uid("dimensions")
+    organisation = stamp.uid(part)
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation

@@ -31,6 +31,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from ffr.dicom_out import codes as our
 from ffr.dicom_out.source import Source
 from ffr.dicom_out.stamp import PRODUCT, Stamp, finish, series_of
+from ffr.report.edits import edited, planned
 from ffr.result import RESEARCH_USE_ONLY, LesionResult, Result, VesselResult, ffr_rounded
 from meshes.arrays import Floats
 from meshes.volume import points_mm_to_ijk
@@ -62,12 +63,13 @@ def measurement_report(
         procedure_reported=our.PROCEDURE,
         imaging_measurements=groups,
     )
-    content[0].ContentSequence.append(
+    content[0].ContentSequence.extend(
         TextContentItem(
             name=codes.DCM.Comment,
-            value=RESEARCH_USE_ONLY,
+            value=words,
             relationship_type=RelationshipTypeValues.CONTAINS,
         )
+        for words in (RESEARCH_USE_ONLY, *_history(result))
     )
     dataset = Comprehensive3DSR(
         evidence=list(source.headers),
@@ -94,6 +96,17 @@ def _observer(stamp: Stamp) -> ObservationContext:
     return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
 
 
+def _whose(stamp: Stamp) -> str:
+    return f", {stamp.variant.words}" if stamp.variant.words else ""
+
+
+def _history(result: Result) -> list[str]:
+    """Return what a reader changed or planned; the letters of DICOM's own alphabet."""
+    said = [edited(result).capitalize()] if result.edits else []
+    said += [f"{x.number}. {x.what}" for x in result.edits]
+    return [*said, *planned(result)]
+
+
 def _algorithm(stamp: Stamp) -> AlgorithmIdentification:
     return AlgorithmIdentification(
         name=PRODUCT,
@@ -103,7 +116,7 @@ def _algorithm(stamp: Stamp) -> AlgorithmIdentification:
 
 
 def _number(
-    name: _Concept, value: float, unit: _Concept, decimals: int,
+    stamp: Stamp, name: _Concept, value: float, unit: _Concept, decimals: int,
     interval: tuple[float | None, float | None] = (None, None),
     derivation: _Concept | None = None,
 ) -> Measurement:  # fmt: skip
@@ -116,32 +129,32 @@ def _number(
             lower_measurement_uncertainty=round(value - low, decimals),
         )
     return Measurement(
-        name=name, value=round(value, decimals), unit=unit, method=our.FROM_CT,
-        properties=around, derivation=derivation,
+        name=name, value=round(value, decimals), unit=unit, properties=around,
+        method=our.METHODS[stamp.variant.kind], derivation=derivation,
     )  # fmt: skip
 
 
 def _with_ends(
-    names: _Names, value: float, low: float | None, high: float | None,
+    stamp: Stamp, names: _Names, value: float, low: float | None, high: float | None,
     unit: _Concept, decimals: int, derivation: _Concept | None = None,
 ) -> list[Measurement]:  # fmt: skip
     """Return a value and, where it has one, both ends of its 95 % interval."""
-    found = [_number(names[0], value, unit, decimals, (low, high), derivation)]
+    found = [_number(stamp, names[0], value, unit, decimals, (low, high), derivation)]
     if low is not None and high is not None:
         found += [
-            _number(names[1], low, unit, decimals),
-            _number(names[2], high, unit, decimals),
+            _number(stamp, names[1], low, unit, decimals),
+            _number(stamp, names[2], high, unit, decimals),
         ]
     return found
 
 
 def _ffr(
-    names: _Names, value: float, low: float | None, high: float | None,
+    stamp: Stamp, names: _Names, value: float, low: float | None, high: float | None,
     derivation: _Concept | None = None,
 ) -> list[Measurement]:  # fmt: skip
     ends = [None if x is None else ffr_rounded(x) for x in (low, high)]
     unit = codes.UCUM.NoUnits
-    return _with_ends(names, ffr_rounded(value), ends[0], ends[1], unit, 2, derivation)
+    return _with_ends(stamp, names, ffr_rounded(value), ends[0], ends[1], unit, 2, derivation)
 
 
 _FFR = (our.FFR, our.FFR_LOW, our.FFR_HIGH)
@@ -149,17 +162,20 @@ _FFR = (our.FFR, our.FFR_LOW, our.FFR_HIGH)
 
 def _lesion(source: Source, stamp: Stamp, lesion: LesionResult, throat_mm: Floats) -> _Group:
     stenosis = (our.DIAMETER_STENOSIS, our.STENOSIS_LOW, our.STENOSIS_HIGH)
-    numbers = _with_ends(stenosis, *_printed(lesion), codes.UCUM.Percent, 0)
-    numbers.append(_number(our.LESION_LENGTH, lesion.length_mm, codes.UCUM.Millimeter, 1))
-    numbers.append(_number(our.POSITION, lesion.position_mm, codes.UCUM.Millimeter, 0))
+    numbers = _with_ends(stamp, stenosis, *_printed(lesion), codes.UCUM.Percent, 0)
+    numbers.append(
+        _number(stamp, our.LESION_LENGTH, lesion.length_mm, codes.UCUM.Millimeter, 1)
+    )
+    numbers.append(_number(stamp, our.POSITION, lesion.position_mm, codes.UCUM.Millimeter, 0))
     if lesion.ffr_distal is not None:
-        numbers += _ffr(_FFR, lesion.ffr_distal, lesion.ffr_low, lesion.ffr_high)
+        numbers += _ffr(stamp, _FFR, lesion.ffr_distal, lesion.ffr_low, lesion.ffr_high)
     if lesion.distance_used_mm is not None:
         used_mm = lesion.distance_used_mm
-        numbers.append(_number(our.READ_AT, used_mm, codes.UCUM.Millimeter, 0))
+        numbers.append(_number(stamp, our.READ_AT, used_mm, codes.UCUM.Millimeter, 0))
     return _Group(
         tracking_identifier=TrackingIdentifier(
-            stamp.uid("lesion", str(lesion.id)), f"Lesion {lesion.id}, {lesion.vessel}"
+            stamp.uid("lesion", str(lesion.id)),
+            f"Lesion {lesion.id}, {lesion.vessel}{_whose(stamp)}",
         ),
         finding_type=our.STENOSIS,
         algorithm_id=_algorithm(stamp),
@@ -198,20 +214,21 @@ def _vessel(stamp: Stamp, result: Result, vessel: VesselResult) -> _Group:
         most = max(lesions, key=lambda x: x.diameter_stenosis_percent)
         stenosis = (our.DIAMETER_STENOSIS, our.STENOSIS_LOW, our.STENOSIS_HIGH)
         numbers += _with_ends(
-            stenosis, *_printed(most), codes.UCUM.Percent, 0, codes.SCT.Maximum
+            stamp, stenosis, *_printed(most), codes.UCUM.Percent, 0, codes.SCT.Maximum
         )
     if read:
         worst = min(read, key=lambda x: x.ffr_distal or 0.0)
         value = worst.ffr_distal or 0.0
-        numbers += _ffr(_FFR, value, worst.ffr_low, worst.ffr_high, codes.SCT.Minimum)
+        numbers += _ffr(stamp, _FFR, value, worst.ffr_low, worst.ffr_high, codes.SCT.Minimum)
     if (lowest := vessel.lowest_ffr_not_for_decision) is not None:
         names = (our.LOWEST, our.LOWEST_LOW, our.LOWEST_HIGH)
-        numbers += _ffr(names, lowest, vessel.lowest_ffr_low, vessel.lowest_ffr_high)
+        numbers += _ffr(stamp, names, lowest, vessel.lowest_ffr_low, vessel.lowest_ffr_high)
     analysed = vessel.analysed_end_mm is not None
     nothing = QualitativeEvaluation(our.STATE, our.STATES["not analysed"])
     return _Group(
         tracking_identifier=TrackingIdentifier(
-            stamp.uid("vessel", vessel.side, vessel.vessel), f"Vessel {vessel.vessel}"
+            stamp.uid("vessel", vessel.side, vessel.vessel),
+            f"Vessel {vessel.vessel}{_whose(stamp)}",
         ),
         finding_type=our.VESSEL,
         algorithm_id=_algorithm(stamp),

@@ -13,10 +13,14 @@ from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, DT, TM
 
 from ffr.dicom_out.source import Source
+from ffr.dicom_out.variant import AUTOMATIC, Variant
 from ffr.result import Result
 
 PRODUCT = "ct-ffr"
-KINDS = {"pictures": 9101, "report": 9102, "measurements": 9103, "lumen": 9104}  # series
+KINDS = {
+    "pictures": 9101, "report": 9102, "measurements": 9103, "lumen": 9104, "surface": 9105,
+    "map": 9106,
+}  # series  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +37,33 @@ class Stamp:
         When the result was made, in the time zone of the study where it names one.
     version
         Of ct-ffr.
+    variant
+        Which result of the run it is.
     """
 
     key: str
     result_sha256: str
     created: datetime
     version: str
+    variant: Variant = AUTOMATIC
 
     def uid(self, *part: str) -> str:
         """Return the UID of a part."""
         return generate_uid(entropy_srcs=[self.key, *part])
 
 
-def stamp_of(source: Source, result: Result) -> Stamp:
-    """Return the stamp of all objects of a run."""
+def stamp_of(source: Source, result: Result, variant: Variant = AUTOMATIC) -> Stamp:
+    """Return the stamp of all objects of a result of a run."""
     told = result.model_dump(mode="json", exclude={"created", "timings"})
     result_sha256 = _sha256(json.dumps(told, sort_keys=True))
     uids = [str(source.identity.SeriesInstanceUID)]
     uids += [str(header.SOPInstanceUID) for header in source.headers]
     uids += [str(frame.index) for frame in source.frames]
+    uids += [variant.words] if variant.words else []  # whatever the result holds
     key = _sha256(json.dumps([result_sha256, *uids]))
     created = datetime.fromisoformat(result.created).astimezone(_zone(source.identity))
-    return Stamp(key, result_sha256, created.replace(microsecond=0), result.code_version)
+    made = created.replace(microsecond=0)
+    return Stamp(key, result_sha256, made, result.code_version, variant)
 
 
 def _sha256(text: str) -> str:
@@ -83,16 +92,18 @@ def series_of(stamp: Stamp, kind: str, what: str, number: int = 1) -> dict[str, 
     number
         Of the object in its series, from 1.
     """
+    variant = stamp.variant
+    whose = f"{variant.words} {variant.number}: " if variant.words else ""
     return {
         "series_instance_uid": stamp.uid(kind, "series"),
-        "series_number": KINDS[kind],
+        "series_number": KINDS[kind] + variant.first_series,
         "sop_instance_uid": stamp.uid(kind, str(number)),
         "instance_number": number,
         "manufacturer": PRODUCT,
         "manufacturer_model_name": PRODUCT,
         "software_versions": stamp.version,
         "device_serial_number": "0",
-        "series_description": f"{PRODUCT} RUO {what}",
+        "series_description": f"{PRODUCT} RUO {whose}{what}",
     }
 
 

@@ -8,29 +8,36 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pydicom
 
-from ffr import pipeline, stage_data, stages
+from ffr import stage_data, stages
 from ffr.dicom_out.captures import capture, encapsulated_pdf
+from ffr.dicom_out.chosen import Chosen, load_chosen
+from ffr.dicom_out.ffr_map import ffr_map
 from ffr.dicom_out.lumen import lumen_segmentation
 from ffr.dicom_out.measurements import Points, measurement_report
+from ffr.dicom_out.model import encapsulated_stl
 from ffr.dicom_out.source import Source, find_source, require_dicom_run, silent
 from ffr.dicom_out.stamp import Stamp, stamp_of
+from ffr.dicom_out.variant import AUTOMATIC, Variant
 from ffr.errors import ConfigError, StudyError
-from ffr.report.pdf import report_pdf, report_pictures
+from ffr.report.pdf import report_pictures
 from ffr.report.shown import Shown
-from ffr.result import Result
 from ffr.result_file import load_result
-from ffr.scan import Scan
 from ffr.study import files_of
-from meshes.surface import Surface
+from meshes.arrays import AnyArray, Floats
+from meshes.surface import values_in_lumen
+from meshes.volume import Grid, ijk_to_points_mm
 from meshes.voxels import voxels_within
 
+Further = Literal["surface", "map"]
 logger = logging.getLogger(__name__)
-OURS = re.compile(r"(picture-\d\d|report|summary|measurements|lumen)\.dcm")
+OURS = re.compile(r"(picture-\d\d|report|summary|measurements|lumen|surface|ffr-map)\.dcm")
 
 
 def check_folder(folder: Path) -> None:
@@ -53,9 +60,10 @@ def check_folder(folder: Path) -> None:
 
 
 def write_objects(
-    out: Path, study: Path, folder: Path, progress: Callable[[float], None]
-) -> int:
-    """Write the DICOM objects of a finished run and return how many they are.
+    out: Path, study: Path, folder: Path, progress: Callable[[float], None],
+    variant: Variant = AUTOMATIC, also: Collection[Further] = (),
+) -> int:  # fmt: skip
+    """Write the DICOM objects of a result of a run and return how many they are.
 
     Parameters
     ----------
@@ -67,76 +75,82 @@ def write_objects(
         What is there is replaced, once all objects are written. Its owner only may read it.
     progress
         Called with the share that is done, 0 to 1.
+    variant
+        Which result; its objects are series of their own.
+    also
+        Objects that are written only where they are asked for.
 
     Raises
     ------
     ConfigError
-        No finished run, one without a DICOM study, the study of another run, or a folder
-        that holds something else.
+        No finished run, one without a DICOM study, the study of another run, a folder that
+        holds something else, or as in `ffr.dicom_out.chosen.load_chosen`.
+    ConvergenceError
+        Of an edited result or a virtual stent no steady flow was found again.
     StudyError
         The headers of the study cannot be used.
     """
     check_folder(folder)
+    if also and not variant.in_patient:
+        message = "--stl and --ffr-map have no effect with --stent: no planned lumen is written"
+        raise ConfigError(message)
     stages.require_stage(out, "solve")
-    result = load_result(out / "result.json")
+    result = load_result(variant.folder(out) / "result.json")
     require_dicom_run(result.input.source)
     scan = stage_data.load_scan(out)
     progress(0.05)
     with files_of(study) as files:
         source = find_source(scan, files)
     progress(0.35)
-    stamp = stamp_of(source, result)
-    shown, surface = _shown(out, result, scan)
-    pdf = _report(out, shown)
+    stamp = stamp_of(source, result, variant)
+    chosen = load_chosen(out, variant, result, scan)
+    progress(0.5)
     with stages.partial(out / "stages") as new:
         count = _write_all(
-            source, stamp, shown, surface, pdf, new, lambda part: progress(0.4 + 0.6 * part)
+            source, stamp, chosen, also, new, lambda part: progress(0.5 + 0.5 * part)
         )
         _put(new, folder)
     progress(1.0)
     return count
 
 
-def _shown(out: Path, result: Result, scan: Scan) -> tuple[Shown, Surface]:
-    trees, _ = stage_data.load_trees(out)
-    solutions = stage_data.load_flow(out)[0]
-    findings = pipeline.find(trees, solutions)
-    surface, surface_ffr = pipeline.lumen_mesh(trees, findings)
-    shown = Shown(
-        result, scan.volume, trees, solutions, findings.analysed,
-        stage_data.load_confidence(out), surface, surface_ffr,
-    )  # fmt: skip
-    return shown, surface
-
-
-def _report(out: Path, shown: Shown) -> bytes:
-    """Return the run's own report.pdf, drawn anew where it is not there."""
-    path = out / "report.pdf"
-    return path.read_bytes() if path.is_file() else report_pdf(shown)
-
-
 def _write_all(
-    source: Source, stamp: Stamp, shown: Shown, surface: Surface, pdf: bytes, folder: Path,
+    source: Source, stamp: Stamp, chosen: Chosen, also: Collection[Further], folder: Path,
     progress: Callable[[float], None],
 ) -> int:  # fmt: skip
     """Draw, build and write all objects."""
+    shown = chosen.shown
     drawn = report_pictures(shown)
     progress(0.5)
-    inside = voxels_within(surface, source.grid)
+    inside = None
+    if stamp.variant.in_patient:
+        inside = voxels_within(chosen.surface, source.grid)
     progress(0.7)
     with _headers_in_use():
         objects = {
             f"picture-{k:02d}.dcm": capture(source, stamp, picture, k)
             for k, picture in enumerate(drawn, 1)
         }
-        objects["report.dcm"] = encapsulated_pdf(source, stamp, pdf)
+        objects["report.dcm"] = encapsulated_pdf(source, stamp, chosen.pdf)
         throats = _throats(shown)
         objects["measurements.dcm"] = measurement_report(source, stamp, shown.result, throats)
-        objects["lumen.dcm"] = lumen_segmentation(source, stamp, inside)
+        if inside is not None:
+            objects["lumen.dcm"] = lumen_segmentation(source, stamp, inside)
+        if "surface" in also:
+            objects["surface.dcm"] = encapsulated_stl(source, stamp, chosen.surface)
+        if "map" in also and inside is not None:
+            ffr = _ffr_within(chosen, inside, source.grid)
+            objects["ffr-map.dcm"] = ffr_map(source, stamp, inside, ffr)
         progress(0.9)
         for name, dataset in objects.items():
             pydicom.dcmwrite(folder / name, dataset, enforce_file_format=True)
     return len(objects)
+
+
+def _ffr_within(chosen: Chosen, inside: AnyArray, grid: Grid) -> Floats:
+    """Return FFR at the voxels of the lumen, in their order, shape (n,)."""
+    points_mm = ijk_to_points_mm(grid, np.argwhere(inside)[:, ::-1])
+    return values_in_lumen(points_mm, [c.tree for c in chosen.shown.trees], chosen.ffr)
 
 
 @contextlib.contextmanager

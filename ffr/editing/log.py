@@ -50,8 +50,8 @@ def save_log(path: Path, log: EditLog) -> None:
     write_text(path, text + "\n")
 
 
-def load_log(out: Path, number: int) -> EditLog:
-    """Read what was edited in result `number` of a run.
+def load_log(out: Path, number: int, option: str = "--onto") -> EditLog:
+    """Read what was edited in result `number` of a run; `option` named it.
 
     Raises
     ------
@@ -62,12 +62,12 @@ def load_log(out: Path, number: int) -> EditLog:
     if not path.is_file():
         made = sorted(int(p.name) for p in (out / stages.EDITS).glob("[0-9]*"))
         message = (
-            f"--onto {number}: there is no such edited result; there are "
+            f"{option} {number}: there is no such edited result; there are "
             f"{', '.join(map(str, made)) or 'none'}"
         )
         raise ConfigError(message)
     try:
         return EditLog.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, ValidationError) as error:
-        message = f"--onto {number}: its edits.json is damaged; go on from another result"
+        message = f"{option} {number}: its edits.json is damaged; go on from another result"
         raise ConfigError(message) from error

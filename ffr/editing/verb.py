@@ -95,6 +95,22 @@ def solve_edits(
     return Draft(automatic, sure, state, log)
 
 
+def solved_again(out: Path, number: int) -> Draft:
+    """Return edited result `number` of a run as it was solved, from what is kept of it.
+
+    Raises
+    ------
+    ConfigError
+        As in `solve_edits`; its edits are damaged, or no longer fit.
+    ConvergenceError
+        No steady flow was found.
+    """
+    automatic, sure = load_solved(out)
+    log = load_log(out, number, "--edit")
+    trees = edited(automatic.trees, [x.edit for x in log.edits])
+    return Draft(automatic, sure, _solved(automatic, trees, *_given(out)), log)
+
+
 def _given(out: Path) -> tuple[Patient, float | None]:
     settings = stage_data.load_flow(out)[2]
     with stages.readable(stages.stage_folder(out, "solve")):

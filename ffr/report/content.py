@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ffr.report import words
 from ffr.report.doubts import sure, unseen
-from ffr.report.edits import edit_words, edited
+from ffr.report.edits import edit_words, edited, planned
 from ffr.report.lesions import LesionWords, lesion_words
 from ffr.report.paths import VesselPath
 from ffr.report.plaque_words import PlaqueWords, plaque_words
@@ -46,6 +46,8 @@ class Content:
     edited, edits
         How many changes a reader made by hand, "" where none; each with its numbers before
         and after.
+    planned
+        What is said of each virtual stent; () where there is none.
     """
 
     statement: str
@@ -69,6 +71,13 @@ class Content:
     plaque: PlaqueWords | None = None
     edited: str = ""
     edits: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    planned: tuple[str, ...] = ()
+
+    @property
+    def whose_grade(self) -> str:
+        """Say what a suggested grade is good for."""
+        plan = "of the plan with the virtual stent, not of the patient"
+        return plan if self.planned else "for the reader to confirm"
 
 
 def report_content(
@@ -113,6 +122,7 @@ def report_content(
         plaque=plaque_words(result),
         edited=edited(result),
         edits=tuple(edit_words(x) for x in result.edits),
+        planned=planned(result),
     )
 
 
@@ -123,7 +133,8 @@ def date(result: Result) -> str:
 
 def _made(result: Result) -> str:
     by_hand = f", {edited(result)}" if result.edits else ""
-    return f"ct-ffr {result.code_version}, {date(result)}{by_hand}"
+    plan = ", with a virtual stent" if planned(result) else ""
+    return f"ct-ffr {result.code_version}, {date(result)}{by_hand}{plan}"
 
 
 def _facts(result: Result) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
-"""What did a reader change by hand? In words, with the numbers before and after."""
+"""What did a reader change by hand, or plan? In words, edits with numbers before and after."""
 
 from __future__ import annotations
 
+from ffr.flags import VIRTUAL_STENT
 from ffr.report import words
 from ffr.result import EditedLesion, EditedValue, EditEntry, Result
 
@@ -26,6 +27,12 @@ def edited(result: Result) -> str:
     if not count:
         return ""
     return f"edited by hand: {count} edit{'' if count == 1 else 's'}"
+
+
+def planned(result: Result) -> tuple[str, ...]:
+    """Say which virtual stents there are; () where there is none."""
+    said = (x.message for x in result.flags if x.name == VIRTUAL_STENT)
+    return tuple(f"{x[0].upper()}{x[1:]}" for x in said)
 
 
 def edit_words(x: EditEntry) -> tuple[str, tuple[str, ...]]:

@@ -23,10 +23,12 @@ def summary_page(shown: Shown, content: Content, count: int) -> Figure:
     if content.edits:
         said = f"{content.edited[0].upper()}{content.edited[1:]}: listed on page {count}."
         pen.line(said, 9.5, 0.03, bold=True, color=WARNING_INK)
+    for said in content.planned:
+        pen.line(said, 9.5, 0.03, bold=True, color=WARNING_INK)
     _facts(pen, content)
     box(pen, content.headline.state, content.headline.text)
     pen.line(
-        f"Suggested CAD-RADS 2.0: {content.grade}, for the reader to confirm", 9.5, 0.0,
+        f"Suggested CAD-RADS 2.0: {content.grade}, {content.whose_grade}", 9.5, 0.0,
         bold=True,
     )  # fmt: skip
     elements = " · ".join(f"{k}: {v}" for k, v in content.elements)

@@ -12,11 +12,12 @@ from ffr.report.colours import PALE_INK, STATE_COLOUR
 from ffr.report.content import Content
 from ffr.report.lesions import LesionWords
 from ffr.report.paths import VesselPath
-from ffr.report.sheets import MARGIN_IN, Cell, Pen, page
+from ffr.report.sheets import MARGIN_IN, WARNING_INK, Cell, Pen, page
 from ffr.report.shown import Shown
 from ffr.report.vessels import LOWEST, PPG_MEANS, VesselWords
 from ffr.report.words import SYMBOL
 
+PLAN = "A plan with a virtual stent: numbers and lumen are not those of the patient."
 _PER_TABLE = 8  # lesions side by side
 
 
@@ -27,24 +28,27 @@ def vessel_page(
     """Draw the page of one vessel; `number` is its own and the last page's."""
     figure, pen = page(content.made, *number)
     pen.line(vessel.title, 15, 0.03, bold=True)
+    if content.planned:  # each page may be looked at alone
+        pen.line(PLAN, 9.5, 0.03, bold=True, color=WARNING_INK)
     box(pen, vessel.state, vessel.sentence)
     size = layout.PAPER_A4
     figures.draw_vessel(figure, MARGIN_IN, pen.at_in, size, path, shown.scan, end_mm)
     pen.at_in += layout.height_in(size, shown.scan is not None, end_mm) - 0.05
-    pen.line(_caption(shown), 6.8, 0.02, color=PALE_INK)
+    lumen = "as planned" if content.planned else "that was measured"
+    pen.line(_caption(shown, lumen), 6.8, 0.02, color=PALE_INK)
     if vessel.lesions:
         pen.heading("Its lesions, from the ostium on")
         _lesions(pen, vessel.lesions[:_PER_TABLE])
         if len(vessel.lesions) > _PER_TABLE:
             pen.line(f"and {len(vessel.lesions) - _PER_TABLE} more lesions: {SEE}", SMALL)
-    bullets(pen, "The vessel", _vessel_facts(vessel))
+    bullets(pen, "The vessel", _vessel_facts(vessel, content.whose_grade))
     return figure
 
 
-def _caption(shown: Shown) -> str:
+def _caption(shown: Shown, lumen: str) -> str:
     image = (
         "Top: the vessel in the scan, pulled straight, from two sides 90° apart, true to "
-        "scale; yellow: the lumen that was measured. "
+        f"scale; yellow: the lumen {lumen}. "
         if shown.scan is not None
         else "The lumen was taken from a mask: there is no scan to show. "
     )
@@ -56,7 +60,7 @@ def _caption(shown: Shown) -> str:
     )
 
 
-def _vessel_facts(x: VesselWords) -> list[str]:
+def _vessel_facts(x: VesselWords, whose_grade: str) -> list[str]:
     ppg = f"PPG index not given: {x.ppg_reason}." if x.ppg_reason else (
         f"PPG index {x.ppg}. {PPG_MEANS}"
     )  # fmt: skip
@@ -64,7 +68,7 @@ def _vessel_facts(x: VesselWords) -> list[str]:
     rest = f" Why not all of it: {x.missing}." if x.missing else ""
     part = f"{x.analysed} from the ostium" if x.analysed[0].isdigit() else x.analysed
     return [
-        f"Suggested CAD-RADS 2.0: {grades}, for the reader to confirm.",
+        f"Suggested CAD-RADS 2.0: {grades}, {whose_grade}.",
         ppg,
         f"{LOWEST[0].upper()}{LOWEST[1:]}: {lowest(x)}. A value at the tip overstates "
         "ischaemia.",

@@ -117,11 +117,11 @@ class Jobs:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-            except BaseException:
+                self._db.execute("COMMIT")
+            except BaseException:  # a full disk is found out as late as in COMMIT
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def _rows(self, rest: str, values: Sequence[object] = ()) -> list[Job]:
         with self._lock:

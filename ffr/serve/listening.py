@@ -7,15 +7,14 @@ import errno
 import logging
 import socket
 import ssl
-import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, _config, dimse_messages, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu import P_DATA_TF
@@ -23,6 +22,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from ffr.errors import ConfigError
 from ffr.serve.errors import NoRoomError, UnwantedError
+from ffr.serve.incoming import Incoming
 from ffr.serve.objects import CLASSES, SYNTAXES
 from ffr.serve.store import Store
 
@@ -35,6 +35,7 @@ PDU_BYTES = 2**17
 MOST_PDU_BYTES = 2**20  # of any; a request with all contexts has some 50 kB
 MOST_WAITING = 4  # objects that a sender may send before the answer to the first
 MORE_CONNECTIONS = 4  # than associations: those are told that there are too many
+_Settings = tuple[bool, str, Callable[..., Any]]
 LOOK_BYTES = 2**25  # after so much of one object the disk is looked at again
 
 
@@ -75,7 +76,7 @@ class Listener:
         self._received: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
-        self._before: tuple[bool, str, str | None] | None = None
+        self._before: _Settings | None = None
 
     def open(self) -> int:
         """Listen; return the port.
@@ -85,7 +86,8 @@ class Listener:
         ConfigError
             The port is taken, or this machine has no such address.
         """
-        self._before = _settings(True, "none", str(self._store.places.incoming))
+        folder = self._store.places.incoming
+        self._before = _settings(True, "none", lambda **_: Incoming(folder))
         try:
             self._server = self._made()
         except (OSError, OverflowError) as error:
@@ -137,6 +139,10 @@ class Listener:
             self._before = None
 
     def _on_store(self, event: Event) -> int:
+        trouble = cast(Any, event.request)._dataset_file.trouble
+        if trouble:
+            logger.warning("refused an object: %s", trouble)
+            return NO_ROOM
         try:
             self._store.keep(event.dataset_path)
         except UnwantedError as error:
@@ -196,11 +202,14 @@ class Listener:
             Path(file.name).unlink(missing_ok=True)
 
 
-def _settings(to_file: bool, handlers: str, folder: str | None) -> tuple[bool, str, str | None]:
-    """Let objects come to a file of a folder, not into memory; give what was set before."""
-    before = _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL, tempfile.tempdir
+def _settings(to_file: bool, handlers: str, made: Callable[..., Any]) -> _Settings:
+    """Let objects come to a file of ours, not into memory; give what was set before."""
+    before = (
+        _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL,
+        dimse_messages.NamedTemporaryFile,
+    )  # fmt: skip
     _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = to_file, handlers
-    tempfile.tempdir = folder
+    dimse_messages.NamedTemporaryFile = made
     return before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -133,8 +134,7 @@ class Service:
                 wait_s = step()
                 self._trouble.pop(name, None)
             except Exception as error:  # what it says may quote a header or a path
-                why = error.strerror if isinstance(error, OSError) else None
-                self._trouble[name] = f"{name}: {why or type(error).__name__}"
+                self._trouble[name] = f"{name}: {_why(error)}"
                 logger.error("%s; tried again", self._trouble[name])
                 wait_s = SOON_S
             self._stop.wait(wait_s)
@@ -173,6 +173,14 @@ class Service:
             with contextlib.suppress(sqlite3.ProgrammingError):  # closed at the end
                 sending.send_due(parts.places, parts.jobs, parts.node, parts.retry_s)
         return TICK_S / 2.0
+
+
+def _why(error: Exception) -> str:
+    """Return what has failed, without the words of others."""
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+        return os.strerror(errno.ENOSPC)
+    why = error.strerror if isinstance(error, OSError) else None
+    return why or type(error).__name__
 
 
 def _end_children() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 from pathlib import Path
@@ -36,19 +37,24 @@ def _job(places: Places, jobs: Jobs, study: str, content: str) -> int:
     """Link the objects into a folder of their own, then write the row: in this order.
 
     Killed in between, the folder has no row: `remove_orphans` removes it, and the study is
-    made into a job after the next start.
+    made into a job after the next start. Where the disk fails, nothing of it stays.
     """
     number = jobs.next_number()
     folder = Path(tempfile.mkdtemp(prefix="job-", dir=places.incoming))
-    (folder / "study").mkdir(mode=0o700)
     files = sorted((places.studies / study).iterdir())
-    for path in files:
-        _linked(path, folder / "study" / path.name)
-    for place in (folder / "study", folder):
-        flushed(place)
-    os.replace(folder, places.job(number))
-    flushed(places.jobs)
-    jobs.add(number, study, content, len(files))
+    try:
+        (folder / "study").mkdir(mode=0o700)
+        for path in files:
+            _linked(path, folder / "study" / path.name)
+        for place in (folder / "study", folder):
+            flushed(place)
+        os.replace(folder, places.job(number))
+        flushed(places.jobs)
+        jobs.add(number, study, content, len(files))
+    except (OSError, sqlite3.Error):
+        for half in (folder, places.job(number)):
+            shutil.rmtree(half, ignore_errors=True)
+        raise
     logger.info("job %s: queued, %d objects", numbered(number), len(files))
     return number
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import threading
@@ -71,15 +72,25 @@ class Store:
             if place.exists() and filecmp.cmp(temporary, place, shallow=False):
                 temporary.unlink()
                 return who.study
-            if not folder.is_dir():
-                folder.mkdir(mode=0o700)
-                flushed(self.places.studies)
-            self._require_room(folder, temporary.stat().st_size)
-            temporary.chmod(0o600)
-            os.replace(temporary, place)
-            flushed(folder)
+            try:
+                self._put(temporary, folder, place)
+            except OSError:
+                if not temporary.exists():  # no success, but it is there, and so will be a job
+                    self._changed[who.study] = time.monotonic()
+                with contextlib.suppress(OSError):  # of a folder that is not empty
+                    folder.rmdir()
+                raise
             self._changed[who.study] = time.monotonic()
         return who.study
+
+    def _put(self, temporary: Path, folder: Path, place: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700)
+            flushed(self.places.studies)
+        self._require_room(folder, temporary.stat().st_size)
+        temporary.chmod(0o600)
+        os.replace(temporary, place)
+        flushed(folder)
 
     def _require_room(self, folder: Path, more_bytes: int) -> None:
         with os.scandir(folder) as entries:

@@ -60,14 +60,18 @@ class StowNode:
         """Send an object; return why it was not stored, "" if it was."""
         boundary = secrets.token_hex(16)
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
+        body = io.BytesIO(_body(file, boundary))
         try:
             answer = session.post(
-                f"{self.address}/studies", data=io.BytesIO(_body(file, boundary)),
+                f"{self.address}/studies", data=body,
                 headers={"Content-Type": kind, "Accept": "application/dicom+json"},
                 timeout=WAIT_S, allow_redirects=False,
             )  # fmt: skip
         except requests.RequestException as error:  # what it says names hosts and addresses
             raise UnsentError(_why(error)) from None
+        except OSError:  # of requests, for files that were there at the start
+            message = "the certificates given for the destination cannot be read any more"
+            raise UnsentError(message) from None
         if answer.status_code not in (200, 202):
             return f"the destination refused an object with HTTP status {answer.status_code}"
         return _failure(answer)

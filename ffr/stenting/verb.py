@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ffr import stage_data, stages, workflow
-from ffr.flags import Flag, Place
+from ffr.flags import VIRTUAL_STENT, Flag, Place
 from ffr.physiology import Assumption
 from ffr.result_file import save_result
 from ffr.stenting.compare import Compared, compared, comparison, plan
@@ -21,8 +21,6 @@ from ffr.stenting.solved import fast, load_solved, resolve
 from ffr.stenting.span import Stent, inside, misfits, stented
 from meshes.arrays import AnyArray
 from meshes.writing import write_text
-
-FLAG = "virtual-stent"
 
 
 def rank(out: Path) -> tuple[RankedStent, ...]:
@@ -129,5 +127,8 @@ def _flags(both: Compared) -> tuple[Flag, ...]:
         text = f"with a virtual stent in the {words}: {STATEMENT[0].lower()}{STATEMENT[1:]}"
         where = Place(x.side, x.vessel, None, x.from_mm)
         misfit = misfits(both.before.trees, stent)
-        found += [Flag(FLAG, text, where), *(Flag(f"{FLAG}-size", m, where) for m in misfit)]
+        found += [
+            Flag(VIRTUAL_STENT, text, where),
+            *(Flag(f"{VIRTUAL_STENT}-size", m, where) for m in misfit),
+        ]
     return tuple(found)
