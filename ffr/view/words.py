@@ -13,6 +13,7 @@ from ffr import __version__
 from ffr.findings import SEGMENT_NAMES
 from ffr.report.colours import NOT_ANALYSED, STATE_COLOUR, STATE_WORDS, ffr_rgb
 from ffr.report.paths import VesselPath
+from ffr.report.plaque_words import amounts, fat_words, index_words, plaque_words
 from ffr.report.scene import ANGLES, Angle, screen_axes
 from ffr.report.verdict import headline
 from ffr.result import RESEARCH_USE_ONLY, FlagEntry, LesionResult
@@ -40,6 +41,7 @@ def page_values(run: Run, scanned: bool) -> dict[str, Any]:
         "assumptions": [x.model_dump() for x in result.assumptions],
         "not_analysed": [f"{x.what}: {x.reason}" for x in result.not_analysed],
         "lesions": [_lesion(run, lesion, first) for lesion in result.lesions],
+        "plaque": _plaque(run),
         "start": start(run),
         "points": _points(run),
         "vessels": [_vessel(path, first) for path in run.paths],
@@ -193,6 +195,23 @@ def _flag_place(run: Run, flag: FlagEntry, first: dict[str, int]) -> list[int] |
     s_mm = path_length_mm(coronary.tree)[own]
     at = float(s_mm[0]) if place.position_mm is None else place.position_mm
     return _place(run, first, place.side, int(own[np.argmin(np.abs(s_mm - at))]))
+
+
+def _plaque(run: Run) -> dict[str, Any] | None:
+    """Return plaque and fat in the words of the report; None where they were not measured."""
+    found, said = run.result.plaque_and_fat, plaque_words(run.result)
+    if found is None or said is None:
+        return None
+    return {
+        "title": said.title,
+        "head": said.head,
+        "segments": [[x.side, x.segment_name, *amounts(x)] for x in found.segments],
+        "lesions": {
+            x.lesion: [*amounts(x), index_words(x.remodelling_index)] for x in found.lesions
+        },
+        "fat": {x.vessel: fat_words(x) for x in found.fat},
+        "note": said.note,
+    }
 
 
 def _cad_rads(run: Run) -> str:
