@@ -104,7 +104,7 @@ def edited_values(
     low = unknown if sure is None else [s.ffr_low for s in sure.spreads]
     high = unknown if sure is None else [s.ffr_high for s in sure.spreads]
     return {
-        "edits": [edit_words(x) for x in entries],
+        "edits": [[f"{x.number}. {x.what}", *edit_words(x)[1]] for x in entries],
         "resolved": sure is not None,
         "ffr": column(after.findings.ffr),
         "ffr_low": column([a + b for a, b in zip(low, shown, strict=True)]),
