@@ -53,7 +53,7 @@ def case():
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     out = tmp_path_factory.mktemp("editview") / "out"
-    run_folder.fill(out, case())
+    run_folder.fill_without_documents(out, case())
     return out
 
 
