@@ -274,9 +274,9 @@ def page(server):
 @pytest.fixture
 def empty(page):
     go(page, "LAD", 22.0)
-    page.js(
+    page.js(  # an interval costs seconds
         "(() => { const { edit } = ffrView.model; if (!edit.on) edit.toggle(); edit.clear();"
-        "Object.assign(edit, { shown: true, past: [], askInterval: () => {} });"  # costs seconds
+        "Object.assign(edit, { shown: true, past: [], askInterval: () => {} });"
         "edit.setLength(6); })()"
     )
     page.wait("!ffrView.model.edit.asking && !ffrView.model.edit.after")
@@ -296,6 +296,14 @@ def go(page, vessel, mm):
 def do(page, what):
     page.click_on(f"[data-do='{what}']")
     answered(page)
+
+
+def choose(page, number, name):
+    page.js(
+        f"(() => {{ const x = document.querySelectorAll('.edits select')[{number}];"
+        f"x.value = '{name}'; x.dispatchEvent(new Event('change')); }})()"
+    )
+    page.frame()
 
 
 def answered(page):
@@ -368,17 +376,14 @@ def test_undo_and_redo_restore_each_edit_and_one_that_is_refused_leaves_the_list
 
 def test_a_branch_is_renamed_moved_split_and_cut_where_the_cursor_is(empty):
     go(empty, "LCx", 20.0)
-    chosen = "(([x], name) => { x.value = name; x.dispatchEvent(new Event('change')); })"
-    empty.js(f"{chosen}(document.querySelectorAll('.edits select'), 'OM1')")
-    empty.frame()
+    choose(empty, 0, "OM1")
     do(empty, "relabel")
     assert "LCx → OM1" in empty.text(".vessels")
     empty.click_on("[data-do='move']")
     go(empty, "LAD", 14.0)
     do(empty, "here")
     go(empty, "LAD", 30.0)
-    empty.js(f"{chosen}([document.querySelectorAll('.edits select')[1]], 'D2')")
-    empty.frame()
+    choose(empty, 1, "D2")
     do(empty, "split")
     go(empty, "LAD", 36.0)
     do(empty, "cut")
@@ -437,17 +442,21 @@ def test_trees_curves_and_pictures_show_before_and_after(empty):
 
 
 def test_all_that_can_be_edited_is_reached_by_the_tabulator(empty):
+    for number in (0, 1):
+        choose(empty, number, "D3")
     empty.js("document.querySelector('#edit-mode').focus()")
     seen = set()
     for _ in range(40):
         empty.key("Tab")
-        seen.add(
-            empty.js("document.activeElement.dataset.do || document.activeElement.ariaLabel")
+        seen |= set(
+            empty.js("[document.activeElement.dataset.do, document.activeElement.ariaLabel]")
         )
-    assert {"relabel", "exclude", "delete", "wider", "narrower", "split", "cut", "move"} <= (
-        seen | {"relabel", "split"}  # these wait for a name
-    )
+    assert {"relabel", "exclude", "delete", "wider", "narrower", "split", "cut", "move"} <= seen
     assert {"New name", "Name of the part behind"} <= seen
+    empty.js("document.querySelector('[data-do=exclude]').focus()")
+    empty.key("Enter")
+    answered(empty)
+    assert pending(empty) == (Exclude(vessel="LAD", side="left"),)
 
 
 def test_plaque_and_fat_of_the_vessel_are_shown_as_research_grade(page, out):

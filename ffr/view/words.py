@@ -27,10 +27,12 @@ COLOURS = 1000  # steps from FFR 0 to 1; the breaks at 0.755 and 0.805 fall betw
 # what a reader may call a vessel (`ffr.editing.edits.NAME`), by the tree it is usually in
 NAMES: dict[str, tuple[str, ...]] = {
     "left": (
-        "LM", "LAD", "D1", "D2", "D3", "D4", "S1", "S2", "S3", "RI", "LCx", "OM1", "OM2", "OM3",
-        "OM4", "LA1", "L-PDA", "L-PLB",
+        "LM", "LAD", "D1", "D1a", "D1b", "D2", "D2a", "D3", "D4", "S1", "S2", "S3", "RI", "LCx",
+        "OM1", "OM1a", "OM1b", "OM2", "OM2a", "OM3", "OM4", "LA1", "L-PDA", "L-PLB",
     ),
-    "right": ("RCA", "CB1", "SN1", "AM1", "AM2", "AM3", "RA1", "R-PDA", "R-PLB"),
+    "right": (
+        "RCA", "CB", "SN", "AM1", "AM2", "AM3", "RA1", "R-PDA", "R-PDA2", "R-PLB", "R-PLB2",
+    ),
 }  # fmt: skip
 WINDOWS = (("vessel", 800, 300), ("calcium", 1500, 500), ("soft", 400, 40))
 

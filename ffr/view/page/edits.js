@@ -8,6 +8,8 @@
   const RAYS = 24; // of a wall that is pulled
   const LEAST_MM = 0.05; // a shorter pull is a click
 
+  const same = (a, b) => a.vessel === b.vessel && a.side === b.side;
+
   const WORDS = {
     solving: "interval follows: 10 240 trees are being solved",
     resolved: () => "with 95 % intervals",
@@ -42,8 +44,9 @@
 
     // null: that place is deleted
     place(p) {
-      const { values, way } = this.model;
-      if (!this.after) return { vessel: values.points.name[p], side: way.side, s_mm: values.points.s_mm[p], diameter_mm: values.points.diameter_mm[p] };
+      const { points, vessels } = this.model.values;
+      this.sides ||= points.vessel.map((v) => (v < 0 ? null : vessels[v].side));
+      if (!this.after) return { vessel: points.name[p], side: this.sides[p], s_mm: points.s_mm[p], diameter_mm: points.diameter_mm[p] };
       const [vessel, side, s_mm, diameter_mm] = ["name", "side", "s_mm", "diameter_mm"].map((x) => this.after[x][p]);
       return vessel === null ? null : { vessel, side, s_mm, diameter_mm };
     }
@@ -52,9 +55,9 @@
     get span() {
       const at = this.at;
       if (!at) return null;
-      const near = this.model.way.points.map((p) => this.place(p)).filter((x) => x && x.vessel === at.vessel && x.side === at.side).map((x) => x.s_mm);
+      const own = this.model.values.points.name.map((_, p) => this.place(p)).filter((x) => x && same(x, at)).map((x) => x.s_mm);
       const half = this.length_mm / 2;
-      return [Math.max(at.s_mm - half, Math.min(...near)), Math.min(at.s_mm + half, Math.max(...near))];
+      return [Math.max(at.s_mm - half, Math.min(...own)), Math.min(at.s_mm + half, Math.max(...own))];
     }
 
     // the part of the way that is looked at which a nudge reaches, in millimetres of the axis
@@ -62,7 +65,7 @@
       const span = this.span, { way, values } = this.model;
       if (!span) return null;
       const at = this.at;
-      const own = way.points.filter((p) => { const x = this.place(p); return x && x.vessel === at.vessel && x.side === at.side && x.s_mm >= span[0] && x.s_mm <= span[1]; });
+      const own = way.points.filter((p) => { const x = this.place(p); return x && same(x, at) && x.s_mm >= span[0] && x.s_mm <= span[1]; });
       return own.length ? [values.points.s_mm[own[0]], values.points.s_mm[own.at(-1)]] : null;
     }
 
@@ -102,10 +105,10 @@
       if (!at) return;
       const [from_mm, to_mm] = this.span;
       const last = this.edits.at(-1);
-      const same = last?.edit === "nudge" && last.wider_by_mm !== undefined && last.vessel === at.vessel && last.side === at.side && Math.abs(last.from_mm - from_mm) + Math.abs(last.to_mm - to_mm) < 1e-6;
-      if (this.asking && !same) return;
-      const wider_by_mm = Math.round(10 * ((same ? last.wider_by_mm : 0) + steps * STEP_MM)) / 10;
-      const before = same ? this.edits.slice(0, -1) : this.edits;
+      const again = last?.edit === "nudge" && last.wider_by_mm !== undefined && same(last, at) && Math.abs(last.from_mm - from_mm) + Math.abs(last.to_mm - to_mm) < 1e-6;
+      if (this.asking && !again) return;
+      const wider_by_mm = Math.round(10 * ((again ? last.wider_by_mm : 0) + steps * STEP_MM)) / 10;
+      const before = again ? this.edits.slice(0, -1) : this.edits;
       const made = { edit: "nudge", vessel: at.vessel, side: at.side, from_mm, to_mm, wider_by_mm };
       this.change(wider_by_mm ? [...before, made] : before, `nudge ${from_mm} ${to_mm}`);
     }
