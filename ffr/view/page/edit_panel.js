@@ -12,11 +12,11 @@
     const { after } = edit;
     for (const [name, word] of after ? [["gone", "deleted"], ["excluded", "excluded"]] : []) {
       const marked = new Set(after[name]);
-      const s = plot.model.way.points.map((p, k) => (marked.has(p) ? plot.s[k] : null)).filter((x) => x !== null);
-      if (!s.length) continue;
-      const x = plot.x(s[0]), width = Math.max(plot.x(s.at(-1)) - x, 2);
-      ns.svg("rect", { x, y: 0, width, height: plot.height, fill: "url(#hatch)", opacity: 0.75, stroke: ns.STENT, class: `edit-${name}` }, plot.layer);
-      if (plot.name === "ffr") ns.svg("text", { x: x + width / 2, y: plot.height - 12, class: "reading halo", fill: ns.STENT, "text-anchor": "middle" }, plot.layer, word);
+      for (const run of ns.runs(plot.model.way.points.map((p) => (marked.has(p) ? p : null)))) {
+        const x = plot.x(plot.s[run[0]]), width = Math.max(plot.x(plot.s[run.at(-1)]) - x, 2);
+        ns.svg("rect", { x, y: 0, width, height: plot.height, fill: "url(#hatch)", opacity: 0.75, stroke: ns.STENT, class: `edit-${name}` }, plot.layer);
+        if (plot.name === "ffr") ns.svg("text", { x: x + width / 2, y: plot.height - 12, class: "reading halo", fill: ns.STENT, "text-anchor": "middle" }, plot.layer, word);
+      }
     }
     if (plot.name !== "diameter_mm") return;
     plot.reach = ns.svg("rect", { y: 0, height: plot.height, fill: ns.STENT, opacity: 0.16, class: "edit-reach" }, plot.layer);

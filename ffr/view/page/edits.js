@@ -163,7 +163,7 @@
           const [zero, sense] = first.data.subarray(2 * this.model.index, 2 * this.model.index + 2);
           const ray = (j) => by_mm * this.share(zero + (sense * 2 * Math.PI * j) / RAYS);
           made.wall_change_mm = Array.from({ length: RAYS }, (_, j) => Math.round(1000 * ray(j)) / 1000);
-        } else made.wider_by_mm = 2 * by_mm;
+        } else made.wider_by_mm = Math.round(200 * by_mm) / 100;
         this.add(made);
       }
       this.pull = null;

@@ -26,6 +26,7 @@
   };
 
   ns.svg = make;
+  ns.runs = runs;
 
   const line = (points) => points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
 
