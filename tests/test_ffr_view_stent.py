@@ -41,7 +41,7 @@ def case():
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     out = tmp_path_factory.mktemp("stentview") / "out"
-    run_folder.fill(out, case())
+    run_folder.fill_without_documents(out, case())
     return out
 
 
@@ -243,7 +243,7 @@ def test_no_flow_found_is_told_and_not_swallowed(made, monkeypatch):
 
 @pytest.fixture(scope="module")
 def page(server):
-    with browser.page_of_a_run(server.url, "ffrView.model.images") as opened:
+    with browser.page_of_a_run(server.url, "Boolean(ffrView.model.images)") as opened:
         opened.key("s")
         opened.wait("ffrView.model.plan.ranking?.rows.length", 120)
         yield opened

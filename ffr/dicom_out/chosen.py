@@ -74,7 +74,7 @@ def load_chosen(out: Path, variant: Variant, result: Result, scan: Scan) -> Chos
         if variant.kind == "edited":
             draft = solved_again(out, variant.number)
             _require_same(draft.after, folder, variant)
-            again, sure = draft.after, sure_of(draft)
+            again, sure = draft.after, sure_of(draft.start, draft.after)
         else:
             again, sure = _with_stents(out, folder, result, variant)
             # how much of a wall a planned lumen leaves is no finding

@@ -35,7 +35,7 @@ def entry(number: int, made: str, edit: Edit, before: Solved, after: Solved) -> 
         kind=edit.edit,
         what=in_words(edit),
         values=tuple(x for x in _values(edit, before, after) if _changed(x)),
-        lesions=tuple(_lesions(before, after)),
+        lesions=tuple(edited_lesions(before, after)),
     )
 
 
@@ -102,8 +102,8 @@ def _now(before: Solved, after: Solved, spot: Spot) -> Spot | None:
     return whereabouts(after.trees).get(place)
 
 
-def _lesions(before: Solved, after: Solved) -> Iterator[EditedLesion]:
-    """Tell every lesion of before, then those that are new."""
+def edited_lesions(before: Solved, after: Solved) -> Iterator[EditedLesion]:
+    """Tell every lesion of before, tree by tree, then those that are new."""
     there, back = whereabouts(after.trees), whereabouts(before.trees)
     told: set[int] = set()
     of_point = {

@@ -30,9 +30,26 @@ from ffr.result import RESEARCH_USE_ONLY, Result
 from ffr.scan import MASK
 from ffr.stenting.solved import Solved, load_solved
 from ffr.uncertainty import Confidence
-from meshes.tree import CoronaryTree
 
 FLAG = "edited-by-hand"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """A run before any edit, and what its trees are solved with.
+
+    Parameters
+    ----------
+    automatic, sure
+        The result without edits.
+    patient, lv_mass_g
+        What is known of the patient; None where the heart has not been measured.
+    """
+
+    automatic: Solved
+    sure: Confidence
+    patient: Patient
+    lv_mass_g: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +58,7 @@ class Draft:
 
     Parameters
     ----------
-    automatic, sure
+    start
         The result without edits.
     after
         The result with all of them.
@@ -49,8 +66,7 @@ class Draft:
         The edits.
     """
 
-    automatic: Solved
-    sure: Confidence
+    start: Start
     after: Solved
     log: EditLog
 
@@ -69,19 +85,18 @@ def solve_edits(
     ConvergenceError
         No steady flow was found.
     """
-    automatic, sure = load_solved(out)
+    start = start_of(out, *load_solved(out))
     known: tuple[Record, ...] = () if onto is None else load_log(out, onto).edits
     known = known[:-1] if undo else known
     if not known and not edits:
         raise ConfigError("without that edit the result is the automatic one, in OUT itself")
     before = [x.edit for x in known]
-    edited(edited(automatic.trees, before), edits)  # refuses at once what does not fit
-    patient, mass = _given(out)
-    state = _solved(automatic, edited(automatic.trees, before), patient, mass)
+    edited(edited(start.automatic.trees, before), edits)  # refuses at once what does not fit
+    state = solved_with(start, start.automatic, before)
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     records = list(known)
     for edit in edits:
-        after = _solved(state, edited(state.trees, [edit]), patient, mass)
+        after = solved_with(start, state, [edit])
         told = entry(len(records) + 1, made, edit, state, after)
         records.append(Record(edit=edit, entry=told))
         state = after
@@ -92,7 +107,7 @@ def solve_edits(
         onto=onto,
         edits=tuple(records),
     )
-    return Draft(automatic, sure, state, log)
+    return Draft(start, state, log)
 
 
 def solved_again(out: Path, number: int) -> Draft:
@@ -105,31 +120,45 @@ def solved_again(out: Path, number: int) -> Draft:
     ConvergenceError
         No steady flow was found.
     """
-    automatic, sure = load_solved(out)
+    start = start_of(out, *load_solved(out))
     log = load_log(out, number, "--edit")
-    trees = edited(automatic.trees, [x.edit for x in log.edits])
-    return Draft(automatic, sure, _solved(automatic, trees, *_given(out)), log)
+    return Draft(start, solved_with(start, start.automatic, [x.edit for x in log.edits]), log)
 
 
-def _given(out: Path) -> tuple[Patient, float | None]:
+def start_of(out: Path, automatic: Solved, sure: Confidence) -> Start:
+    """Return a run as `load_solved` reads it, with what its trees are solved with.
+
+    Raises
+    ------
+    ConfigError
+        A stage that is missing or damaged.
+    """
     settings = stage_data.load_flow(out)[2]
     with stages.readable(stages.stage_folder(out, "solve")):
         known = {k: v for k, v in settings["patient"].items() if v is not None}
     heart = stages.load_facts(stages.require_stage(out, "segment"))
-    return patient_from(known, "patient"), heart["lv_mass_g"] or None
+    return Start(automatic, sure, patient_from(known, "patient"), heart["lv_mass_g"] or None)
 
 
-def _solved(
-    before: Solved, trees: tuple[CoronaryTree, ...], patient: Patient, mass: float | None
-) -> Solved:
-    """Return the trees solved as those of a run; with other names alone nothing flows anew."""
-    flow = before.flow
+def solved_with(start: Start, before: Solved, edits: Sequence[Edit]) -> Solved:
+    """Return the trees after further edits, solved as those of a run.
+
+    With other names alone nothing flows anew.
+
+    Raises
+    ------
+    ConfigError
+        An edit that does not fit.
+    ConvergenceError
+        No steady flow was found.
+    """
+    trees, flow = edited(before.trees, edits), before.flow
     if any(a.tree is not b.tree for a, b in zip(before.trees, trees, strict=True)):
-        flow = pipeline.solve(trees, patient, mass)
+        flow = pipeline.solve(trees, start.patient, start.lv_mass_g)
     return Solved(trees, flow, pipeline.find(trees, flow.solutions))
 
 
-def sure_of(draft: Draft) -> Confidence:
+def sure_of(start: Start, after: Solved) -> Confidence:
     """Return how sure the FFR after the edits is.
 
     Raises
@@ -137,11 +166,13 @@ def sure_of(draft: Draft) -> Confidence:
     ConvergenceError
         Many of the sampled trees have no steady flow.
     """
-    first, last = draft.automatic, draft.after
-    same = zip(pipeline.readings(first.findings), pipeline.readings(last.findings), strict=True)
-    if first.flow is last.flow and all(np.array_equal(a, b) for a, b in same):
-        return draft.sure  # only names have changed
-    return pipeline.confidence(last.trees, last.flow, last.findings)
+    first = start.automatic
+    same = zip(
+        pipeline.readings(first.findings), pipeline.readings(after.findings), strict=True
+    )
+    if first.flow is after.flow and all(np.array_equal(a, b) for a, b in same):
+        return start.sure  # only names have changed
+    return pipeline.confidence(after.trees, after.flow, after.findings)
 
 
 def write_edits(
@@ -156,7 +187,7 @@ def write_edits(
     """
     scan = stage_data.load_scan(out)
     progress(0.1)
-    sure = sure_of(draft)
+    sure = sure_of(draft.start, draft.after)
     progress(0.6)
     after, records = draft.after, draft.log.edits
     settings = stage_data.load_flow(out)[2]
@@ -200,5 +231,5 @@ def _flags(out: Path, draft: Draft) -> tuple[Flag, ...]:
         )
         for c in draft.after.trees for x in c.unreadable if x.reason == EXCLUDED
     )  # fmt: skip
-    carried = carried_flags(automatic, draft.automatic.trees, draft.after.trees)
+    carried = carried_flags(automatic, draft.start.automatic.trees, draft.after.trees)
     return first, *excluded, *carried

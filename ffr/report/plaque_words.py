@@ -42,15 +42,16 @@ def plaque_words(result: Result) -> PlaqueWords | None:
     if found is None:
         return None
     names = {x.id: f"Lesion {x.id}, {x.segment_name or x.vessel}" for x in result.lesions}
-    rows = [(x.segment_name, *_amounts(x), "") for x in found.segments]
+    rows = [(x.segment_name, *amounts(x), "") for x in found.segments]
     rows += [
-        (names[x.lesion], *_amounts(x), _index(x.remodelling_index)) for x in found.lesions
+        (names[x.lesion], *amounts(x), index_words(x.remodelling_index)) for x in found.lesions
     ]
-    fat = tuple(_fat(x) for x in found.fat)
+    fat = tuple(fat_words(x) for x in found.fat)
     return PlaqueWords(TITLE, HEAD, tuple(rows), fat, _note(found))
 
 
-def _amounts(x: PlaqueVolumes) -> tuple[str, ...]:
+def amounts(x: PlaqueVolumes) -> tuple[str, ...]:
+    """Return the volumes of one row, from "Length" to "of it low attenuation"."""
     return (
         words.number(x.length_mm, 0, "mm"), _mm3(x.vessel_mm3), _mm3(x.plaque_mm3), _burden(x),
         _mm3(x.calcified_mm3), _mm3(x.non_calcified_mm3), _mm3(x.low_attenuation_mm3),
@@ -65,11 +66,13 @@ def _burden(x: PlaqueVolumes) -> str:
     return "–" if x.burden_percent is None else words.number(x.burden_percent, 0, "%")
 
 
-def _index(value: float | None) -> str:
+def index_words(value: float | None) -> str:
+    """Return a remodelling index."""
     return "not given" if value is None else words.number(value, 2)
 
 
-def _fat(x: VesselFat) -> str:
+def fat_words(x: VesselFat) -> str:
+    """Return the fat around a vessel, in one line."""
     if x.attenuation_hu is None:
         return f"fat around the proximal {x.vessel}: not measured, {x.not_measured_reason}"
     return (

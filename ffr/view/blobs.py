@@ -14,6 +14,7 @@ from ffr.view.reformat import (
     curved,
     curved_edges_mm,
     curved_hu,
+    first_rays,
     outlines_mm,
     vessel_axis,
 )
@@ -72,6 +73,8 @@ def vessel_blob(run: Run, path: VesselPath, volume: Volume | None) -> bytes:
         ),
         "curved_edges_mm": curved_edges_mm(axis, bent, path.s_mm, outline).astype(np.float32),
     }
+    if shape is not None:
+        arrays["first_ray"] = first_rays(axis, path.s_mm, shape).astype(np.float32)
     if volume is not None:
         arrays["across_hu"] = cross_sections_hu(volume, axis)
         arrays["curved_hu"] = curved_hu(volume, axis, bent)

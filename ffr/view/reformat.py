@@ -110,6 +110,23 @@ def outlines_mm(axis: Axis, at_mm: Floats, radius_mm: Floats, shape: Contours | 
     return floats(np.array(rows))
 
 
+def first_rays(axis: Axis, at_mm: Floats, shape: Contours) -> Floats:
+    """Return how contours lie in the cross-sections, shape (k, 2).
+
+    The angle in radians, from right towards up, of their first ray, and 1 where their rays
+    follow each other from right towards up, -1 where the other way round. A wall that is
+    dragged in a cross-section is so found among the rays of `ffr.editing.edits.Nudge`.
+    """
+    near = _nearest(axis, at_mm)
+    right, up = axis.right_direction[near], axis.up_direction[near]
+    zero, quarter = (
+        (np.einsum("kx,kx->k", x, right), np.einsum("kx,kx->k", x, up))
+        for x in (shape.zero_direction, shape.quarter_direction)
+    )
+    sense = np.where(zero[0] * quarter[1] - zero[1] * quarter[0] < 0, -1.0, 1.0)
+    return floats(np.stack([np.arctan2(zero[1], zero[0]), sense], axis=1))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Curved:
     """Curved reformations of a vessel, turned about its long axis in even steps.

@@ -28,8 +28,8 @@ HOST = "127.0.0.1"
 PAGE = Path(__file__).parent / "page"
 ASSETS = "ffr_view"
 SCRIPTS = (
-    "data.js", "drawing.js", "images.js", "plots.js", "tree.js", "plan.js", "stents.js",
-    "keys.js", "app.js",
+    "data.js", "drawing.js", "images.js", "plots.js", "tree.js", "tried.js", "plan.js",
+    "stents.js", "edits.js", "edit_panel.js", "keys.js", "app.js",
 )  # fmt: skip
 CLOSING_S = 2.0  # for connections that are still open
 # vue compiles its templates in the browser, hence 'unsafe-eval'

@@ -49,7 +49,7 @@ class StentAnswers:
         """Answer by the fast networks."""
         stents = await _asked(request)
         work = self._quick.submit(lambda: at_once(self._planner.result(), stents))
-        return await _told(work)
+        return await told(work)
 
     async def surely(self, request: web.Request) -> web.Response:
         """Answer resolved and with intervals; one that waits gives way to a later one."""
@@ -62,12 +62,12 @@ class StentAnswers:
             self._sure[stents] = self._last = known
             while len(self._sure) > REMEMBERED:
                 del self._sure[next(iter(self._sure))]
-        return await _told(known)
+        return await told(known)
 
     async def keep(self, request: web.Request) -> web.Response:
         """Write a second result, as `ffr stent` does; tell its folder."""
         stents = await _asked(request)
-        return await _told(self._slow.submit(lambda: self._kept(stents)))
+        return await told(self._slow.submit(lambda: self._kept(stents)))
 
     def _kept(self, stents: tuple[Stent, ...]) -> Answer:
         with claimed(self._out):
@@ -78,7 +78,7 @@ class StentAnswers:
         """Tell one stent per lesion, the one that changes most first."""
         if self._ranked is None or self._ranked.cancelled():
             self._ranked = self._slow.submit(self._ranking)
-        return await _told(self._ranked)
+        return await told(self._ranked)
 
     def _ranking(self) -> Answer:
         rows = ranking(self._planner.result().quick, resolved=True)
@@ -101,7 +101,7 @@ async def _asked(request: web.Request) -> tuple[Stent, ...]:
         raise web.HTTPBadRequest(text=f"ct-ffr: {error}") from None
 
 
-async def _told(work: Future[Answer]) -> web.Response:
+async def told(work: Future[Answer]) -> web.Response:
     """Answer in JSON; what cannot be solved is an answer too, in words."""
     try:
         found = await asyncio.shield(asyncio.wrap_future(work))

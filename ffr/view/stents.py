@@ -191,14 +191,14 @@ def _values(
         "covered": np.flatnonzero(covered).tolist(),
         "stents": [plan(before.trees, x).model_dump(mode="json") for x in stents],
         "warnings": [text for x in stents for text in misfits(before.trees, x)],
-        "lowest": [_lowest(before), _lowest(after)],
+        "lowest": [lowest(before), lowest(after)],
         "flow_ml_min": {
             c.side: [float(a.flow_ml_min[0]), float(b.flow_ml_min[0])] for c, a, b in flows
         },
     }
 
 
-def _lowest(heart: Solved) -> dict[str, Any] | None:
+def lowest(heart: Solved) -> dict[str, Any] | None:
     """Return the lowest FFR of the analysed vessels and the vessel that has it."""
     best: dict[str, Any] | None = None
     for c, ffr in zip(heart.trees, heart.findings.ffr, strict=True):

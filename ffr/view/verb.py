@@ -19,6 +19,7 @@ from ffr.errors import ConfigError
 from ffr.scan import MASK
 from ffr.stages import load_facts, stage_folder
 from ffr.view.blobs import lumen_blob, vessel_blob
+from ffr.view.edit_routes import EditAnswers
 from ffr.view.run import Run, load_run
 from ffr.view.server import Route, serve
 from ffr.view.stent_routes import StentAnswers
@@ -108,6 +109,7 @@ def view(out: Path, port: int, browser: bool, say: Callable[[str], None]) -> Non
         answers = _Answers(out, run, pools[0])
         made = pools[0].submit(planner, out)  # after the first pictures
         stents = StentAnswers(out, made, *pools[1:])
+        edits = EditAnswers(out, run, made, *pools[1:])
 
         def ready(url: str) -> None:
             say(f"open {url}")
@@ -115,7 +117,8 @@ def view(out: Path, port: int, browser: bool, say: Callable[[str], None]) -> Non
             if browser:
                 until_end.enter_context(_opened(url))
 
-        asyncio.run(serve([*answers.routes(), *stents.routes()], port, ready))
+        routes = [*answers.routes(), *stents.routes(), *edits.routes()]
+        asyncio.run(serve(routes, port, ready))
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
 

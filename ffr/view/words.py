@@ -13,15 +13,27 @@ from ffr import __version__
 from ffr.findings import SEGMENT_NAMES
 from ffr.report.colours import NOT_ANALYSED, STATE_COLOUR, STATE_WORDS, ffr_rgb
 from ffr.report.paths import VesselPath
+from ffr.report.plaque_words import amounts, fat_words, index_words, plaque_words
 from ffr.report.scene import ANGLES, Angle, screen_axes
 from ffr.report.verdict import headline
 from ffr.result import RESEARCH_USE_ONLY, FlagEntry, LesionResult
+from ffr.scct import WHOLE_VESSEL
 from ffr.view.run import Run
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import path_length_mm
 
 COLOURS = 1000  # steps from FFR 0 to 1; the breaks at 0.755 and 0.805 fall between steps
 # name, width, level in HU: contrast-filled lumen and wall, calcium and stents, soft tissue
+# what a reader may call a vessel (`ffr.editing.edits.NAME`), by the tree it is usually in
+NAMES: dict[str, tuple[str, ...]] = {
+    "left": (
+        "LM", "LAD", "D1", "D1a", "D1b", "D2", "D2a", "D3", "D4", "S1", "S2", "S3", "RI", "LCx",
+        "OM1", "OM1a", "OM1b", "OM2", "OM2a", "OM3", "OM4", "LA1", "L-PDA", "L-PLB",
+    ),
+    "right": (
+        "RCA", "CB", "SN", "AM1", "AM2", "AM3", "RA1", "R-PDA", "R-PDA2", "R-PLB", "R-PLB2",
+    ),
+}  # fmt: skip
 WINDOWS = (("vessel", 800, 300), ("calcium", 1500, 500), ("soft", 400, 40))
 
 
@@ -40,6 +52,8 @@ def page_values(run: Run, scanned: bool) -> dict[str, Any]:
         "assumptions": [x.model_dump() for x in result.assumptions],
         "not_analysed": [f"{x.what}: {x.reason}" for x in result.not_analysed],
         "lesions": [_lesion(run, lesion, first) for lesion in result.lesions],
+        "plaque": _plaque(run),
+        "names": _names(),
         "start": start(run),
         "points": _points(run),
         "vessels": [_vessel(path, first) for path in run.paths],
@@ -193,6 +207,32 @@ def _flag_place(run: Run, flag: FlagEntry, first: dict[str, int]) -> list[int] |
     s_mm = path_length_mm(coronary.tree)[own]
     at = float(s_mm[0]) if place.position_mm is None else place.position_mm
     return _place(run, first, place.side, int(own[np.argmin(np.abs(s_mm - at))]))
+
+
+def _names() -> dict[str, list[list[str]]]:
+    """Return names of vessels, each with its SCCT segment in words where it has one."""
+    words = {name: SEGMENT_NAMES[number] for name, number in WHOLE_VESSEL.items()}
+    return {
+        side: [[x, "" if words.get(x, x) == x else words[x]] for x in names]
+        for side, names in NAMES.items()
+    }
+
+
+def _plaque(run: Run) -> dict[str, Any] | None:
+    """Return plaque and fat in the words of the report; None where they were not measured."""
+    found, said = run.result.plaque_and_fat, plaque_words(run.result)
+    if found is None or said is None:
+        return None
+    return {
+        "title": said.title,
+        "head": said.head,
+        "segments": [[x.side, x.segment_name, *amounts(x)] for x in found.segments],
+        "lesions": {
+            x.lesion: [*amounts(x), index_words(x.remodelling_index)] for x in found.lesions
+        },
+        "fat": {x.vessel: fat_words(x) for x in found.fat},
+        "note": said.note,
+    }
 
 
 def _cad_rads(run: Run) -> str:

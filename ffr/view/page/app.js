@@ -47,9 +47,9 @@
             </vtk-geometry-representation>
           </vtk-view>
           <canvas ref="overlay" class="overlay"></canvas>
-          <div class="compare" v-if="stent.on" role="group" aria-label="Colours of the trees">
-            <button :aria-pressed="!stent.shown" @click="stent.shown && model.plan.compare()">before</button><button :aria-pressed="stent.shown" @click="stent.shown || model.plan.compare()">after</button>
-            <b>{{ stent.after && stent.shown ? "with virtual stents, research use only" : "the result, without stents" }}</b>
+          <div class="compare" v-if="tried" role="group" aria-label="Colours of the trees">
+            <button :aria-pressed="!tried.shown" @click="tried.shown && model.tried.compare()">before</button><button :aria-pressed="tried.shown" @click="tried.shown || model.tried.compare()">after</button>
+            <b>{{ shownTrees }}</b>
           </div>
           <div class="views" role="group" aria-label="3D view">
             <button v-for="(view, k) in values.views" :aria-pressed="k === viewed" @click="setView(k)">{{ view.name }}</button>
@@ -70,6 +70,18 @@
             </tbody>
             <tfoot><tr><td colspan="4">▮ under a virtual stent. {{ stent.interval }}</td></tr></tfoot>
           </table>
+          <table v-else-if="edit.on && edit.after" class="changes" aria-label="Lesions before and after the edits; Enter goes there">
+            <thead><tr><th>lesion</th><th>FFR → as edited</th><th>narrowing, % → as edited</th></tr></thead>
+            <tbody>
+              <tr v-for="x in edit.after.lesions" :class="{ chosen: x.id && isChosen(lesionOf(x)) }" tabindex="0" :data-edited="x.id || 'new'" @click="x.id && toLesion(lesionOf(x))" @keydown.enter="x.id && toLesion(lesionOf(x))">
+                <td>{{ x.id ? x.id + " " + (lesionOf(x).segment_name || lesionOf(x).vessel) : "new: " + x.vessel + ", " + x.position_mm.toFixed(0) + " mm" }}</td>
+                <td><b v-if="x.id" :style="{ color: values.state_colours[lesionOf(x).state] }">{{ lesionFfr(lesionOf(x)) }}</b><b v-else>{{ ffr(x.ffr_before) }}</b> → <b :style="{ color: values.state_colours[x.state_after] }">{{ symbol(x.state_after) }} {{ x.state_after === "occluded" ? "occluded" : ffr(x.ffr_after) }}</b></td>
+                <td>{{ percent(x.diameter_stenosis_before_percent) }} → <b>{{ percent(x.diameter_stenosis_after_percent) }}</b></td>
+              </tr>
+              <tr v-if="!edit.after.lesions.length"><td colspan="3">No lesion was found in the analysed vessels.</td></tr>
+            </tbody>
+            <tfoot><tr><td colspan="3">Read at the same place in the patient. {{ edit.interval }}</td></tr></tfoot>
+          </table>
           <table v-else aria-label="Lesions; Enter goes there">
             <thead><tr><th>lesion</th><th>mm</th><th>% DS</th><th>min. mm</th><th>FFR behind (95 %)</th><th>P ≤ 0.80</th></tr></thead>
             <tbody>
@@ -85,13 +97,23 @@
             </tbody>
           </table>
         </div>
+        <div v-if="values.plaque && !tried" class="plaque" role="region" aria-label="Plaque and fat, research grade" :title="values.plaque.note">
+          <h2><button :aria-expanded="plaqueShown" @click="plaqueShown = !plaqueShown">{{ plaqueShown ? "▾" : "▸" }} {{ values.vessels[vessel].name }}: {{ values.plaque.title }}</button></h2>
+          <template v-if="plaqueShown">
+            <table v-if="plaque.rows.length"><thead><tr><th v-for="x in plaque.head">{{ x }}</th></tr></thead>
+              <tbody><tr v-for="row in plaque.rows"><td v-for="x in row">{{ x }}</td></tr></tbody></table>
+            <p v-else>No wall was seen along this vessel.</p>
+            <p>{{ plaque.fat }}</p>
+          </template>
+        </div>
       </section>
       <section class="middle">
         <div class="controls">
           <div class="vessels" role="group" aria-label="Vessel">
-            <button v-for="(way, k) in values.vessels" :aria-pressed="k === vessel" @click="model.moveTo(k, 0)">{{ way.name }}</button>
+            <button v-for="(way, k) in values.vessels" :aria-pressed="k === vessel" @click="model.moveTo(k, 0)">{{ wayName(way) }}</button>
           </div>
           <button class="mode" :aria-pressed="stent.on" @click="model.plan.toggle()">virtual stents</button>
+          <button class="mode" id="edit-mode" :aria-pressed="edit.on" @click="model.edit.toggle()">edit by hand</button>
           <label class="slider">turn <input ref="turn" type="range" min="0" max="359" step="1" :value="angle" @input="model.turnTo(+$event.target.value)" @pointerup="$event.target.blur()" aria-label="Turn about the vessel's axis, degrees"><output>{{ angle }}°</output></label>
           <div class="windows" role="group" aria-label="Grey window">
             <button v-for="(w, k) in values.windows" :aria-pressed="k === window" @click="model.setWindow(k)">{{ w[0] }} {{ w[1] }}/{{ w[2] }}</button>
@@ -102,7 +124,7 @@
           <div class="names" ref="names"></div>
           <canvas class="straight" ref="straight0"></canvas>
           <canvas class="straight" ref="straight90"></canvas>
-          <div class="plot ffr-plot"><h3>FFR<small>95 % band</small><small v-if="stent.on && stent.after" class="with">━ with virtual stent{{ stent.after.resolved ? ", 95 % band" : "; interval follows" }}</small></h3><svg ref="ffrPlot"></svg></div>
+          <div class="plot ffr-plot"><h3>FFR<small>95 % band</small><small v-if="tried && tried.after" class="with">━ {{ edit.on ? "as edited" : "with virtual stent" }}{{ tried.after.resolved ? ", 95 % band" : "; interval follows" }}</small></h3><svg ref="ffrPlot"></svg></div>
           <div class="plot width-plot"><h3>lumen, mm<small>95 % band</small><small>- - healthy</small></h3><svg ref="diameterPlot"></svg></div>
           <div class="cursor" ref="cursor"></div>
         </div>
@@ -115,13 +137,15 @@
             <span class="beside"><span id="ffr-interval">95 % {{ interval(here.ffr_low, here.ffr_high) }}</span><br>{{ values.state_words[state] }}</span></div>
           <div class="lumen">lumen <b id="diameter-mm">{{ here.diameter_mm.toFixed(2) }} mm</b> (95 % {{ here.diameter_low_mm.toFixed(2) }}–{{ here.diameter_high_mm.toFixed(2) }}), healthy {{ here.reference_mm.toFixed(2) }} mm</div>
           <div class="with" id="with-stent" v-if="stent.on && stent.after">{{ withStent }}</div>
+          <div class="with" id="as-edited" v-if="edit.on && edit.after">{{ asEdited }}</div>
         </div>
         <div class="picture cross"><canvas ref="cross" role="img" :aria-label="'Cross-section at the cursor'"></canvas></div>
         <ffr-stents v-if="stent.on" :plan="stent" :act="model.plan"></ffr-stents>
-        <div class="picture curved" v-show="!stent.on"><canvas ref="curved" role="img" aria-label="Curved reformation"></canvas></div>
+        <ffr-edits v-if="edit.on" :edit="edit" :act="model.edit" :names="values.names"></ffr-edits>
+        <div class="picture curved" v-show="!tried"><canvas ref="curved" role="img" aria-label="Curved reformation"></canvas></div>
       </section>
     </main>
-    <footer><span v-for="[key, what] in stent.on ? stentKeys : keys"><kbd>{{ key }}</kbd> {{ what }}</span><span class="ruo">{{ values ? values.statement : "" }}</span></footer>
+    <footer><span v-for="[key, what] in stent.on ? stentKeys : edit.on ? editKeys : keys"><kbd>{{ key }}</kbd> {{ what }}</span><span class="ruo">{{ values ? values.statement : "" }}</span></footer>
     <div class="tip" ref="tip" v-show="tip" :style="tip && { left: tip.x + 'px', top: tip.y + 'px' }"><b>{{ tip && tip.title }}</b><br>{{ tip && tip.text }}</div>
     <div class="unseen" aria-live="polite">{{ announced }}</div>
     <div v-if="error" class="error" role="alert">{{ error }}</div>
@@ -129,7 +153,8 @@
 
   const data = () => ({
     values: null, lumen: null, error: "", ready: "", vessel: 0, angle: 0, window: 0, viewed: 0,
-    here: null, tip: null, announced: "", mouse: MOUSE, keys: ns.KEYS, stentKeys: ns.STENT_KEYS, stent: { on: false, after: null },
+    here: null, tip: null, announced: "", mouse: MOUSE, keys: ns.KEYS, stentKeys: ns.STENT_KEYS, editKeys: ns.EDIT_KEYS,
+    stent: { on: false, after: null }, edit: { on: false, after: null }, plaqueShown: true,
   });
 
   const words = {
@@ -138,6 +163,7 @@
     symbol: (state) => ({ "above 0.80": "○", "0.76-0.80": "◐", "0.75 or below": "●", occluded: "✕" })[state] || "–",
     chance: (p) => (p === null ? "–" : p < 0.01 ? "< 1 %" : p > 0.99 ? "> 99 %" : `${Math.round(100 * p)} %`),
     signed: (x) => ns.signedText(x),
+    percent: (x) => (x === null ? "–" : x.toFixed(0)),
     drop: (x) => (x === null ? "–" : x.toFixed(1)),
     lesionFfr: (x) => (x.state === "occluded" ? "occluded" : ns.ffrText(x.ffr_distal)),
     describe: (at) => `FFR ${ns.ffrText(at.ffr)} (95 % ${ns.intervalText(at.ffr_low, at.ffr_high)}) · ${at.s_mm.toFixed(1)} mm from the ostium · lumen ${at.diameter_mm.toFixed(2)} mm`,
@@ -151,6 +177,17 @@
       const box = this.$refs.tree.getBoundingClientRect();
       const view = this.values.views[k];
       this.$refs.view?.setCamera(ns.cameraOf(this.values, view, box.width, box.height));
+      this.fitted = { height: box.height, seen: this.seen() };
+    },
+    seen() { const c = this.camera(); return c && JSON.stringify([c.position, c.viewUp, c.parallelScale].flat().map((x) => Math.round(100 * x))); },
+    // the trees fit their box again; turned or zoomed by hand they keep their size on the screen
+    treeResized() {
+      const { height } = this.$refs.tree.getBoundingClientRect();
+      if (!this.fitted || !this.camera() || Math.abs(height - this.fitted.height) < 1) return;
+      if (this.seen() === this.fitted.seen) { this.setView(this.viewed); return; }
+      const camera = this.camera();
+      this.$refs.view.setCamera({ ...camera, parallelScale: (camera.parallelScale * height) / this.fitted.height });
+      this.fitted.height = height;
     },
     nextView() { this.setView((this.viewed + 1) % this.values.views.length); },
     resetView() { this.setView(0); },
@@ -158,6 +195,15 @@
       return Boolean(lesion.throat) && this.vessel === lesion.throat[0] && this.here.s_mm >= lesion.start_mm && this.here.s_mm <= lesion.end_mm;
     },
     lesionOf(change) { return this.values.lesions.find((x) => x.id === change.id); },
+    // a way is called by its end; edits may have given that another name
+    wayName(way) {
+      const after = this.edit.on ? this.edit.after : null;
+      if (!after) return way.name;
+      const own = way.points.filter((p) => this.values.points.name[p] === way.name).map((p) => after.name[p]);
+      const now = own.findLast((x) => x !== null);
+      if (now === undefined) return `${way.name} → deleted`;
+      return `${now === way.name ? now : `${way.name} → ${now}`}${own.at(-1) === null ? ", cut" : ""}`;
+    },
     toLesion(lesion) { if (lesion.throat) this.model.moveTo(...lesion.throat); },
 
     build() {
@@ -175,9 +221,11 @@
       this.parts = parts;
       model.listeners.push((why) => this.update(why));
       ns.listenToMouse(this, parts);
+      ns.listenToContour(refs.cross, model, parts.cross);
       ns.listenToKeys(model, this);
       const everything = new Set(["vessel"]);
       new ResizeObserver(() => { ns.drawScale(refs.scale, model.values); this.update(everything); }).observe(this.$el);
+      new ResizeObserver(() => this.treeResized()).observe(refs.tree);
       const frame = () => { parts.overlay.follow(); requestAnimationFrame(frame); };
       frame();
     },
@@ -189,11 +237,13 @@
       if (why.has("vessel")) model.load(model.vessel).then(() => this.loadOthers());
       Object.assign(this, { vessel: model.vessel, angle: model.angle, window: model.window });
       this.here = model.here;
-      if (why.has("stents")) this.updateStents();
+      if (why.has("tried")) this.updateTried();
+      else if (model.edit.on) this.edit = ns.shownEdits(model.edit); // where the cursor is
       const moved = why.has("cursor") && why.size === 1 && model.zoom === 1;
-      const planned = why.has("stents") && why.size === 1;
+      const planned = why.has("tried") && why.size === 1;
       if (planned) {
         for (const name of ["ffrPlot", "diameterPlot"]) parts[name].planned();
+        for (const name of model.edit.on ? ["straight0", "straight90", "cross"] : []) parts[name].draw(why);
         parts.overlay.draw();
         ns.lastDrawMs = performance.now() - began;
         return;
@@ -216,11 +266,13 @@
     },
 
     // panel and table follow by themselves
-    updateStents() {
-      const { plan } = this.model;
-      const was = this.stent.on;
+    updateTried() {
+      const { plan, edit } = this.model;
+      const mode = () => [this.stent.on, this.edit.on].join();
+      const was = mode();
       this.stent = ns.shownPlan(plan);
-      if (was !== plan.on) Vue.nextTick(() => this.update(new Set(["vessel"]))); // canvases have another size
+      this.edit = ns.shownEdits(edit);
+      if (was !== mode()) Vue.nextTick(() => this.update(new Set(["vessel"]))); // canvases have another size
     },
 
     // the other vessels in turn, once the one that is looked at is here
@@ -244,6 +296,33 @@
         if (after.ffr[p] === null) return "with virtual stent: not analysed";
         const by = this.here.ffr === null ? "" : `, change ${ns.signedText(after.ffr[p] - this.here.ffr)}${change}`;
         return `with virtual stent ${ns.ffrText(after.ffr[p])} (${interval})${by}`;
+      },
+      tried() { return this.stent.on ? this.stent : this.edit.on ? this.edit : null; },
+      shownTrees() {
+        if (!this.tried.after || !this.tried.shown) return `the result, without ${this.edit.on ? "edits" : "stents"}`;
+        return `${this.edit.on ? "as edited by hand" : "with virtual stents"}, research use only`;
+      },
+      asEdited() {
+        const after = this.edit.after, p = this.model.point;
+        this.here; // the cursor
+        if (after.name[p] === null) return "as edited: deleted";
+        const name = after.name[p] === this.here.name ? "" : `${after.name[p]}, `;
+        if (after.ffr[p] === null) return `as edited: ${name}${after.excluded.includes(p) ? "excluded by the reader" : "not analysed"}`;
+        const interval = after.ffr_low[p] === null ? "interval follows" : `95 % ${ns.intervalText(after.ffr_low[p], after.ffr_high[p])}`;
+        const by = this.here.ffr === null ? "" : `, change ${ns.signedText(after.ffr[p] - this.here.ffr)}`;
+        return `as edited: ${name}${ns.ffrText(after.ffr[p])} (${interval})${by}, lumen ${after.diameter_mm[p].toFixed(2)} mm`;
+      },
+      // of the vessel that is looked at, in the words of the report
+      plaque() {
+        const { plaque, points, vessels } = this.values;
+        const way = vessels[this.vessel];
+        const passed = new Set(way.points.map((p) => points.segment[p]));
+        const rows = plaque.segments.filter(([side, name]) => side === way.side && passed.has(name)).map((x) => [...x.slice(1), ""]);
+        for (const id of way.lesions) if (plaque.lesions[id]) rows.push([`lesion ${id}`, ...plaque.lesions[id]]);
+        // how much was measured and the volume of the vessel stand in the report
+        const kept = (row) => row.filter((_, k) => k !== 1 && k !== 2);
+        const fat = plaque.fat[way.name] || "fat is measured around the proximal RCA, LAD and LCx only";
+        return { head: kept(plaque.head), rows: rows.map(kept), fat };
       },
       spoken() { return `${this.here.name}, ${this.describe(this.here)}`; },
     },
@@ -338,6 +417,7 @@
 
   ns.install = (vue) => {
     vue.component("ffr-stents", ns.StentPanel);
+    vue.component("ffr-edits", ns.EditPanel);
     vue.component("ffr-view", app);
   };
 })();

@@ -51,9 +51,12 @@
       this.failed = values.vessels.map(() => null);
       this.listeners = [];
       this.pending = new Set();
-      this.plan = new ns.Plan(this);
+      this.plan = new (ns.planClass())(this);
+      this.edit = new (ns.editsClass())(this);
     }
 
+    get tries() { return [this.plan, this.edit]; }
+    get tried() { return this.tries.find((x) => x.on) || null; }
     get way() { return this.values.vessels[this.vessel]; }
     get point() { return this.way.points[this.index]; }
     get here() { return this.at(this.point); }
@@ -80,7 +83,7 @@
       return [first, first + shown];
     }
 
-    // why: "vessel", "cursor", "turn", "window" "zoom" or "stents"; views redraw what depends on it
+    // why: "vessel", "cursor", "turn", "window", "zoom" or "tried"; views redraw what depends on it
     tell(why) {
       const waiting = this.pending.size > 0;
       this.pending.add(why);

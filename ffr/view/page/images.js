@@ -49,6 +49,7 @@
       if (arrays.across_hu) this.image(context, arrays, angle, why, -first * scale, height / 2, scale);
       else missing(context, model, width, 24);
       this.edges(context, arrays, angle, first, scale, height);
+      ns.drawEditedEdges(context, model, angle, first, scale, height / 2);
       ns.note(context, `${degrees}°`, 6, 11);
       return undefined;
     }
@@ -115,10 +116,12 @@
       const arrays = model.images;
       if (!arrays) return missing(context, model, width, height);
       const scale = Math.min(width, height) / (2 * CROSS_MM);
+      this.scale = scale; // pixels per mm
       const x0 = width / 2, y0 = height / 2;
       if (arrays.across_hu) this.slice(context, arrays, x0, y0, scale);
       this.planes(context, x0, y0, Math.min(width, height) / 2);
       this.contour(context, arrays, x0, y0, scale);
+      ns.drawEditedContour(context, model, x0, y0, scale);
       this.words(context, arrays, width, height, scale);
       return undefined;
     }

@@ -13,12 +13,17 @@
   ns.KEYS = [
     ["←  →", "cursor (Shift: 5 mm)"], ["↑  ↓", "vessel"], ["n", "next lesion (Shift: last)"],
     ["d", "where its FFR is read"], ["r", "rotate (Shift: back)"], ["w", "grey window"],
-    ["+  −", "zoom"], ["v", "3D view"], ["0", "reset"], ["s", "virtual stents"], ["Tab", "to every control"],
+    ["+  −", "zoom"], ["v", "3D view"], ["0", "reset"], ["s", "virtual stents"], ["e", "edit by hand"], ["Tab", "to every control"],
   ];
   ns.STENT_KEYS = [
     ["←  →", "cursor"], ["↑  ↓", "vessel"], ["n", "next lesion"], ["a", "stent at the cursor"],
     ["[  ]", "its start (Shift: its end)"], ["<  >", "diameter"], ["x", "remove it"], ["m", "choose next stent"],
     ["z", "undo (Shift: redo)"], ["b", "before / after"], ["s", "leave stents"], ["Tab", "to every control"],
+  ];
+
+  ns.EDIT_KEYS = [
+    ["←  →", "cursor"], ["↑  ↓", "vessel"], ["n", "next lesion"], ["<  >", "lumen narrower, wider"], ["[  ]", "over a shorter, longer way"],
+    ["z", "undo (Shift: redo)"], ["b", "before / after"], ["r", "rotate"], ["w", "grey window"], ["e", "leave edits"], ["Tab", "to every control"],
   ];
 
   // Does what a key asks for; false where it means nothing here.
@@ -42,20 +47,34 @@
       0: () => { model.reset(); view.resetView(); },
     };
     moves.s = () => model.plan.toggle();
-    if (model.plan.on) Object.assign(moves, stentMoves(model.plan, shift));
+    moves.e = () => model.edit.toggle();
+    if (model.tried) Object.assign(moves, triedMoves(model.tried, shift));
+    if (model.plan.on) Object.assign(moves, stentMoves(model.plan));
+    if (model.edit.on) Object.assign(moves, editMoves(model.edit));
     const move = moves[key.length === 1 ? key.toLowerCase() : key];
     if (!move) return false;
     move();
     return true;
   };
 
-  const stentMoves = (plan, shift) => ({
+  const triedMoves = (tried, shift) => ({
+    z: () => (shift ? tried.redo() : tried.undo()),
+    b: () => tried.compare(),
+  });
+
+  const editMoves = (edit) => ({
+    "<": () => edit.nudge(-1),
+    ">": () => edit.nudge(1),
+    "[": () => edit.setLength(edit.length_mm - 1),
+    "]": () => edit.setLength(edit.length_mm + 1),
+    Escape: () => edit.cancelMove(),
+  });
+
+  const stentMoves = (plan) => ({
     a: () => plan.addHere(),
     x: () => plan.remove(),
     Delete: () => plan.remove(),
     m: () => plan.choose((plan.active + 1) % Math.max(plan.stents.length, 1)),
-    z: () => (shift ? plan.redo() : plan.undo()),
-    b: () => plan.compare(),
     "[": () => plan.moveEnd(0, -1),
     "]": () => plan.moveEnd(0, 1),
     "{": () => plan.moveEnd(1, -1),

@@ -2,64 +2,36 @@
 "use strict";
 (() => {
   const ns = (window.ffrView ||= {});
-  const QUIET_MS = 700; // without a change, then the interval is asked for
-  const SAME_EDIT_MS = 900; // further steps of the same kind are undone together
   const LEAST_MM = 2;
   const USUAL_MM = 15; // of a stent that is placed by key where no lesion is
   const STEP_MM = 0.25;
   const STENT_MM = [1.5, 6];
   const SMALL_MM = 1.5; // vessels that are not analysed
 
-  const post = async (path, body) => {
-    const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": "application/json" } });
-    if (!answer.ok) throw new Error(await answer.text());
-    return answer.json();
+  const WORDS = {
+    solving: "interval follows: 10 240 pairs of trees are being solved",
+    resolved: (answer) => `95 % intervals in ${answer.seconds.toFixed(1)} s, flow resolved`,
+    kept: (folder) => `kept as a second result in the run's folder, ${folder} (result.json, comparison.json, tree.vtp); the first is untouched`,
   };
 
   // Stents as the server takes them: vessel, from_mm, to_mm, diameter_mm (null: healthy reference).
-  ns.Plan = class {
+  ns.planClass = () => class extends ns.Tried {
     constructor(model) {
-      this.model = model;
-      Object.assign(this, { on: false, stents: [], active: -1, past: [], future: [], shown: true });
-      Object.assign(this, { after: null, error: "", interval: "", keeping: "", kept: "", drag: null });
-      Object.assign(this, { ranking: null, rankingError: "", asking: false, wanted: false });
-      this.known = new Map(); // answers with intervals
-      this.times = []; // ms from request to drawn
-      this.server_s = [];
+      super(model, "data/stents", WORDS);
+      Object.assign(this, { stents: [], active: -1, ranking: null, rankingError: "" });
     }
 
+    get list() { return this.stents; }
     get body() { return JSON.stringify({ stents: this.stents }); }
-    get answer() { return this.on && this.shown ? this.after : null; }
+    get state() { return [this.stents.map((x) => ({ ...x })), this.active]; }
+    set state([stents, active]) { Object.assign(this, { stents, active }); }
 
     toggle() {
-      this.on = !this.on;
+      super.toggle();
       if (this.on && !this.ranking) this.rank();
-      this.model.tell("stents");
     }
 
-    compare() { this.shown = !this.shown; this.model.tell("stents"); }
-
-    // --- changes, each of which can be undone
-
-    remember(kind) {
-      const now = performance.now();
-      const again = kind && kind === this.lastKind && now - this.lastEdit < SAME_EDIT_MS;
-      Object.assign(this, { lastKind: kind, lastEdit: now });
-      if (again) return;
-      this.past.push([this.stents.map((x) => ({ ...x })), this.active]);
-      this.future = [];
-    }
-
-    step(from, to) {
-      if (!from.length) return;
-      to.push([this.stents, this.active]);
-      [this.stents, this.active] = from.pop();
-      this.lastKind = "";
-      this.ask();
-    }
-
-    undo() { this.step(this.past, this.future); }
-    redo() { this.step(this.future, this.past); }
+    // --- changes
 
     add(stent) {
       this.remember("");
@@ -83,7 +55,7 @@
       this.ask();
     }
 
-    choose(k) { if (this.stents[k]) { this.active = k; this.model.tell("stents"); } }
+    choose(k) { if (this.stents[k]) { this.active = k; this.model.tell("tried"); } }
 
     set(k, change) { this.stents = this.stents.map((x, j) => (j === k ? { ...x, ...change } : x)); }
 
@@ -206,71 +178,9 @@
     drop() {
       const { moved, kind, k } = this.drag;
       this.drag = null;
-      if (!moved && kind !== "new") { this.active = k; this.model.tell("stents"); }
+      if (!moved && kind !== "new") { this.active = k; this.model.tell("tried"); }
       if (moved) this.askLater();
       return moved;
-    }
-
-    // --- answers
-
-    // one request at a time; of those that come meanwhile only the last counts
-    async ask() {
-      Object.assign(this, { kept: "", interval: this.stents.length ? "interval follows" : "" });
-      this.model.tell("stents");
-      this.wanted = true;
-      if (this.asking) return;
-      this.asking = true;
-      while (this.wanted) {
-        this.wanted = false;
-        await this.askOnce();
-      }
-      this.asking = false;
-      this.askLater();
-    }
-
-    async askOnce() {
-      const body = this.body;
-      if (!this.stents.length) { this.take(null, ""); return; }
-      const known = this.known.get(body);
-      if (known) { this.take(known, ""); return; }
-      const began = performance.now();
-      try {
-        const answer = await post("data/stents", body);
-        this.take(answer.error ? null : answer, answer.error || "");
-        if (answer.error) return;
-        this.server_s.push(answer.processor_s);
-      } catch (error) {
-        this.take(null, error.message);
-        return;
-      }
-      await new Promise((drawn) => { requestAnimationFrame(() => setTimeout(drawn)); });
-      this.times.push(performance.now() - began);
-    }
-
-    take(answer, error) {
-      this.after = answer;
-      this.error = error;
-      this.interval = error || !answer ? "" : answer.resolved ? `95 % intervals in ${answer.seconds.toFixed(1)} s, flow resolved` : "interval follows";
-      this.model.tell("stents");
-    }
-
-    askLater() {
-      clearTimeout(this.later);
-      if (this.after && !this.after.resolved && !this.error) this.later = setTimeout(() => this.askInterval(), QUIET_MS);
-    }
-
-    async askInterval() {
-      const body = this.body;
-      if (this.drag || !this.after || this.after.resolved) return;
-      this.interval = "interval follows: 10 240 pairs of trees are being solved";
-      this.model.tell("stents");
-      let answer;
-      try { answer = await post("data/stents/interval", body); } catch (error) { answer = { error: error.message }; }
-      if (!answer.error) this.known.set(body, answer);
-      if (body !== this.body || this.asking) return;
-      if (answer.superseded) { this.askLater(); return; }
-      if (!answer.error) this.take(answer, "");
-      else { this.interval = `no interval: ${answer.error}`; this.model.tell("stents"); }
     }
 
     async rank() {
@@ -283,21 +193,7 @@
         this.ranking = { rows: [], statement: "" };
         this.rankingError = error.message;
       }
-      this.model.tell("stents");
-    }
-
-    async keep() {
-      if (this.keeping || !this.stents.length) return;
-      const body = this.body;
-      this.keeping = "is being solved and written …";
-      this.model.tell("stents");
-      let answer;
-      try { answer = await post("data/stents/keep", body); } catch (error) { answer = { error: error.message }; }
-      const words = answer.error ? `not kept: ${answer.error}` : `kept as a second result in the run's folder, ${answer.folder} (result.json, comparison.json, tree.vtp); the first is untouched`;
-      if (body === this.body || answer.error) this.kept = words;
-      else this.kept = `an earlier plan is ${words}`;
-      this.keeping = "";
-      this.model.tell("stents");
+      this.model.tell("tried");
     }
   };
 })();

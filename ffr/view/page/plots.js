@@ -26,6 +26,7 @@
   };
 
   ns.svg = make;
+  ns.runs = runs;
 
   const line = (points) => points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
 
@@ -106,13 +107,13 @@
       const range = this.range();
       if (range !== this.drawn) { this.draw(); return; }
       this.layer.replaceChildren();
-      ns.drawStents(this);
+      ns.drawTried(this);
     }
 
     plan() {
       this.layer = make("g", {}, this.inside);
       this.drawn = this.range();
-      ns.drawStents(this);
+      ns.drawTried(this);
     }
 
     dot() {
@@ -121,6 +122,7 @@
     }
 
     cursor() {
+      ns.moveReach(this);
       const value = this.model.here[this.name];
       this.marker.style.display = value === null ? "none" : "";
       if (value === null) return;
@@ -183,8 +185,8 @@
     name = "diameter_mm";
 
     range() {
-      const { plan } = this.model;
-      const after = plan.on && plan.after ? this.model.way.points.map((p) => plan.after.diameter_mm[p]) : [];
+      const { after: tried } = this.model.tried || {};
+      const after = tried ? this.model.way.points.map((p) => tried.diameter_mm[p] ?? 0) : [];
       return 1.12 * Math.max(...this.model.column("diameter_mm"), ...this.model.column("reference_mm"), ...after);
     }
 

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const ns = (window.ffrView ||= {});
-  ns.STENT = "#6a2fb5";
+  ns.STENT = "#6a2fb5"; // all that is tried: stents, and edits by hand
 
   // over FFR or diameter: spans with handles, the second curve and its band
   ns.drawStents = (plot) => {
@@ -20,7 +20,13 @@
         make("rect", { x: x - 4, y: plot.height / 2 - 13, width: 8, height: 26, rx: 3, fill: chosen ? ns.STENT : "#fff", stroke: ns.STENT, "stroke-width": 1.5, class: "stent-handle" }, plot.layer);
       }
     });
-    const after = plan.after;
+  };
+
+  // over the curves: what is tried, and what FFR and lumen are with it
+  ns.drawTried = (plot) => {
+    ns.drawStents(plot);
+    ns.drawEdits(plot);
+    const after = plot.model.tried?.after;
     if (!after) return;
     const pick = (name) => plot.model.way.points.map((p) => after[name][p]);
     if (plot.name === "ffr") {
@@ -34,7 +40,7 @@
 
   // the lowest point along the way, before and after, as far as needed for the axis
   ns.lowestAfter = (model) => {
-    const answer = model.plan?.on ? model.plan.after : null;
+    const answer = model.tried?.after;
     if (!answer) return [];
     return model.way.points.flatMap((p) => [answer.ffr[p], answer.ffr_low[p]]).filter((x) => x !== null);
   };
@@ -56,17 +62,18 @@
   // The trees with the FFR and lumen of a plan, over those of the result. Lines as wide as the
   // lumen: a surface coloured anew takes a processor that draws for WebGL seconds.
   ns.drawAfter = (context, model, place, scale) => {
-    const plan = model.plan;
-    if (!plan?.on || !plan.after) return;
+    const plan = model.tried;
+    if (!plan?.after) return;
     const { values } = model;
     const covered = new Set(plan.after.covered);
     model.branches ||= branches(values);
     const seen = model.branches.map((points) => ({ points, at: points.map((p) => place(p)) }));
     const depth = (x) => x.at.reduce((sum, z) => sum + z[2], 0) / x.at.length;
     seen.sort((a, b) => depth(a) - depth(b));
+    const gone = new Set(plan.after.gone || []);
     for (const { points, at } of plan.shown ? seen : []) {
       const ffr = points.map((p) => plan.after.ffr[p]);
-      const wide = points.map((p) => plan.after.diameter_mm[p] * scale + 1.5);
+      const wide = points.map((p) => (plan.after.diameter_mm[p] ?? model.values.points.diameter_mm[p]) * scale + 1.5);
       const lines = (colour, width) => {
         let last = null;
         for (let k = 1; k < points.length; k += 1) {
@@ -84,7 +91,7 @@
       };
       context.lineJoin = context.lineCap = "round";
       lines(() => "#5f6b79", (k) => wide[k] + 2);
-      lines((k) => (ffr[k] === null ? values.not_analysed_colour : ns.ffrColour(values, (Math.floor(ffr[k] * COARSE) + 0.5) / COARSE)), (k) => wide[k]);
+      lines((k) => (gone.has(points[k]) ? "#fff" : ffr[k] === null ? values.not_analysed_colour : ns.ffrColour(values, (Math.floor(ffr[k] * COARSE) + 0.5) / COARSE)), (k) => wide[k]);
       lines(() => "rgba(255,255,255,.22)", (k) => wide[k] / 3);
     }
     context.lineCap = "butt";
@@ -102,7 +109,7 @@
   };
 
   const PANEL = `
-  <div class="stents" role="region" aria-label="Virtual stents">
+  <div class="panel stents" role="region" aria-label="Virtual stents">
     <h2>Virtual stents <span class="ruo">virtual, research use only</span></h2>
     <p v-if="!plan.stents.length" class="hint">Drag a span over the curves, or press <kbd>a</kbd> for one at the cursor, or choose one below.</p>
     <ol class="placed"><li v-for="(x, k) in plan.stents">

@@ -96,6 +96,7 @@
       if (!this.camera()) return;
       const place = this.project();
       ns.drawAfter(context, model, place, this.scale);
+      ns.drawLinks(context, model, place);
       this.way(context, place);
       this.taken = [];
       this.lesions(context, place);
@@ -143,7 +144,7 @@
         context.arc(x, y, 11, 0, 2 * Math.PI);
         context.stroke();
         const told = (state, ffr) => (state === "occluded" ? "occluded" : ffr === null ? "n/a" : ns.ffrText(ffr));
-        const after = this.model.plan.answer?.lesions.find((z) => z.id === lesion.id);
+        const after = this.model.tried?.answer?.lesions.find((z) => z.id === lesion.id);
         const colour = values.state_colours[after ? after.state_after : lesion.state];
         const value = told(lesion.state, lesion.ffr_distal) + (after ? ` → ${told(after.state_after, after.ffr_after)}` : "");
         this.label(context, `${lesion.id}: ${value}`, x + (after ? 60 : 36), y - 14, { colour, size: 14 });
@@ -152,11 +153,14 @@
 
     names(context, place) {
       const { points, vessels } = this.model.values;
-      if (!this.own) {
+      const edited = this.model.edit.answer;
+      const given = edited ? edited.name : points.name;
+      if (this.named !== given) {
+        this.named = given;
         this.own = new Map();
-        points.name.forEach((name, k) => {
+        given.forEach((name, k) => {
           const vessel = points.vessel[k] >= 0 ? vessels[points.vessel[k]].side : "";
-          const key = `${vessel} ${name}`;
+          const key = `${edited ? edited.side[k] : vessel} ${name}`;
           if (!this.own.has(key)) this.own.set(key, []);
           this.own.get(key).push(k);
         });
@@ -164,7 +168,8 @@
       for (const list of this.own.values()) {
         const middle = list[Math.floor(0.55 * list.length)];
         const [x, y] = place(middle);
-        this.label(context, points.name[middle], x, y - 14, { colour: ns.INK, size: 12 });
+        const text = given[middle] ?? "deleted";
+        this.label(context, text, x, y - 14, { colour: given[middle] === points.name[middle] ? ns.INK : ns.STENT, size: 12 });
       }
     }
   };
