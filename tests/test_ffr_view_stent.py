@@ -27,6 +27,7 @@ from ffr.view.stents import at_once, planner, stents_of, surely
 from ffr.view.words import page_values
 from meshes.tree import Unreadable
 from solvers.errors import ConvergenceError
+from validation import view
 
 
 def case():
@@ -422,3 +423,16 @@ def test_the_interval_follows_and_what_is_kept_is_what_the_verb_writes(
     assert [x["change_low"] for x in shown] == [x["change_low"] for x in lesions]
     low = f"{round(lesions[1]['change_low'], 2):+.2f}".replace("-", "−")
     assert low in empty.text("[data-change='2']")
+
+
+def test_the_script_that_times_the_page_times_what_the_page_asks(empty):
+    """One time for each change, from the page's own clock; nothing stays on the page."""
+    empty.key("s")
+    asked = sum(x.endswith("/data/stents") for x in empty.requests)
+    rows = [*view.cursor(empty, 2), *view.stents(empty, 3), *view.edits(empty, 2)]
+    assert [len(x.seconds) for x in rows] == [2, 2, 3, 3, 2]
+    assert all(0.0 < s < 60.0 for x in rows for s in x.seconds)
+    assert sum(x.endswith("/data/stents") for x in empty.requests) == asked + 6
+    assert not empty.js("ffrView.model.plan.stents.length")
+    assert view.table(rows).count("\n") == 1 + len(rows)
+    empty.key("s")
