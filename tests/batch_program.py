@@ -98,7 +98,7 @@ def settings():
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
 
 
-def wait_for(what, limit_s=30.0):
+def wait_for(what, limit_s=120.0):
     """Return what `what()` gives as soon as it is true."""
     until = time.monotonic() + limit_s
     while not (found := what()):
