@@ -18,6 +18,7 @@ LEAST_VESSEL_MM3 = 30.0  # 10 mm of a vessel 2 mm wide: less is no coronary arte
 ALL_AROUND = np.ones((3, 3, 3), dtype=bool)  # the 26 neighbours that paths step to
 FIRST_MM = 25.0  # an artery that lies against the aorta does so in its first part
 TRUNK_SHARE = 0.7  # a trunk's radius over that of what it feeds: narrower is a branch
+OPEN = 0.5  # of the opening that is left for it: a mouth is open, a wall that is touched is not
 LEVEL_MM = 5.0  # half height of the slab in which the middle of the root is taken
 
 
@@ -45,6 +46,7 @@ def find_ostia(over: Ground, root: Root, grid: Grid) -> dict[str, Ostium]:
     served = np.bincount(np.searchsorted(seeds, paths.start), minlength=seeds.size)
     where = np.stack(np.unravel_index(seeds, over.sure.shape), axis=1)
     opening = _openings(over, root, seeds)
+    area = np.bincount(opening)[opening]
     blood = np.argwhere(root.lumen) + [s.start for s in root.box]
     mouths: dict[str, list[Ints]] = {"left": [], "right": []}
     for mine in _mouths(floats(where * spacing), served):
@@ -58,9 +60,10 @@ def find_ostia(over: Ground, root: Root, grid: Grid) -> dict[str, Ostium]:
         ends = paths.voxels[np.isin(paths.start, seeds[groups[0]])]
         leaf = int(ends[np.argmax(paths.length_mm[ends])])
         course = path_back(paths.parent, leaf)
-        others = [seeds[group] for group in groups[1:]]
-        behind = _behind(over, seeds[groups[0]], others, course, spacing)
-        chosen = groups[0] if behind is None else groups[1 + behind]
+        open_to = [area[group].max() for group in groups]
+        others = [g for g, a in zip(groups, open_to, strict=True) if a >= OPEN * open_to[0]][1:]
+        behind = _behind(over, seeds[groups[0]], [seeds[g] for g in others], course, spacing)
+        chosen = groups[0] if behind is None else others[behind]
         middle = np.average(where[chosen], axis=0, weights=served[chosen])
         busiest = chosen[np.argmax(served[chosen])]
         own = opening == opening[busiest]

@@ -53,6 +53,15 @@ def test_an_artery_that_leans_on_the_aorta_starts_behind_that_place():
     assert np.sum(child_count(found.left) == 0) == 1  # no side branch back to the aorta
 
 
+def test_a_mouth_stays_where_one_of_its_arteries_comes_back_to_the_wall():
+    # a left main divides; one of the two passes the aorta with 0.4 mm between the lumens
+    trunk = around((10, 0, 10), (19, -4, 10), (38, -12, 10), (38, -35, 10), (38, -60, 10))
+    bent = (*arc(17, 25, 45, 10), (14.2, 58, 10), (30, 80, 10))
+    front = around((16, -3, 10), (18, 20, 10), *bent)
+    found = trace(*scene([(trunk, 1.8), (front, 1.8), RIGHT]))
+    assert inlet_error_mm(found.left, LEFT_MM) < 1.5
+
+
 def test_the_side_is_that_of_the_sinus():
     found = trace(*scene([(around((10, 20, 10), (38, 20, 10)), 1.5), RIGHT]))
     assert found.left.points_mm[0] @ [1, 1, 0] > 0
