@@ -16,9 +16,9 @@ from matplotlib.collections import FillBetweenPolyCollection, LineCollection
 from standin import make_case, result_of
 
 from ffr.flags import Flag
-from ffr.report import Shown, render_report, save_report
 from ffr.report.colours import ffr_rgb
 from ffr.report.figures import vessel_panel
+from ffr.report.html import render_report, save_report
 from ffr.report.paths import vessel_paths
 from ffr.report.placement import place, summed_area
 from ffr.report.scene import (
@@ -31,6 +31,7 @@ from ffr.report.scene import (
     rendered,
     screen_axes,
 )
+from ffr.report.shown import Shown
 from ffr.report.svg import style
 from ffr.result import RESEARCH_USE_ONLY, ffr_state
 from ffr.uncertainty import Confidence, Uncertainty

@@ -13,9 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from standin import make_case
 
 from ffr.flags import VIRTUAL_STENT
-from ffr.report import render_report, report_pdf, report_pictures
 from ffr.report.content import report_content
-from ffr.report.pdf import report_pages
+from ffr.report.html import render_report
+from ffr.report.pdf import report_pages, report_pdf, report_pictures
 from ffr.report.sheets import A4_IN, broken, width_in
 from ffr.report.svg import paper_style
 from ffr.report.vessel_page import PLAN

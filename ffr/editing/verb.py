@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr import __version__, pipeline, stage_data, stages, workflow
+from ffr import __version__, pipeline, stage_data, stages
 from ffr.editing.apply import edited
 from ffr.editing.carried import carried_flags
 from ffr.editing.changes import entry
@@ -24,8 +24,6 @@ from ffr.errors import ConfigError
 from ffr.flags import Flag, Place
 from ffr.patient import Patient, patient_from
 from ffr.reasons import EXCLUDED
-from ffr.report.html import render_report
-from ffr.report.shown import Shown
 from ffr.result import RESEARCH_USE_ONLY, Result
 from ffr.scan import MASK
 from ffr.stenting.solved import Solved, load_solved
@@ -185,6 +183,10 @@ def write_edits(
     ConvergenceError
         As in `sure_of`.
     """
+    from ffr import workflow  # heavy, as what draws is: not before something is kept
+    from ffr.report.html import render_report
+    from ffr.report.shown import Shown
+
     scan = stage_data.load_scan(out)
     progress(0.1)
     sure = sure_of(draft.start, draft.after)

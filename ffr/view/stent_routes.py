@@ -20,7 +20,6 @@ from ffr.partial import claimed
 from ffr.stenting.comparison import STATEMENT
 from ffr.stenting.rank import ranking
 from ffr.stenting.span import Stent
-from ffr.stenting.verb import stent_run
 from ffr.view.server import Route
 from ffr.view.stents import Planner, at_once, stents_of, surely
 from meshes.errors import GeometryError
@@ -70,6 +69,8 @@ class StentAnswers:
         return await told(self._slow.submit(lambda: self._kept(stents)))
 
     def _kept(self, stents: tuple[Stent, ...]) -> Answer:
+        from ffr.stenting.verb import stent_run  # heavy, it draws: not before it is asked for
+
         with claimed(self._out):
             _, place = stent_run(self._out, stents, lambda _: None)
         return {"folder": f"{place.parent.name}/{place.name}"}
