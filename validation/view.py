@@ -155,10 +155,10 @@ def stents(page: Browser, times: int) -> list[Row]:
 def edits(page: Browser, times: int) -> list[Row]:
     """Return the row of lumens nudged by hand, at as many places of the first vessel."""
     page.key("e")
-    length = float(page.js("ffrView.model.length"))
+    count = int(page.js("ffrView.model.way.points.length"))
 
     def nudge(k: int) -> None:
-        page.js(f"ffrView.model.moveTo(0, {length * (0.2 + 0.6 * k / times):.1f}); 1")
+        page.js(f"ffrView.model.moveTo(0, {int(count * (0.2 + 0.6 * k / times))}); 1")
         page.key(">")
 
     seconds = _answers(page, "edit", times, nudge)
