@@ -1,7 +1,7 @@
 """How long does the page of `ffr view` let its user wait? Measured in Chromium.
 
     ffr demo --out demo
-    python -m validation view demo/out
+    python -m validation view demo
 
 Chromium runs without a screen. Times end when it has drawn; those of the cursor and of turns
 hold the way of the key through the DevTools protocol, too. Nothing in the run changes.

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from ffr.cad_rads import MODERATE
 from ffr.report import words
+from ffr.report.paths import MAIN_VESSELS
 from ffr.result import LesionResult, Result, State, ffr_rounded, ffr_state
 
 NONE_FOUND = "No flow-limiting lesion was found"
-LEADING = ("LM", "LAD", "LCx", "RCA")  # what cannot be read of these stands before all else
+LEADING = ("LM", *MAIN_VESSELS)  # what cannot be read of these stands before all else
 NONE_READ = "None of the lesions that were found has an FFR."
 _BEGINNING: dict[State, str] = {
     "0.76-0.80": "Borderline",
