@@ -167,7 +167,7 @@ def others(case):
     before = bytes_of(case.out)
     edits = [Nudge(vessel="RCA", from_mm=14.0, to_mm=22.0, wider_by_mm=0.5)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(editing, "render_report", lambda _: "page")
+        patch.setattr("ffr.report.html.render_report", lambda _: "page")
         patch.setattr(workflow, "pdf_pages", lambda _: b"%PDF-1.4 edited by hand%%EOF")
         patch.setattr(write, "report_pictures", lambda _: [np.zeros((3, 3, 3), np.uint8)])
         patch.setattr(chosen, "report_pdf", lambda x: b"%PDF " + x.result.created.encode())
