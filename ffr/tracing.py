@@ -12,6 +12,7 @@ from ffr.bridging import bridges
 from ffr.errors import StudyError
 from ffr.flags import Flag, Place
 from ffr.growing import grow, joined, tip
+from ffr.missed_lumen import missed_lumen
 from ffr.ostia import Ostium, find_ostia
 from ffr.paths import Ground, ground, reach
 from ffr.segmentation.maps import HeartMap, VesselMap
@@ -65,7 +66,10 @@ def trace(scan: Volume, heart: HeartMap, vessels: VesselMap) -> Traced:
     root = aortic_root(scan, heart, grid, dense)
     sure = probability > SURE
     sure[root.box] &= ~root.lumen
-    over = ground(probability, _plausible(sure, spacing), root, spacing)
+    sure = _plausible(sure, spacing)
+    missed = missed_lumen(scan, heart.blood_hu, sure, vessels.labels.values, grid)
+    probability[missed] = 1.0
+    over = ground(probability, sure | missed, root, spacing)
     ostia = find_ostia(over, root, grid)
     if not ostia:
         message = (

@@ -1,0 +1,75 @@
+"""Lumen that the vessel map has missed, though the scan shows it."""
+
+import numpy as np
+import pytest
+
+from ffr.anatomy import Vessel
+from ffr.missed_lumen import missed_lumen
+from meshes.volume import Grid, Volume
+
+BLOOD_HU, VEIN_HU, MUSCLE_HU = 400, 150, 110
+SHAPE = (60, 60, 200)
+GRID = Grid(np.array(SHAPE[::-1]), np.array([0.5, 0.5, 0.5]), np.zeros(3), np.eye(3))
+Z, Y, X = np.indices(SHAPE)
+ARTERY = (Z - 30) ** 2 + (Y - 20) ** 2 <= 2.2**2  # 1.1 mm along x, 100 mm long
+
+
+def scene(first=80, last=120, gap_hu=BLOOD_HU, called=Vessel.BACKGROUND, vein_hu=VEIN_HU):
+    """An artery in muscle whose map lacks some of its length, and a wide vein beside it."""
+    hu = np.full(SHAPE, MUSCLE_HU, dtype=np.int16)
+    hu[ARTERY] = BLOOD_HU
+    unmapped = ARTERY & (first <= X) & (last > X)
+    hu[unmapped] = gap_hu
+    vein = (Z - 30) ** 2 + (Y - 45) ** 2 <= 5**2
+    hu[vein] = vein_hu
+    labels = np.zeros(SHAPE, dtype=np.uint8)
+    labels[vein] = Vessel.VEIN
+    labels[unmapped] = called
+    sure = ARTERY & ~unmapped
+    return hu, sure, labels, unmapped
+
+
+def found(hu, sure, labels):
+    return missed_lumen(Volume(GRID, hu), BLOOD_HU, sure, labels, GRID)
+
+
+def test_an_artery_in_the_muscle_is_joined_by_its_lumen():
+    hu, sure, labels, unmapped = scene()
+    missed = found(hu, sure, labels)
+    assert not (missed & sure).any()
+    assert missed[unmapped].mean() > 0.9
+    assert missed[unmapped | ~ARTERY].sum() < 1.5 * unmapped.sum()  # and little but its lumen
+
+
+def test_a_bright_artery_that_the_map_calls_a_vein_is_joined_if_veins_are_dark():
+    hu, sure, labels, unmapped = scene(called=Vessel.VEIN)
+    missed = found(hu, sure, labels)
+    assert (missed & unmapped)[:, :, 80:120].any(axis=(0, 1)).all()  # all along
+    hu, sure, labels, _ = scene(called=Vessel.VEIN, vein_hu=360)
+    assert not found(hu, sure, labels).any()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"gap_hu": MUSCLE_HU},
+        {"gap_hu": 240, "called": Vessel.VEIN},
+        {"first": 30, "last": 170},
+        {"first": 10, "last": 190},
+    ],
+    ids=["no lumen seen", "a vein's brightness", "too long", "only specks"],
+)
+def test_what_is_no_thin_bright_way_between_vessels_is_not_joined(given):
+    hu, sure, labels, _ = scene(**given)
+    assert not found(hu, sure, labels).any()
+
+
+def test_there_is_no_way_through_a_chamber():
+    hu, sure, labels, _ = scene()
+    hu[:, 5:36, 82:118] = BLOOD_HU
+    assert not found(hu, sure, labels).any()
+
+
+def test_without_blood_of_known_brightness_nothing_is_joined():
+    hu, sure, labels, _ = scene()
+    assert not missed_lumen(Volume(GRID, hu), 0.0, sure, labels, GRID).any()
