@@ -10,6 +10,7 @@ from scipy import ndimage
 from ffr.anatomy import Anatomy
 from ffr.scan import Scan
 from meshes.arrays import AnyArray, Ints
+from meshes.components import largest_component
 from meshes.volume import Grid, Volume, ijk_to_points_mm, points_mm_to_ijk
 
 CONTACT_MM = (6.0, 14.0)  # aorta and ventricle meet; a network may leave the valve unlabelled
@@ -37,7 +38,8 @@ def aortic_root(labels: Volume) -> AorticRoot:
     the heart too, and leaves every field of view.
     """
     aorta = labels.values == Anatomy.AORTA
-    ventricle = labels.values == Anatomy.LV
+    # stray voxels that are called ventricle lie beside the descending aorta too
+    ventricle = largest_component(labels.values == Anatomy.LV)
     empty = AorticRoot(np.zeros_like(aorta), 0.0, ROOT_MM)
     if not aorta.any() or not ventricle.any():
         return empty

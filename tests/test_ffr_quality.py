@@ -196,6 +196,17 @@ def test_a_descending_aorta_alone_is_no_root():
     )
 
 
+def test_stray_voxels_called_ventricle_beside_the_descending_aorta_cut_nothing_off():
+    made, labels = scan_of()
+    values = labels.values.copy()
+    aorta = values == Anatomy.AORTA
+    beside = np.zeros_like(aorta)  # close by the descending aorta, which leaves the scan
+    beside[40:42, 46:48, 40:44] = True
+    assert not aorta[beside].any()
+    values[beside] = Anatomy.LV
+    assert check_anatomy(made, Volume(labels.grid, values)) == ()
+
+
 def test_a_scan_above_or_beside_the_heart_lacks_it():
     made, labels = scan_of()
     above = scan(cropped(made.volume, 66.0, 200)), cropped(labels, 66.0, 200)
