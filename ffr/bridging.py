@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,6 @@ from scipy.spatial import cKDTree
 
 from ffr.paths import path_back
 from meshes.arrays import AnyArray, Floats, Ints, floats
-from meshes.distance import outside_mm
 from meshes.kernels.paths import spread
 from meshes.straighten import sampled
 from meshes.volume import Grid, Volume, array_shape, ijk_to_points_mm
@@ -31,9 +29,6 @@ LEAST_BRIGHTNESS = 0.1  # of tissue over fat: noise counts as no less
 BEGINS_COSINE, BEGINS_MM = 0.5, 0.4 * NEAR_END_MM  # see `_begins`
 LUMEN_SHARE = 0.25  # of the contrast of blood: enhanced myocardium stays below
 OPEN_SHARE = 0.5  # of it all along: the lumen itself, which the vessel map has missed
-# Around a piece, past what the map may be short of the lumen: six true pieces of six virtual
-# patients had 0 to 3 % as bright as lumen there, bone and contrast in the caval vein 17 to 25 %
-AROUND_MM, BRIGHT_AROUND = (1.1, 1.6), 0.1
 
 
 class Loose(NamedTuple):
@@ -53,8 +48,7 @@ def bridges(
 ) -> Ints:
     """Return the flat voxels that join loose pieces of vessel to the tips of arteries.
 
-    A stenosis can leave so little lumen that the vessel map breaks. A piece that is dark all
-    around, as no part of a bone or of a chamber's wall is, is joined
+    A stenosis can leave so little lumen that the vessel map breaks. A piece is joined
     when a gap of at most 20 mm separates it from a tip, when the gap goes on in the
     direction of both, as it does not between an artery and the vein beside it, and when
     there is tissue in the gap and not fat. A short gap may also start at the side of an
@@ -78,7 +72,7 @@ def bridges(
         The vessel grid.
     """
     spacing = float(grid.spacing_mm[0])
-    pieces = _loose(sure & ~reached, scan, blood_hu, grid)
+    pieces = _loose(sure & ~reached, spacing)
     found: list[tuple[float, int, int, Ints]] = []
     for t, tip in enumerate(tips):
         course = floats(np.stack(np.unravel_index(tip, sure.shape), axis=1) * spacing)
@@ -125,31 +119,16 @@ def _from_stumps(
     return found
 
 
-def _loose(mask: AnyArray, scan: Volume, blood_hu: float, grid: Grid) -> list[Loose]:
-    """Connected pieces that are long enough, and dark all around as vessels are."""
-    spacing = float(grid.spacing_mm[0])
+def _loose(mask: AnyArray, spacing: float) -> list[Loose]:
+    """Connected pieces that are long enough."""
     parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
     pieces = []
     for number, box in enumerate(ndimage.find_objects(parts)):
-        voxels = np.argwhere(parts[box] == number + 1) + [s.start for s in box]
-        if np.linalg.norm(np.ptp(voxels, axis=0)) * spacing < LEAST_PIECE_MM:
-            continue
-        if _bright_around(voxels, scan, blood_hu, grid) <= BRIGHT_AROUND:
-            points = voxels * spacing
+        voxels = np.argwhere(parts[box] == number + 1)
+        if np.linalg.norm(np.ptp(voxels, axis=0)) * spacing >= LEAST_PIECE_MM:
+            points = (voxels + [s.start for s in box]) * spacing
             pieces.append(Loose(points, cKDTree(points)))
     return pieces
-
-
-def _bright_around(voxels: Ints, scan: Volume, blood_hu: float, grid: Grid) -> float:
-    """Share of what lies around a piece that is as bright as lumen: bone or chamber goes on."""
-    spacing = float(grid.spacing_mm[0])
-    first = voxels.min(axis=0) - math.ceil(AROUND_MM[1] / spacing)
-    own = np.zeros(np.ptp(voxels, axis=0) + 1 + 2 * math.ceil(AROUND_MM[1] / spacing), bool)
-    own[tuple((voxels - first).T)] = True
-    off = outside_mm(own, spacing)
-    ring = np.argwhere((off > AROUND_MM[0]) & (off <= AROUND_MM[1])) + first
-    hu = sampled(scan, ijk_to_points_mm(grid, ring[:, ::-1]), outside=FAT_HU)
-    return float(np.mean(hu > _lumen_hu(blood_hu, OPEN_SHARE)))
 
 
 def _at_its_end(tip_mm: Floats, piece: Floats, at: int) -> bool:

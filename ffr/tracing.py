@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from ffr.aortic_root import aortic_root
 from ffr.bridging import bridges
@@ -15,6 +14,7 @@ from ffr.growing import grow, joined, tip
 from ffr.missed_lumen import missed_lumen
 from ffr.ostia import Ostium, find_ostia
 from ffr.paths import Ground, ground, reach
+from ffr.plausible import plausible
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.too_dense import too_dense
 from meshes.arrays import AnyArray
@@ -23,7 +23,6 @@ from meshes.volume import Grid, Volume, ijk_to_points_mm
 
 SURE = 0.5  # probability above which a voxel counts as vessel
 IN_SERIES = 2  # tight stenoses in one vessel that are bridged
-SPECK_MM3 = 15.0  # 10 mm of a vessel 1.4 mm wide
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +65,7 @@ def trace(scan: Volume, heart: HeartMap, vessels: VesselMap) -> Traced:
     root = aortic_root(scan, heart, grid, dense)
     sure = probability > SURE
     sure[root.box] &= ~root.lumen
-    sure = _plausible(sure, spacing)
+    sure = plausible(scan, heart.blood_hu, sure, root, grid)
     missed = missed_lumen(scan, heart.blood_hu, sure, vessels.labels.values, grid)
     probability[missed] = 1.0
     over = ground(probability, sure | missed, root, spacing)
@@ -78,14 +77,6 @@ def trace(scan: Volume, heart: HeartMap, vessels: VesselMap) -> Traced:
         )
         raise StudyError("coronary-origins-missing", message)
     return _grown(scan, heart.blood_hu, over, ostia, grid)
-
-
-def _plausible(sure: AnyArray, spacing: float) -> AnyArray:
-    """Drop specks."""
-    parts, _ = ndimage.label(sure, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return np.asarray((sizes * spacing**3 > SPECK_MM3)[parts])
 
 
 def _grown(

@@ -10,7 +10,7 @@ BLOOD_HU = 400.0
 GRID = Grid(np.array([100, 100, 40]), np.array([0.5, 0.5, 0.5]), np.zeros(3), np.eye(3))
 
 
-def scene(gap_mm, gap_hu, turned=False, forked=False, shell=False):
+def scene(gap_mm, gap_hu, turned=False, forked=False):
     """An artery along x, and the far end of its branch that begins `gap_mm` beside it."""
     sure = np.zeros((40, 100, 100), dtype=bool)
     sure[18:22, 28:32, 5:95] = True
@@ -27,8 +27,6 @@ def scene(gap_mm, gap_hu, turned=False, forked=False, shell=False):
     hu = np.full(sure.shape, -90, dtype=np.int16)
     hu[sure] = BLOOD_HU
     hu[18:22, 32:first, 48:52] = gap_hu
-    if shell:  # what the map has of the branch is a strip of a wall of bone
-        hu[:, first : first + 40, 48:52] = BLOOD_HU
     tips = [
         np.ravel_multi_index((np.full(10, 20), np.full(10, 30), np.arange(84, 94)), sure.shape)
     ]
@@ -47,11 +45,6 @@ def test_what_divides_behind_a_gap_is_joined_where_the_gap_itself_is_lumen():
     arm = scene(4.0, 260, forked=True)
     assert arm.size
     assert scene(4.0, 90, forked=True).size == 0  # no lumen seen
-
-
-def test_a_strip_of_a_wall_is_no_branch():
-    assert scene(4.0, 220).size
-    assert scene(4.0, 220, shell=True).size == 0
 
 
 @pytest.mark.parametrize(
