@@ -15,9 +15,9 @@ from meshes.volume import Grid, Volume, ijk_to_points_mm
 
 SPECK_MM3 = 15.0  # 10 mm of a vessel 1.4 mm wide
 STRIP_MM = 12.0  # shortest piece that could be taken for a vessel: it is looked at
-# Around a piece, past what the map may be short of the lumen. In 15 scans of virtual patients 42
-# pieces with true vessel had 0 to 7 % as bright as lumen there, one fused with an appendage 14 %,
-# strips of bone or of a vein full of contrast 16 to 46 % (13 pieces)
+# Around a piece, past what the map may be short of the lumen. In 15 scans of virtual patients
+# 42 pieces with true vessel had 0 to 7 % as bright as lumen there, one fused with an appendage
+# 14 %, 13 strips of bone or of a vein full of contrast 16 to 46 %
 AROUND_MM, BRIGHT_AROUND = (1.1, 1.6), 0.15
 BESIDE_AORTA_MM = 3.0  # a piece that begins there is spared: a trunk lies between chambers
 TISSUE_HU = 50.0  # half way from it to blood is the edge of the lumen
