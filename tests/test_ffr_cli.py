@@ -119,9 +119,14 @@ def test_run_from_solve_takes_the_study_it_was_made_from_and_no_other(tmp_path, 
     run_folder.fill(out, known, study, until="tree")
     quick = "import ffr.workflow; ffr.workflow.report = lambda out, p: None"
     words = ("--out", out, "--from", "solve", "--systolic-mmhg", 150, "--diastolic-mmhg", 90)
+    assert "diastolic" in refused("run", study, *words[:4], "--systolic-mmhg", 170)
+    tree = (out / "stages" / "tree" / "trees.npz").read_bytes()
     code, _, err = ffr("run", study, *words, before=quick)
     assert (code, err) == (0, "")
-    assert stage_data.load_flow(out)[2]["patient"]["systolic_mmhg"] == 150
+    solutions, _, settings, _ = stage_data.load_flow(out)
+    assert settings["patient"]["systolic_mmhg"] == 150
+    assert solutions[0].pressure_mmhg[0] > 103  # 90 + (150 - 90) / 3 or more
+    assert (out / "stages" / "tree" / "trees.npz").read_bytes() == tree
     other = tmp_path / "other study"
     other.mkdir()
     (other / "IM1").write_bytes(b"no image!")

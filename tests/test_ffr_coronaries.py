@@ -1,5 +1,6 @@
 """The truth of a virtual patient means what the product means by a vessel."""
 
+import functools
 import re
 from dataclasses import replace
 
@@ -15,16 +16,17 @@ from meshes.tree import path_length_mm
 SEEDS = range(1_000_420, 1_000_424)
 
 
+@functools.cache
+def patients():
+    return [virtual_patient(seed) for seed in SEEDS]
+
+
 def trees():
-    return [
-        (seed, tree, virtual_patient(seed).heart)
-        for seed in SEEDS
-        for tree in (virtual_patient(seed).left, virtual_patient(seed).right)
-    ]
+    return [(tree, p.heart) for p in patients() for tree in (p.left, p.right)]
 
 
 def test_true_trees_begin_on_the_aortic_wall_and_leave_it():
-    for _, truth, heart in trees():
+    for truth, heart in trees():
         first = aortic_distance_mm(heart, truth.tree.points_mm[:6])
         assert abs(first[0]) < 0.06
         assert np.all(first[1:] > 0)
@@ -32,7 +34,7 @@ def test_true_trees_begin_on_the_aortic_wall_and_leave_it():
 
 
 def test_the_aorta_is_as_wide_as_its_radius():
-    heart = virtual_patient(SEEDS[0]).heart
+    heart = patients()[0].heart
     up = heart.root_mm + 40 * heart.root_direction
     side = np.cross(heart.root_direction, [0.0, 1.0, 0.0])
     side /= np.linalg.norm(side)
@@ -44,13 +46,13 @@ def test_the_aorta_is_as_wide_as_its_radius():
 
 
 def test_true_segments_are_those_of_the_product():
-    for _, truth, _ in trees():
+    for truth, _ in trees():
         expected = scct_segments(truth.tree, truth.branch, truth.names)
         assert np.array_equal(truth.segment, expected)
 
 
 def test_side_branches_are_numbered_by_take_off_without_gaps():
-    patient = virtual_patient(SEEDS[0])
+    patient = patients()[0]
     kinds = ("D", "OM", "AM")
     thinned = tuple(
         replace(a, name=re.sub(r"^(D|OM|AM)(\d)$", lambda m: f"{m[1]}{int(m[2]) + 1}", a.name))

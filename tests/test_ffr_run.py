@@ -19,13 +19,13 @@ from ffr.phantom.imaging import scan
 from ffr.phantom.patient import virtual_patient
 from ffr.phantom.study import (
     DEMO_LESIONS,
-    DEMO_SEED,
     clinical_imaging,
     scan_grid,
     true_lesions,
 )
 
 ROOT = Path(__file__).parent.parent
+SEED = 1_000_011  # held out of every training; a small heart: half the windows of the demo's
 NAME, IDENTITY, BIRTH = "SECRETSON^AGATHA", "HOSPITAL-778899", "19471231"
 
 
@@ -39,14 +39,14 @@ def ffr(*arguments):
 
 @pytest.fixture(scope="module")
 def patient():
-    return virtual_patient(DEMO_SEED, 0.0, DEMO_LESIONS)
+    return virtual_patient(SEED, 0.0, DEMO_LESIONS)
 
 
 @pytest.fixture(scope="module")
 def study(patient, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    grid = scan_grid(patient, (312, 312, 210), (0.5, 0.5, 0.6))
-    volume = scan(patient, grid, clinical_imaging(DEMO_SEED), DEMO_SEED)
+    grid = scan_grid(patient, (250, 250, 175), (0.5, 0.5, 0.6))
+    volume = scan(patient, grid, clinical_imaging(SEED), SEED)
     header = PatientHeader(name=NAME, identity=IDENTITY, birth_date=BIRTH)
     write_series(volume, folder, patient=header)
     return folder
@@ -167,23 +167,3 @@ def test_no_patient_data_anywhere_but_in_the_study(done, result):
             assert word not in path.name
             if path.is_file():
                 assert word.encode() not in path.read_bytes(), path.name
-
-
-def test_a_later_stage_can_be_run_again_with_another_pressure(done, result, study, tmp_path):
-    out = tmp_path / "again"
-    shutil.copytree(done[0], out)
-    run = ffr("run", study, "--out", out, "--from", "solve", "--systolic-mmhg", 170)
-    assert run.returncode == 2  # diastolic alone is missing or implausible: one clear line
-    assert "Traceback" not in run.stderr
-    run = ffr(
-        "run", study, "--out", out, "--from", "solve",
-        "--systolic-mmhg", 170, "--diastolic-mmhg", 100,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    again = json.loads((out / "result.json").read_text())
-    assert again["aortic_pressure_mmhg"] > result["aortic_pressure_mmhg"] + 20
-    assert (out / "stages" / "tree" / "trees.npz").read_bytes() == (
-        done[0] / "stages" / "tree" / "trees.npz"
-    ).read_bytes()
-    assert ffr("export", out, tmp_path / "lumen.ply").returncode == 0
-    assert pyvista.read(tmp_path / "lumen.ply").n_points > 1000
