@@ -162,9 +162,24 @@ class _PolarConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape, or halve angles and samples."""
-        s, a, r = self.pad
-        if a:
-            x = torch.cat([x[:, :, :, -a:], x, x[:, :, :, :a]], dim=3)
-        if s or r:
-            x = nn.functional.pad(x, (r, r, 0, 0, s, s), mode="replicate")
-        return nn.functional.leaky_relu(self.norm(self.conv(x)), 0.01)
+        return nn.functional.leaky_relu(self.norm(self.conv(_continued(x, self.pad))), 0.01)
+
+
+def _continued(x: Tensor, by: tuple[int, int, int]) -> Tensor:
+    """Continue sections and samples at their ends, angles around; `by`: by how many each.
+
+    `nn.functional.pad` computes in single precision what is half as wide: a fifth slower
+    for the whole network.
+    """
+    s, a, r = by
+    sections, angles, samples = x.shape[2:]
+    whole = x.new_empty(*x.shape[:2], sections + 2 * s, angles + 2 * a, samples + 2 * r)
+    here = whole[:, :, s : s + sections]
+    inner = here[:, :, :, a : a + angles]
+    inner[..., r : r + samples] = x
+    inner[..., :r], inner[..., r + samples :] = x[..., :1], x[..., -1:]
+    if a:
+        here[:, :, :, :a], here[:, :, :, a + angles :] = inner[:, :, :, -a:], inner[:, :, :, :a]
+    if s:
+        whole[:, :, :s], whole[:, :, s + sections :] = here[:, :, :1], here[:, :, -1:]
+    return whole
