@@ -1,12 +1,30 @@
 """Test processes that run side by side must not share compiled kernels or all the cores."""
 
+import hashlib
 import os
+import shutil
 import signal
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+FLOORS = ("meshes", "solvers", "ffr")
+
+
+def with_kernels_of_the_installation(cache):
+    """Make a cache that begins with what installation has compiled beside the sources."""
+    for made in (m for f in FLOORS for m in (ROOT / f).rglob("__pycache__/*.nb[ci]")):
+        folder = made.parent.parent
+        name = hashlib.sha1(str(folder).encode()).hexdigest()  # as numba calls it
+        place = cache / f"{folder.name}_{name}"
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(made, place)
+
+
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # numba's cache index may lose or mix entries when two processes write it at once
-    cache = Path(__file__).parent.parent / ".pytest_cache" / f"numba-{worker}"
+    cache = ROOT / ".pytest_cache" / f"numba-{worker}"
+    if not cache.exists():
+        with_kernels_of_the_installation(cache)
     os.environ["NUMBA_CACHE_DIR"] = str(cache)
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
