@@ -12,10 +12,9 @@ from types import FrameType
 
 import numpy as np
 
-from meshes import compiled
-
 from ffr.phantom.kernels import blend, paint_ellipsoid
 from ffr.phantom.kernels import tube_distance as cone_distance
+from meshes import compiled
 from meshes.contours import Contours
 from meshes.kernels.frames import carry_normal
 from meshes.kernels.paths import longest_gaps, path_lengths, spread

@@ -16,6 +16,7 @@ from matplotlib.collections import FillBetweenPolyCollection, LineCollection
 from standin import make_case, result_of
 
 from ffr.flags import Flag
+from ffr.report import tree_view
 from ffr.report.colours import ffr_rgb
 from ffr.report.figures import vessel_panel
 from ffr.report.html import render_report, save_report
@@ -35,7 +36,7 @@ from ffr.report.shown import Shown
 from ffr.report.svg import style
 from ffr.result import RESEARCH_USE_ONLY, ffr_state
 from ffr.uncertainty import Confidence, Uncertainty
-from meshes.arrays import floats
+from meshes.arrays import floats, ints
 
 LEFT, POSTERIOR, HEAD = np.eye(3)
 
@@ -534,3 +535,22 @@ def test_labels_avoid_the_drawing_and_each_other():
         assert bottom <= 140 or top >= 160
         for lo, to, ri, bo in taken[:k]:
             assert right <= lo or ri <= left or bottom <= to or bo <= top
+
+
+def test_a_lumen_is_drawn_once_for_screen_and_paper_but_another_ffr_anew(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(tree_view, "rendered", lambda *asked: (drawn.append(asked), drawn[-1]))
+    points, triangles = sphere(np.zeros(3), 4.0)
+    place, faces, one = floats(points), ints(triangles), floats(np.full(len(points), 0.9))
+
+    def pictures(ffr):
+        return tree_view._pictures(tree_view._Same((place, faces, ffr)))
+
+    assert pictures(one) is pictures(one)
+    assert len(drawn) == 3
+    other = floats(np.full(len(points), 0.7))
+    pictures(other)
+    assert drawn[-1][3] is other
+    assert len(drawn) == 6
+    open_to_change = np.array(one)
+    assert pictures(open_to_change) is not pictures(open_to_change)

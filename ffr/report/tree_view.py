@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -115,14 +116,13 @@ def draw_trees(
     surface_ffr: Floats,
 ) -> None:  # fmt: skip
     """Draw the trees on a page, their upper left corner at a place on it."""
-    points = np.asarray(surface.points_mm, dtype=np.float64)
     wide, high = figure.get_size_inches()
     side, letters = layout.panel_in, layout.letters
     bottom = high - top_in - 0.38 * letters - side
-    for k, (angle, camera) in enumerate(zip(ANGLES, cameras(points, PIXELS), strict=True)):
+    views = _pictures(_Same((surface.points_mm, surface.triangles, surface_ffr)))
+    for k, (angle, (camera, picture, covered)) in enumerate(zip(ANGLES, views, strict=True)):
         left = left_in + k * (side + _GAP_IN)
         axes = figure.add_axes((left / wide, bottom / high, side / wide, side / high))
-        picture, covered = rendered(camera, points, surface.triangles, surface_ffr)
         axes.imshow(picture, interpolation="none", extent=(0, PIXELS, PIXELS, 0))
         axes.set(xticks=[], yticks=[], xlim=(0, PIXELS), ylim=(PIXELS, 0))
         axes.set_title(
@@ -136,6 +136,30 @@ def draw_trees(
             _vessel_names(axes, camera, drawn, taken, coronary, mask, layout)
     bar = left_in + 3 * side + 2 * _GAP_IN + 0.60 * layout.right_in
     _colour_bar(figure, bar, bottom + 0.15 * side, 0.72 * side, layout)
+
+
+class _Same:
+    """Arrays that are equal to the very same arrays only; those that may change, to none."""
+
+    def __init__(self, arrays: tuple[AnyArray, ...]) -> None:
+        self.arrays = arrays
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.arrays)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and all(
+            a is b and not a.flags.writeable
+            for a, b in zip(self.arrays, other.arrays, strict=True)
+        )
+
+
+@functools.lru_cache(maxsize=1)  # a report shows the same lumen on the screen and on paper
+def _pictures(lumen: _Same) -> list[tuple[Camera, AnyArray, AnyArray]]:
+    """Return camera, picture and cover (see `rendered`) of each standard angle."""
+    points, triangles, ffr = lumen.arrays
+    points = np.asarray(points, dtype=np.float64)
+    return [(c, *rendered(c, points, triangles, ffr)) for c in cameras(points, PIXELS)]
 
 
 def _letters(axes: Axes, camera: Camera, size: float) -> None:

@@ -165,7 +165,7 @@ class _PolarConv(nn.Module):
         return nn.functional.leaky_relu(self.norm(self.conv(_continued(x, self.pad))), 0.01)
 
 
-def _continued(x: Tensor, by: tuple[int, int, int]) -> Tensor:
+def _continued(x: Tensor, by: tuple[int, ...]) -> Tensor:
     """Continue sections and samples at their ends, angles around; `by`: by how many each.
 
     `nn.functional.pad` computes in single precision what is half as wide: a fifth slower
