@@ -237,6 +237,7 @@ def test_a_new_virtual_patient_takes_the_results_of_the_old_one_along(out):
     (out / "result.json").write_text("old")
     quick = (
         "import ffr.phantom.study as s\ns.write_study = lambda *_: None\n"
+        "s.true_lesions = lambda *_: ()\n"
         "s.write_truth = lambda path, *_: path.write_text('new')"
     )
     assert ffr("phantom", "--out", out, before=quick)[0] == 0
