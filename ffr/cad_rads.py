@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from math import exp, log, prod
-
-from scipy.special import ndtr
+from statistics import NormalDist  # scipy.special would double the start of `ffr view`
 
 from ffr.result import (
     CadRads,
@@ -179,7 +178,7 @@ def _below(lesion: LesionResult) -> tuple[float, float, float]:
         return _exact(lesion)
     sd = log((100.0 - middle) / (100.0 - high)) / NORMAL_95
     z = [log((100.0 - limit) / (100.0 - middle)) / sd for limit in (MILD, MODERATE, SEVERE)]
-    first, second, third = (1.0 - float(ndtr(x)) for x in z)
+    first, second, third = (1.0 - NormalDist().cdf(x) for x in z)
     return first, second, third
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ffr import __version__
 from ffr.cad_rads import stenosis_interval, suggested_cad_rads
+from ffr.confidence import GROUPS, Uncertainty
 from ffr.errors import ConfigError
 from ffr.flags import Flag
 from ffr.lumen_error import LumenError
@@ -45,7 +46,7 @@ from ffr.result import (
     ffr_state,
 )
 from ffr.scan import Scan
-from ffr.uncertainty import GROUPS, Uncertainty
+from ffr.scct import SEGMENT_NAMES
 from meshes.arrays import AnyArray, Floats, Ints
 from meshes.errors import GeometryError
 from meshes.stenosis import Lesion
@@ -55,14 +56,6 @@ from solvers.occlusion import occluded
 from solvers.solution import FlowSolution
 from solvers.unreadable import cause
 
-# SCCT coronary segmentation (Leipsic et al., J Cardiovasc Comput Tomogr 2014;8:342-358)
-SEGMENT_NAMES = {
-    1: "proximal RCA", 2: "mid RCA", 3: "distal RCA", 4: "R-PDA", 5: "left main",
-    6: "proximal LAD", 7: "mid LAD", 8: "distal LAD", 9: "first diagonal",
-    10: "second diagonal", 11: "proximal LCx", 12: "first obtuse marginal",
-    13: "mid and distal LCx", 14: "second obtuse marginal", 15: "L-PDA", 16: "R-PLB",
-    17: "ramus intermedius", 18: "L-PLB",
-}  # fmt: skip
 # Of the healthy diameter at narrowings: see `python -m validation reference`
 REFERENCE_SD_PERCENT = 6.0
 

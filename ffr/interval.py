@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ffr.boundary import Boundary
+from ffr.confidence import GROUPS
 from ffr.influence import latin_normal
 from ffr.lumen_error import LumenError
 from ffr.physiology import InputSpread, Physiology
 from ffr.variants import (
-    GROUPS,
     LUMPED_SD_PERCENT,
     MODEL_SD_PERCENT,
     THRESHOLD,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ffr.boundary import Boundary, boundary_from_patient
+from ffr.confidence import Confidence
 from ffr.ends import check_trees
 from ffr.errors import StudyError
 from ffr.estimates import blood_from_patient, input_spread, personal
@@ -24,7 +25,7 @@ from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.sharpness import scan_sharpness
 from ffr.stents import find_stents
 from ffr.tracing import trace
-from ffr.uncertainty import Confidence, propagate
+from ffr.uncertainty import propagate
 from ffr.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
 from ffr.wall_flags import unreadable_stents, wall_flags
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints

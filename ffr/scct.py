@@ -12,6 +12,14 @@ WHOLE_VESSEL = {
     "LM": 5, "D1": 9, "D2": 10, "OM1": 12, "OM2": 14, "L-PDA": 15, "R-PDA": 4, "R-PLB": 16,
     "RI": 17, "L-PLB": 18,
 }  # fmt: skip
+# SCCT coronary segmentation (Leipsic et al., J Cardiovasc Comput Tomogr 2014;8:342-358)
+SEGMENT_NAMES = {
+    1: "proximal RCA", 2: "mid RCA", 3: "distal RCA", 4: "R-PDA", 5: "left main",
+    6: "proximal LAD", 7: "mid LAD", 8: "distal LAD", 9: "first diagonal",
+    10: "second diagonal", 11: "proximal LCx", 12: "first obtuse marginal",
+    13: "mid and distal LCx", 14: "second obtuse marginal", 15: "L-PDA", 16: "R-PLB",
+    17: "ramus intermedius", 18: "L-PLB",
+}  # fmt: skip
 DIVIDED = {"LAD": (6, 7, 8), "RCA": (1, 2, 3), "LCx": (11, 13, 13)}
 LARGE_MM = 1.5  # diameter of a branch that ends the proximal anterior descending
 CALIBRE_OVER_MM = 10.0  # a branch's diameter is its median over this length

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
+from ffr.confidence import Confidence, Uncertainty
 from ffr.errors import ConfigError
 from ffr.flags import Flag, Place
 from ffr.physiology import Assumption
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.stages import load_facts, readable, require_stage, save_facts
-from ffr.uncertainty import Confidence, Uncertainty
 from meshes.arrays import AnyArray
 from meshes.contours import Contours
 from meshes.resample import from_itk, to_itk

@@ -30,6 +30,7 @@ RESULTS = (
 )  # fmt: skip
 STENTS = "stents"  # folder of what virtual stents would do, numbered
 EDITS = "edits"  # folder of results after changes by hand, numbered
+PENDING = "pending.json"  # stents and edits that are tried in the page and not kept yet
 FORMAT = 1  # of the stage folders; another number is not read
 _HOW = {
     "scan": "start with 'ffr run' or 'ffr segment'",
@@ -83,6 +84,7 @@ def discard_from(out: Path, stage: str) -> None:
     for name in (STENTS, EDITS):  # compared with what goes now
         if (out / name).exists():
             discard(out / name)
+    (out / PENDING).unlink(missing_ok=True)
     discard_results(out)
     # the last one first: a kill in between leaves stages that belong together
     for later in reversed(STAGES[STAGES.index(stage) :]):

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ffr.boundary import Boundary
+from ffr.confidence import GROUPS, Uncertainty
 from ffr.influence import quasi_normal, sobol_indices
 from ffr.lumen_error import LumenError
 from ffr.physiology import InputSpread, Physiology
-from ffr.variants import GROUPS, MODEL_SD_PERCENT, THRESHOLD, Variants, ends, input_count
+from ffr.variants import MODEL_SD_PERCENT, THRESHOLD, Variants, ends, input_count
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.tree import CoronaryTree
 from solvers.blood import Blood
@@ -24,47 +25,6 @@ from solvers.solution import FlowSolution
 
 BASE = 1024  # times 8 groups + 2: 10 240 samples
 SEED = 20
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Uncertainty:
-    """The spread of FFR in one tree.
-
-    Parameters
-    ----------
-    ffr_low, ffr_high
-        Ends of the 95 % interval at each point, NaN where there is no FFR, shape (n,).
-    probability
-        That FFR, as printed, is 0.80 or below, shape (n,).
-    readings
-        Points whose inputs were weighed, shape (k,).
-    first_order, total
-        Sobol indices of the groups at the readings, shape (k, groups).
-    """
-
-    ffr_low: Floats
-    ffr_high: Floats
-    probability: Floats
-    readings: Ints
-    first_order: Floats
-    total: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Confidence:
-    """How sure the FFR of each tree is, and which millimetre of lumen decides it.
-
-    Parameters
-    ----------
-    spreads
-        Interval, probability and what they depend on, per tree.
-    sensitivity_per_mm2
-        Per tree, change of FFR at each of its readings (lesions, then the lowest analysed
-        point) per mm of radius and mm of length at each point, shape (k, n).
-    """
-
-    spreads: tuple[Uncertainty, ...]
-    sensitivity_per_mm2: tuple[Floats, ...]
 
 
 def propagate(

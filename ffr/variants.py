@@ -18,10 +18,6 @@ from solvers.sampling import Draws, sample_ffr
 from solvers.solution import FlowSolution
 from solvers.split import inlet_radius_mm, sampled_shares
 
-GROUPS = (
-    "lumen radius", "resting flow", "hyperaemic response", "flow split", "aortic pressure",
-    "venous pressure", "viscosity", "flow model",
-)  # fmt: skip
 THRESHOLD = 0.805  # FFR printed as 0.80 or below
 TAIL = 0.025
 MODEL_SD_PERCENT = 5.0  # of the pressure drop: 4 % calibrated against resolved (validation

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ffr import pipeline, stage_data, stages
+from ffr.confidence import Confidence
 from ffr.errors import ConfigError
 from ffr.findings import build_result, lesion_numbers
 from ffr.flags import Flag
@@ -34,7 +35,6 @@ from ffr.result_file import save_result
 from ffr.result_folder import mark
 from ffr.scan import MASK, Scan
 from ffr.study import read_study
-from ffr.uncertainty import Confidence
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.contours import Contours
 from meshes.export import write_surface, write_volume_mesh

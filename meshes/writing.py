@@ -11,8 +11,10 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, private: bool = False) -> Iterator[Path]:
     """Give a temporary file beside `path` that takes its place once written without error.
+
+    `private`: only its owner can read it.
 
     Raises
     ------
@@ -27,9 +29,10 @@ def replacing(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        if not private:
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
         os.replace(temporary, path)
     except OSError as error:
         code = error.errno
@@ -43,13 +46,13 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 with line feeds.
+def write_text(path: Path, text: str, private: bool = False) -> None:
+    """Write a text file in UTF-8 with line feeds; `private`: for its owner only.
 
     Raises
     ------
     OSError
         As in `replacing`.
     """
-    with replacing(path) as temporary:
+    with replacing(path, private) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")

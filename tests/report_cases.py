@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import standin
 
+from ffr.confidence import GROUPS, Confidence, Uncertainty
 from ffr.flags import Flag, Place
 from ffr.report.shown import Shown
-from ffr.uncertainty import GROUPS, Confidence, Uncertainty
 from meshes.tree import Unreadable
 from solvers.unreadable import unreadable
 

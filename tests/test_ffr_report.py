@@ -15,27 +15,19 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection, LineCollection
 from standin import make_case, result_of
 
+from ffr.confidence import Confidence, Uncertainty
 from ffr.flags import Flag
 from ffr.report import tree_view
+from ffr.report.angles import ANGLES, Angle, screen_axes
 from ffr.report.colours import ffr_rgb
 from ffr.report.figures import vessel_panel
 from ffr.report.html import render_report, save_report
 from ffr.report.paths import vessel_paths
 from ffr.report.placement import place, summed_area
-from ffr.report.scene import (
-    ANGLES,
-    Angle,
-    Camera,
-    cameras,
-    edge_letters,
-    on_screen,
-    rendered,
-    screen_axes,
-)
+from ffr.report.scene import Camera, cameras, edge_letters, on_screen, rendered
 from ffr.report.shown import Shown
 from ffr.report.svg import style
 from ffr.result import RESEARCH_USE_ONLY, ffr_state
-from ffr.uncertainty import Confidence, Uncertainty
 from meshes.arrays import floats, ints
 
 LEFT, POSTERIOR, HEAD = np.eye(3)

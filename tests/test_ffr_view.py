@@ -21,13 +21,17 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ffr import stages
+from ffr.errors import ConfigError
 from ffr.guard import reported
 from ffr.report.colours import ffr_rgb
 from ffr.result import ffr_rounded
 from ffr.view import reformat
-from ffr.view.blobs import lumen_blob, vertex_normals, vessel_blob
+from ffr.view.blobs import vessel_blob
 from ffr.view.packing import packed
+from ffr.view.pending import load_pending, save_pending
 from ffr.view.run import load_run
+from ffr.view.surface import lumen_blob, vertex_normals
 from ffr.view.thinning import thinned
 from ffr.view.verb import _opened
 from ffr.view.words import page_values
@@ -291,6 +295,53 @@ def test_without_a_scan_there_are_outlines_but_no_pictures(run):
     found = unpacked(vessel_blob(run, run.paths[0], None))
     assert "across_hu" not in found
     assert found["outline_mm"][:, 0] == pytest.approx(run.paths[0].radius_mm, rel=1e-6)
+
+
+# --- what is tried and not kept yet
+
+TRIED = {
+    "stents": [{"vessel": "RCA", "from_mm": 3.0, "to_mm": 9.5, "diameter_mm": None}],
+    "edits": [{"edit": "exclude", "vessel": "LAD", "side": "left"}],
+}
+
+
+def put_down(out, run, tried):
+    save_pending(out, run.trees, json.dumps(tried).encode())
+
+
+def test_what_is_tried_is_written_for_its_owner_read_back_and_gone_when_there_is_none(
+    tmp_path, run
+):
+    assert load_pending(tmp_path, run.trees) == {"stents": [], "edits": [], "problem": ""}
+    put_down(tmp_path, run, TRIED)
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert load_pending(tmp_path, run.trees) == {**TRIED, "problem": ""}
+    with pytest.raises(ConfigError, match="edit 1: 'Wurzel' is no field"):
+        put_down(tmp_path, run, {**TRIED, "edits": [{**TRIED["edits"][0], "Wurzel": 1}]})
+    assert load_pending(tmp_path, run.trees)["edits"] == TRIED["edits"]
+    put_down(tmp_path, run, {"stents": [], "edits": []})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_tried_on_other_trees_or_is_damaged_is_told_and_not_shown(tmp_path, run):
+    put_down(tmp_path, run, TRIED)
+    other = load_pending(tmp_path, run.trees[:1])
+    assert (other["edits"], "other trees" in other["problem"]) == ([], True)
+    file = tmp_path / "pending.json"
+    for text in (file.read_text()[:-20], "[]", '{"trees": 1}', "\xff"):
+        file.write_text(text)
+        assert load_pending(tmp_path, run.trees)["stents"] == []
+        assert load_pending(tmp_path, run.trees)["problem"]
+
+
+def test_what_is_tried_goes_with_the_trees(tmp_path, run):
+    with stages.stage_files(tmp_path, "solve"):
+        pass
+    put_down(tmp_path, run, TRIED)
+    with stages.stage_files(tmp_path, "solve"):
+        pass
+    assert not (tmp_path / "pending.json").exists()
 
 
 # --- mistakes

@@ -21,7 +21,8 @@ from ffr.report.plaque_words import plaque_words
 from ffr.result import ffr_rounded, ffr_state
 from ffr.result_file import load_result
 from ffr.view import reformat
-from ffr.view.edits import MOST, edited_values, edits_of
+from ffr.view.asked import MOST_EDITS, edits_of
+from ffr.view.edits import edited_values
 from ffr.view.run import load_run
 from ffr.view.words import NAMES, page_values
 from meshes.arrays import floats
@@ -190,7 +191,7 @@ NO_NUMBER = '{"edits": [{"edit": "split", "vessel": "LAD", "name": "D1", "at_mm"
         (b'{"edits": []}', "1 to 60"),
         (b'{"edits": [3]}', "edit 1: must be an object"),
         (b'{"edits": [{"edit": "exclude", "vessel": "LAD"}], "out": "/"}', "alone"),
-        (body_of(*[WIDER] * (MOST + 1)), "1 to 60"),
+        (body_of(*[WIDER] * (MOST_EDITS + 1)), "1 to 60"),
         (b'{"edits": [{"edit": "cut", "vessel": "LAD"}]}', "must be delete"),
         (b'{"edits": [{"edit": "exclude", "vessel": 3}]}', "edit 1: vessel"),
         (b'{"edits": [{"edit": "relabel", "vessel": "LAD", "name": "Smith"}]}', "new name"),
@@ -497,10 +498,15 @@ def test_the_interval_follows_and_what_is_kept_is_what_the_verb_writes(empty, ou
     )
     assert low < ffr < high
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    assert json.loads(before.pop(out / "pending.json"))["edits"] == [
+        edit.model_dump(mode="json", exclude_none=True)
+    ]
     empty.click_on(".edits .keep")
     empty.wait("ffrView.model.edit.kept", 60)
     empty.frame()
     assert "edits/1" in empty.text(".edits .kept")
+    empty.wait("!ffrView.model.puttingDown")
+    assert "pending" not in empty.text("#edit-mode")
     assert "untouched" in empty.text(".edits .kept")
     written = {p for p in out.rglob("*") if p.is_file()} - before.keys()
     assert {p.relative_to(out).as_posix() for p in written} == {
@@ -520,3 +526,28 @@ def test_the_interval_follows_and_what_is_kept_is_what_the_verb_writes(empty, ou
     (lesion,) = result.lesions
     shown = empty.js("ffrView.model.edit.after.lesions[0].ffr_after")
     assert lesion.ffr_distal == pytest.approx(shown, abs=1e-6)
+
+
+def test_what_is_pending_is_there_again_on_a_new_page_until_it_is_removed(empty, server, out):
+    do(empty, "exclude")
+    do(empty, "wider")
+    edits = pending(empty)
+    shown = empty.text("#as-edited")
+    assert "closing the page loses nothing" in empty.text(".edits .saved")
+    empty.wait("!ffrView.model.puttingDown")
+    empty.open("about:blank")
+    empty.open(server.url)
+    empty.wait("Boolean(window.ffrView?.model?.images)")
+    assert "2 pending" in empty.text("#edit-mode")
+    assert empty.js("document.querySelector('.ffr-after')") is None  # the result, as it is
+    go(empty, "LAD", 22.0)
+    empty.key("e")
+    answered(empty)
+    assert pending(empty) == edits
+    assert empty.text("#as-edited").split(" (")[0] == shown.split(" (")[0]
+    assert "From an earlier page" in empty.text(".edits .saved")
+    empty.js("ffrView.model.edit.clear(); 1")
+    answered(empty)
+    empty.wait("!ffrView.model.puttingDown")
+    assert not (out / "pending.json").exists()
+    assert empty.complaints == []

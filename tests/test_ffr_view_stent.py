@@ -22,8 +22,9 @@ from ffr.stenting.solved import resolve
 from ffr.stenting.span import Stent, stented
 from ffr.stenting.verb import stent_run
 from ffr.view import stent_routes
+from ffr.view.asked import stents_of
 from ffr.view.run import load_run
-from ffr.view.stents import at_once, planner, stents_of, surely
+from ffr.view.stents import at_once, planner, surely
 from ffr.view.words import page_values
 from meshes.tree import Unreadable
 from solvers.errors import ConvergenceError
@@ -403,10 +404,12 @@ def test_the_interval_follows_and_what_is_kept_is_what_the_verb_writes(
     empty.frame()
     assert "95 % intervals" in empty.text("#stent-interval")
     before = {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()}
+    assert json.loads(before.pop("pending.json"))["stents"][0]["vessel"] == stents[0].vessel
     empty.click_on(".stents .keep")
     empty.wait("ffrView.model.plan.kept", 60)
     empty.frame()
     assert "stents/1" in empty.text(".stents .kept")
+    empty.wait("!ffrView.model.puttingDown")
     assert before == {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()}
     again = shutil.copytree(out, tmp_path / "out")
     _, place = stent_run(again, stents, lambda _: None)

@@ -4,11 +4,10 @@ import numpy as np
 import standin
 
 from ffr import stage_data, stages
+from ffr.confidence import GROUPS, Confidence, Uncertainty
 from ffr.flags import Flag, Place
 from ffr.result_file import save_result
 from ffr.result_folder import prepare
-from ffr.uncertainty import Confidence, Uncertainty
-from ffr.variants import GROUPS
 from meshes.export import write_surface
 from meshes.io import write_forest
 from meshes.surface import Surface

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from ffr import pipeline, stage_data
+from ffr.confidence import Confidence
 from ffr.dicom_out.variant import Variant
 from ffr.editing.verb import solved_again, sure_of
 from ffr.errors import ConfigError
@@ -24,7 +25,6 @@ from ffr.scan import Scan
 from ffr.stenting.compare import compared
 from ffr.stenting.solved import Solved, load_solved, resolve
 from ffr.stenting.span import Stent, stented
-from ffr.uncertainty import Confidence
 from meshes.arrays import Floats
 from meshes.errors import GeometryError
 from meshes.surface import Surface

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ffr import __version__, pipeline, stage_data, stages
+from ffr.confidence import Confidence
 from ffr.editing.apply import edited
 from ffr.editing.carried import carried_flags
 from ffr.editing.changes import entry
@@ -27,7 +28,6 @@ from ffr.reasons import EXCLUDED
 from ffr.result import RESEARCH_USE_ONLY, Result
 from ffr.scan import MASK
 from ffr.stenting.solved import Solved, load_solved
-from ffr.uncertainty import Confidence
 
 FLAG = "edited-by-hand"
 

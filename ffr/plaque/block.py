@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ffr.findings import SEGMENT_NAMES, lesion_numbers
+from ffr.findings import lesion_numbers
 from ffr.plaque.fat import Fat, fat_around
 from ffr.plaque.remodelling import (
     POSITIVE_FROM,
@@ -29,6 +29,7 @@ from ffr.result_plaque import (
     SegmentPlaque,
     VesselFat,
 )
+from ffr.scct import SEGMENT_NAMES
 from meshes.arrays import AnyArray, Ints
 from meshes.stenosis import Lesion
 from meshes.tree import CoronaryTree

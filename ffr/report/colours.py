@@ -7,11 +7,15 @@ printed value does: 0.80 is the last borderline value, 0.75 the last low one.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.colors import ListedColormap, to_rgb
 
 from ffr.result import State
 from meshes.arrays import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.colors import ListedColormap
 
 LOWEST, HIGHEST = 0.50, 1.00  # ends of the colour bar; values beyond get its end colours
 BREAKS = (0.755, 0.805)
@@ -47,17 +51,23 @@ def ffr_rgb(ffr: Floats) -> Floats:
     for first in (0, 3, 5):  # the three bands
         last = {0: 2, 3: 4, 5: 7}[first]
         at = [stop for stop, _ in _STOPS[first : last + 1]]
-        colours = np.array([to_rgb(colour) for _, colour in _STOPS[first : last + 1]])
+        colours = np.array([_rgb(colour) for _, colour in _STOPS[first : last + 1]])
         inside = (values >= (at[0] if first else -np.inf)) & (
             values < (at[-1] if last < 7 else np.inf)
         )
         for channel in range(3):
             rgb[inside, channel] = np.interp(values[inside], at, colours[:, channel])
-    rgb[np.isnan(values)] = to_rgb(NOT_ANALYSED)
+    rgb[np.isnan(values)] = _rgb(NOT_ANALYSED)
     return rgb
+
+
+def _rgb(colour: str) -> list[float]:
+    return [byte / 255 for byte in bytes.fromhex(colour[1:])]
 
 
 def ffr_colormap() -> ListedColormap:
     """Return the same colours as a matplotlib map from LOWEST to HIGHEST."""
+    from matplotlib.colors import ListedColormap  # heavy, and for what draws alone
+
     n = 1000
     return ListedColormap(ffr_rgb(LOWEST + (np.arange(n) + 0.5) / n * (HIGHEST - LOWEST)))

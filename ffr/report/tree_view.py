@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from ffr.report.angles import ANGLES
 from ffr.report.colours import (
     HIGHEST,
     INK,
@@ -24,7 +25,7 @@ from ffr.report.colours import (
     ffr_colormap,
 )  # fmt: skip
 from ffr.report.placement import Box, place, summed_area
-from ffr.report.scene import ANGLES, Camera, cameras, edge_letters, on_screen, rendered
+from ffr.report.scene import Camera, cameras, edge_letters, on_screen, rendered
 from ffr.report.svg import WIDTH_IN, data_uri, research_note, style
 from ffr.report.words import SYMBOL
 from ffr.result import LesionResult, Result, ffr_rounded

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ffr import __version__, pipeline
+from ffr.confidence import Confidence, Uncertainty
 from ffr.findings import lesion_numbers
 from ffr.lumen_error import LumenError
 from ffr.reasons import OCCLUDED, reason
@@ -25,7 +26,7 @@ from ffr.stenting.comparison import (
 )
 from ffr.stenting.solved import Solved
 from ffr.stenting.span import Stent, inside, misfits, placed
-from ffr.uncertainty import BASE, Change, Confidence, Uncertainty, propagate_change
+from ffr.uncertainty import BASE, Change, propagate_change
 from ffr.variants import Variants
 from meshes.arrays import Floats, Ints
 from meshes.stenosis import Lesion

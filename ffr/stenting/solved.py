@@ -15,13 +15,13 @@ import numpy as np
 
 from ffr import pipeline, stage_data, stages
 from ffr.boundary import boundary_from_patient
+from ffr.confidence import Confidence
 from ffr.errors import ConfigError
 from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag, Place
 from ffr.patient import patient_from
 from ffr.physiology import Physiology
 from ffr.result_folder import require_run
-from ffr.uncertainty import Confidence
 from meshes.tree import CoronaryTree, outlets
 from solvers.calibrated import STAGNANT, Calibrated, calibrate, with_radii
 from solvers.errors import ConvergenceError

@@ -20,7 +20,8 @@ from ffr.errors import ConfigError
 from ffr.partial import claimed
 from ffr.result import EditEntry
 from ffr.stenting.solved import Solved
-from ffr.view.edits import edited_values, edits_of
+from ffr.view.asked import edits_of
+from ffr.view.edits import edited_values
 from ffr.view.run import Run
 from ffr.view.server import Route
 from ffr.view.stent_routes import Answer, told

@@ -6,25 +6,22 @@ told of an edited tree is told of the automatic points that are still in it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ffr.confidence import Confidence
 from ffr.editing.changes import edited_lesions
-from ffr.editing.edits import Edit, edit_from
 from ffr.editing.places import whereabouts
 from ffr.editing.verb import Start
-from ffr.errors import ConfigError
 from ffr.findings import lesion_numbers
 from ffr.reasons import EXCLUDED
 from ffr.report.edits import edit_words
 from ffr.report.paths import VesselPath
 from ffr.result import EditEntry, ffr_state
 from ffr.stenting.solved import Solved
-from ffr.uncertainty import Confidence
 from ffr.view.reformat import outlines_mm, vessel_axis
 from ffr.view.stents import lowest
 from ffr.view.words import numbers
@@ -34,32 +31,7 @@ from meshes.tree import CoronaryTree, Unreadable, path_length_mm
 from solvers.occlusion import occluded
 from solvers.unreadable import unreadable
 
-MOST = 60  # edits at a time
 GONE = -1
-
-
-def edits_of(body: bytes) -> tuple[Edit, ...]:
-    """Return the edits that the page asks for: {"edits": [...]}, each as `ffr edit` reads it.
-
-    Raises
-    ------
-    ConfigError
-        Something else, none, or too many.
-    """
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ConfigError("no list of edits: it is not JSON") from None
-    rows = asked.get("edits") if isinstance(asked, dict) and len(asked) == 1 else None
-    if not isinstance(rows, list) or not 0 < len(rows) <= MOST:
-        raise ConfigError(f'no list of edits: "edits" must hold 1 to {MOST} of them, alone')
-    return tuple(_edit(k, x) for k, x in enumerate(rows, 1))
-
-
-def _edit(number: int, words: object) -> Edit:
-    if not isinstance(words, dict):
-        raise ConfigError(f"edit {number}: must be an object with the fields of an edit")
-    return edit_from(words, f"edit {number}")
 
 
 def edited_values(

@@ -20,8 +20,9 @@ from ffr.partial import claimed
 from ffr.stenting.comparison import STATEMENT
 from ffr.stenting.rank import ranking
 from ffr.stenting.span import Stent
+from ffr.view.asked import stents_of
 from ffr.view.server import Route
-from ffr.view.stents import Planner, at_once, stents_of, surely
+from ffr.view.stents import Planner, at_once, surely
 from meshes.errors import GeometryError
 from solvers.errors import ConvergenceError
 

@@ -10,53 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from ffr import pipeline
-from ffr.errors import ConfigError
+from ffr.confidence import Confidence
 from ffr.findings import lesion_numbers
 from ffr.reasons import OCCLUDED, reason
 from ffr.result import ffr_state
 from ffr.stenting.compare import compared, comparison, plan, pressure_drop_mmhg
 from ffr.stenting.solved import Fast, Solved, fast, load_solved, resolve
 from ffr.stenting.span import Stent, inside, misfits, stented
-from ffr.uncertainty import BASE, Confidence
+from ffr.uncertainty import BASE
 from ffr.view.words import numbers
 from meshes.arrays import Floats
 from meshes.tree import CoronaryTree
 from solvers.solution import FlowSolution
-
-MOST = 12  # stents at a time
-
-
-class _Span(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-    vessel: str = Field(max_length=40)
-    from_mm: FiniteFloat
-    to_mm: FiniteFloat
-    diameter_mm: FiniteFloat | None = None
-
-
-class _Asked(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-    stents: list[_Span] = Field(min_length=1, max_length=MOST)
-
-
-def stents_of(body: bytes) -> tuple[Stent, ...]:
-    """Return the stents that the page asks for, in JSON.
-
-    Raises
-    ------
-    ConfigError
-        Something else, or none.
-    """
-    try:
-        asked = _Asked.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(x) for x in first["loc"]) or "the request"
-        raise ConfigError(f"no list of stents: {where}: {first['msg']}") from None
-    return tuple(Stent(x.vessel, x.from_mm, x.to_mm, x.diameter_mm) for x in asked.stents)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

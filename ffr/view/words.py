@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from ffr import __version__
-from ffr.findings import SEGMENT_NAMES
+from ffr.report.angles import ANGLES, Angle, screen_axes
 from ffr.report.colours import NOT_ANALYSED, STATE_COLOUR, STATE_WORDS, ffr_rgb
 from ffr.report.paths import VesselPath
 from ffr.report.plaque_words import amounts, fat_words, index_words, plaque_words
-from ffr.report.scene import ANGLES, Angle, screen_axes
 from ffr.report.verdict import headline
 from ffr.result import RESEARCH_USE_ONLY, FlagEntry, LesionResult
-from ffr.scct import WHOLE_VESSEL
+from ffr.scct import SEGMENT_NAMES, WHOLE_VESSEL
 from ffr.view.run import Run
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import path_length_mm

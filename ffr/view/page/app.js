@@ -112,8 +112,8 @@
           <div class="vessels" role="group" aria-label="Vessel">
             <button v-for="(way, k) in values.vessels" :aria-pressed="k === vessel" @click="model.moveTo(k, 0)">{{ wayName(way) }}</button>
           </div>
-          <button class="mode" :aria-pressed="stent.on" @click="model.plan.toggle()">virtual stents</button>
-          <button class="mode" id="edit-mode" :aria-pressed="edit.on" @click="model.edit.toggle()">edit by hand</button>
+          <button class="mode" :aria-pressed="stent.on" @click="model.plan.toggle()">virtual stents{{ waiting(stent.unkept) }}</button>
+          <button class="mode" id="edit-mode" :aria-pressed="edit.on" @click="model.edit.toggle()">edit by hand{{ waiting(edit.unkept) }}</button>
           <label class="slider">turn <input ref="turn" type="range" min="0" max="359" step="1" :value="angle" @input="model.turnTo(+$event.target.value)" @pointerup="$event.target.blur()" aria-label="Turn about the vessel's axis, degrees"><output>{{ angle }}°</output></label>
           <div class="windows" role="group" aria-label="Grey window">
             <button v-for="(w, k) in values.windows" :aria-pressed="k === window" @click="model.setWindow(k)">{{ w[0] }} {{ w[1] }}/{{ w[2] }}</button>
@@ -154,7 +154,7 @@
   const data = () => ({
     values: null, lumen: null, error: "", ready: "", vessel: 0, angle: 0, window: 0, viewed: 0,
     here: null, tip: null, announced: "", mouse: MOUSE, keys: ns.KEYS, stentKeys: ns.STENT_KEYS, editKeys: ns.EDIT_KEYS,
-    stent: { on: false, after: null }, edit: { on: false, after: null }, plaqueShown: true,
+    stent: { on: false, after: null, unkept: [] }, edit: { on: false, after: null, unkept: [] }, plaqueShown: true,
   });
 
   const words = {
@@ -163,6 +163,7 @@
     symbol: (state) => ({ "above 0.80": "○", "0.76-0.80": "◐", "0.75 or below": "●", occluded: "✕" })[state] || "–",
     chance: (p) => (p === null ? "–" : p < 0.01 ? "< 1 %" : p > 0.99 ? "> 99 %" : `${Math.round(100 * p)} %`),
     signed: (x) => ns.signedText(x),
+    waiting: (list) => (list.length ? ` · ${list.length} pending` : ""),
     percent: (x) => (x === null ? "–" : x.toFixed(0)),
     drop: (x) => (x === null ? "–" : x.toFixed(1)),
     lesionFfr: (x) => (x.state === "occluded" ? "occluded" : ns.ffrText(x.ffr_distal)),
@@ -336,6 +337,7 @@
         Object.assign(this, { here: this.model.here, vessel: this.model.vessel, values: Vue.markRaw(values) });
         await Vue.nextTick();
         this.build();
+        this.updateTried();
         ns.page = this;
         const lumen = await ns.fetchArrays("data/lumen");
         this.lumen = Vue.markRaw(Object.fromEntries(Object.entries(lumen).map(([k, v]) => [k, v.data])));

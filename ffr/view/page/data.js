@@ -53,6 +53,25 @@
       this.pending = new Set();
       this.plan = new (ns.planClass())(this);
       this.edit = new (ns.editsClass())(this);
+      this.plan.restore(values.pending.stents);
+      this.edit.restore(values.pending.edits);
+      Object.assign(this, { unsaved: values.pending.problem, down: this.pendingBody });
+    }
+
+    get pendingBody() { return JSON.stringify({ stents: this.plan.unkept, edits: this.edit.unkept }); }
+
+    // writes what is tried into the run's folder: one request at a time, of later ones the last
+    async putDown() {
+      if (this.plan.drag || this.puttingDown || this.pendingBody === this.down) return;
+      this.puttingDown = true;
+      for (let body = this.pendingBody; body !== this.down; body = this.pendingBody) {
+        this.down = body;
+        let answer;
+        try { answer = await ns.post("data/pending", body); } catch (error) { answer = { error: error.message }; }
+        this.unsaved = answer.error ? `Not saved, gone when the page is closed: ${answer.error}.` : "";
+      }
+      this.puttingDown = false;
+      this.tell("tried");
     }
 
     get tries() { return [this.plan, this.edit]; }

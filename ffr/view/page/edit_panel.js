@@ -160,6 +160,7 @@
       <p id="edit-lowest" v-if="edit.after.lowest[0] && edit.after.lowest[1]">lowest FFR <b>{{ ffr(edit.after.lowest[0].ffr) }}</b> ({{ edit.after.lowest[0].vessel }}) → <b>{{ ffr(edit.after.lowest[1].ffr) }}</b> ({{ edit.after.lowest[1].vessel }})<small> tips overstate, not for decision</small></p>
       <p><span v-for="(q, side) in edit.after.flow_ml_min" class="flow">flow, {{ side }}: {{ q[0].toFixed(0) }} → <b>{{ q[1].toFixed(0) }}</b> ml/min</span></p>
     </template>
+    <p class="fine saved"><b v-if="edit.unsaved" class="wrong">{{ edit.unsaved }}</b><template v-else-if="edit.unkept.length">{{ edit.earlier ? "From an earlier page. " : "" }}Saved in the run's folder until kept or removed: closing the page loses nothing.</template></p>
     <p class="fine">The automatic result is never changed. Keeping writes a second one with its own report, which lists each edit with the numbers before and after.</p>
   </div>`;
 
@@ -173,6 +174,7 @@
   // what the page shows of edits
   ns.shownEdits = (edit) => ({
     on: edit.on, shown: edit.shown, at: edit.on ? edit.at : null, count: edit.edits.length,
+    unkept: edit.unkept, unsaved: edit.model.unsaved, earlier: edit.earlier,
     said: edit.after?.edits.slice().reverse() || [], past: edit.past.length, future: edit.future.length,
     length_mm: edit.length_mm, moving: edit.moving, asking: edit.asking, error: edit.error,
     after: edit.after ? Vue.markRaw(edit.after) : null, interval: edit.interval, keeping: edit.keeping, kept: edit.kept,

@@ -29,6 +29,13 @@
     get body() { return JSON.stringify({ edits: this.edits }); }
     get state() { return this.edits; }
     set state(edits) { Object.assign(this, { edits, moving: null }); }
+    stateOf(edits) { return edits; }
+    get sound() { return this.good.edits; }
+
+    restore(edits) {
+      super.restore(edits);
+      this.good.edits = edits;
+    }
 
     // an edit that does not fit is told and not kept in the list
     take(answer, error, body = this.body) {

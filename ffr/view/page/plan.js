@@ -25,6 +25,8 @@
     get body() { return JSON.stringify({ stents: this.stents }); }
     get state() { return [this.stents.map((x) => ({ ...x })), this.active]; }
     set state([stents, active]) { Object.assign(this, { stents, active }); }
+    stateOf(stents) { return [stents, stents.length - 1]; }
+    get sound() { return this.stents; }
 
     toggle() {
       super.toggle();
@@ -179,7 +181,7 @@
       const { moved, kind, k } = this.drag;
       this.drag = null;
       if (!moved && kind !== "new") { this.active = k; this.model.tell("tried"); }
-      if (moved) this.askLater();
+      if (moved) { this.model.putDown(); this.askLater(); }
       return moved;
     }
 

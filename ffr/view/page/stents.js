@@ -138,6 +138,7 @@
       <p id="stent-lowest" v-if="plan.after.lowest[0] && plan.after.lowest[1]">lowest FFR <b>{{ ffr(plan.after.lowest[0].ffr) }}</b> ({{ plan.after.lowest[0].vessel }}) → <b>{{ ffr(plan.after.lowest[1].ffr) }}</b> ({{ plan.after.lowest[1].vessel }})<small> tips overstate, not for decision</small></p>
       <p><span v-for="(q, side) in plan.after.flow_ml_min" class="flow">flow, {{ side }}: {{ q[0].toFixed(0) }} → <b>{{ q[1].toFixed(0) }}</b> ml/min</span></p>
     </template>
+    <p class="fine saved"><b v-if="plan.unsaved" class="wrong">{{ plan.unsaved }}</b><template v-else-if="plan.unkept.length">{{ plan.earlier ? "From an earlier page. " : "" }}Saved in the run's folder until kept or removed: closing the page loses nothing.</template></p>
     <h3>Which single stent changes FFR most?</h3>
     <p v-if="plan.ranking && plan.ranking.waiting" class="hint">is being solved …</p>
     <p v-if="plan.rankingError" class="wrong">{{ plan.rankingError }}</p>
@@ -174,6 +175,6 @@
     given: plan.stents[plan.active]?.diameter_mm ?? null, error: plan.error,
     after: plan.after ? Vue.markRaw(plan.after) : null, interval: plan.interval,
     keeping: plan.keeping, kept: plan.kept, ranking: plan.ranking ? Vue.markRaw(plan.ranking) : null,
-    rankingError: plan.rankingError,
+    rankingError: plan.rankingError, unkept: plan.unkept, unsaved: plan.model.unsaved, earlier: plan.earlier,
   });
 })();

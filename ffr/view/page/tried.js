@@ -5,11 +5,11 @@
   const QUIET_MS = 700; // without a change, then the interval is asked for
   const SAME_EDIT_MS = 900; // further steps of the same kind are undone together
 
-  const post = async (path, body) => {
+  const post = (ns.post = async (path, body) => {
     const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": "application/json" } });
     if (!answer.ok) throw new Error(await answer.text());
     return answer.json();
-  };
+  });
 
   // A class of its own says what is tried: `list`, `body`, `state` (to undo), `words`. It is made
   // when the page is: the scripts come in any order.
@@ -17,7 +17,7 @@
     constructor(model, path, words) {
       Object.assign(this, { model, path, words, on: false, shown: true, past: [], future: [] });
       Object.assign(this, { after: null, error: "", interval: "", keeping: "", kept: "" });
-      Object.assign(this, { asking: false, wanted: false, drag: null });
+      Object.assign(this, { asking: false, wanted: false, drag: null, done: "", earlier: 0 });
       this.known = new Map(); // answers with intervals
       this.times = []; // ms from request to drawn
       this.server_s = [];
@@ -30,14 +30,25 @@
       const on = !this.on;
       for (const one of this.model.tries) one.on = false;
       this.on = on;
+      if (on && this.list.length && !this.after && !this.asking) this.ask(); // left by an earlier page
       this.model.tell("tried");
     }
+
+    // of an earlier page
+    restore(list) {
+      this.state = this.stateOf(list);
+      this.earlier = list.length;
+    }
+
+    // what the file holds until it is kept or thrown away; an edit that does not fit is not in it
+    get unkept() { return this.body === this.done ? [] : this.sound; }
 
     compare() { this.shown = !this.shown; this.model.tell("tried"); }
 
     // --- changes, each of which can be undone
 
     remember(kind) {
+      this.earlier = 0;
       const now = performance.now();
       const again = kind && kind === this.lastKind && now - this.lastEdit < SAME_EDIT_MS;
       Object.assign(this, { lastKind: kind, lastEdit: now });
@@ -72,6 +83,7 @@
       }
       this.asking = false;
       this.model.tell("tried");
+      this.model.putDown();
       this.askLater();
     }
 
@@ -132,6 +144,8 @@
       let answer;
       try { answer = await post(`${this.path}/keep`, body); } catch (error) { answer = { error: error.message }; }
       const words = answer.error ? `not kept: ${answer.error}` : this.words.kept(answer.folder);
+      if (!answer.error) this.done = body;
+      this.model.putDown();
       if (body === this.body || answer.error) this.kept = words;
       else this.kept = `an earlier plan is ${words}`;
       this.keeping = "";
