@@ -37,9 +37,11 @@ from serve_program import (
     study_of,
 )
 
+from ffr.dicom_out.variant import Variant
 from ffr.errors import ConfigError
 from ffr.result import RESEARCH_USE_ONLY
 from ffr.serve import listening, places
+from ffr.serve.by_hand import send_objects
 from ffr.serve.destination import Sender, destination
 from ffr.serve.errors import UnsentError, UnwantedError
 from ffr.serve.jobs import Jobs
@@ -118,6 +120,55 @@ def unnamed(home, *texts):
 
 def kept(found):
     return sorted(p for p in found.studies.rglob("*") if p.is_file())
+
+
+# a result that somebody chose
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """A run's folder with the objects of edited result 2."""
+    folder = tmp_path / "run" / "edits" / "2" / "dicom"
+    folder.mkdir(parents=True)
+    for number, kind in enumerate(serve_program.KINDS[:2]):
+        (folder / f"{number}.dcm").write_bytes(as_bytes(slice_of("a", number, kind)))
+    return tmp_path / "run", sorted(folder.iterdir())
+
+
+def test_an_edited_result_is_sent_until_the_archive_has_all_of_it_each_object_once(edited):
+    run, files = edited
+    stub = StowStub([(503, {}), (200, {}), (503, {})])
+    said, waits = [], []
+    options = options_from({"send_to": stub.address, "retry_s": 3.0})
+    try:
+        count = send_objects(run, Variant("edited", 2), options, 5, said.append, waits.append)
+    finally:
+        stub.close()
+    assert count == 2
+    assert list(stub.got.values()) == [files[1].read_bytes(), files[0].read_bytes()]
+    assert len(stub.headers) == 4  # one that was refused, the other, the first twice
+    assert waits == [3.0, 6.0]
+    assert (
+        said[1] == "not sent: the destination refused an object with HTTP status 503; "
+        "again in 6 s"
+    )
+
+
+def test_what_cannot_be_sent_is_one_line_with_how_many_are_left(edited):
+    run, _ = edited
+    stub = StowStub([(200, {}), (503, {}), (503, {})])
+    options = options_from({"send_to": stub.address, "retry_s": 1.0})
+    try:
+        with pytest.raises(ConfigError, match=r"^1 of 2 objects not sent in 2 tries: .* 503; "):
+            send_objects(run, Variant("edited", 2), options, 2, str, float)
+    finally:
+        stub.close()
+    for variant, settings, why in (
+        (Variant("edited", 2), {}, "where to"),
+        (Variant("stented", 1), {"send_to": "PACS@h:1"}, "no DICOM objects .* --stent 1"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            send_objects(run, variant, options_from(settings), 1, str)
 
 
 # the whole way
@@ -793,6 +844,7 @@ def test_bad_words_end_with_one_line_that_names_nobody(tmp_path):
             ("/proc/none", [], "no folder for the service"),
         ):
             assert why in refused("serve", "--out", folder, *words)
+    assert "no earlier run" in refused("send", full, "--send-to", "PACS@h:1")
 
 
 @pytest.mark.parametrize(

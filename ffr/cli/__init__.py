@@ -31,6 +31,7 @@ VERBS = (  # as `ffr --help` lists them
     planning.edit,
     output.export,
     output.dicom,
+    output.send,
     virtual.phantom,
     virtual.demo,
     training.train,

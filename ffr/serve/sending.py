@@ -13,6 +13,11 @@ logger = logging.getLogger(__name__)
 LONGEST_WAIT_S = 600.0
 
 
+def again_after_s(first_s: float, tries: int) -> float:
+    """Return the wait after one more failure when `tries` have failed before, in seconds."""
+    return min(first_s * 2.0 ** min(tries, 20), LONGEST_WAIT_S)
+
+
 def send_due(places: Places, jobs: Jobs, node: Destination, wait_s: float) -> None:
     """Send what is due; what fails waits twice as long each time, from `wait_s`, for ever.
 
@@ -35,6 +40,6 @@ def _send(places: Places, jobs: Jobs, job: Job, node: Destination, wait_s: float
     else:
         logger.info("job %s: sent", name)
         return
-    wait_s = min(wait_s * 2.0 ** min(job.tries, 20), LONGEST_WAIT_S)
+    wait_s = again_after_s(wait_s, job.tries)
     jobs.unsent_again(job.number, message, wait_s)
     logger.warning("job %s: not sent: %s; again in %.0f s", name, message, wait_s)

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,21 +18,21 @@ from ffr.own_weights import check_own_weights
 from ffr.patient import load_patient
 from ffr.result import RESEARCH_USE_ONLY
 from ffr.serve.analysing import ANALYSIS, Work
-from ffr.serve.destination import Destination, Sender, destination
+from ffr.serve.destination import Destination
 from ffr.serve.jobs import Jobs
 from ffr.serve.listening import Door
+from ffr.serve.node import node_of, silence
 from ffr.serve.options import ServeOptions
 from ffr.serve.places import Places, opened
 from ffr.serve.service import Parts, Service
 from ffr.serve.store import Store
-from ffr.serve.tls import client_context, server_context
+from ffr.serve.tls import server_context
 from ffr.serve.watching import Watch
 
 logger = logging.getLogger(__name__)
 BYTES_PER_GB = 1_000_000_000
 SECONDS_PER_DAY = 86_400.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-TALKATIVE = ("pynetdicom", "pydicom", "urllib3")  # they quote headers, UIDs and addresses
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -54,7 +53,7 @@ def serve(out: Path, options: ServeOptions, command: tuple[str, ...] = ANALYSIS)
     """
     os.umask(0o077)  # what is written is its owner's
     _quiet()
-    door, work, node = _door(options), _work(options, command), _node(options)
+    door, work, node = _door(options), _work(options, command), node_of(options)
     with _asked_to_end() as wait, opened(out) as places:
         jobs = Jobs(places.queue)
         try:
@@ -106,9 +105,7 @@ def _quiet() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    warnings.simplefilter("ignore")
+    silence()
     threading.excepthook = lambda fault: logger.error("fault: %s", fault.exc_type.__name__)
 
 
@@ -136,18 +133,6 @@ def _work(options: ServeOptions, command: tuple[str, ...]) -> Work:
     if weights is not None:
         check_own_weights(weights)
     return Work(limits, options.workers, patient, weights, command)
-
-
-def _node(options: ServeOptions) -> Destination | None:
-    if options.send_to is None:
-        return None
-    tls = None
-    if options.send_tls or options.send_to.startswith("https://"):
-        tls = client_context(options.tls_cert, options.tls_key, options.tls_ca)
-    sender = Sender(
-        options.aet, tls, options.send_login, options.tls_ca, options.tls_cert, options.tls_key
-    )
-    return destination(options.send_to, sender)
 
 
 def _parts(
