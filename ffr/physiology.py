@@ -132,8 +132,8 @@ class Physiology:
         2.78,
         0.25,
         "log-normal",
-        "Gallinoro, EuroIntervention 2021, 2.78 +- 0.91 (by PET patients 1.99 +- 0.47, "
-        "controls 2.91 +- 0.78, PMC3069313; healthy beds up to 4.2-4.8, Wilson 1990)",
+        "Gallinoro, EuroIntervention 2021, 2.78 ± 0.91 (by PET patients 1.99 ± 0.47, "
+        "controls 2.91 ± 0.78, PMC3069313; healthy beds up to 4.2-4.8, Wilson 1990)",
     )
     male_mass_g: Known = Known(
         155.0, 0.20, "log-normal", "MESA, Natori et al., AJR 2006;186:S357"

@@ -344,6 +344,22 @@ def test_what_is_tried_goes_with_the_trees(tmp_path, run):
     assert not (tmp_path / "pending.json").exists()
 
 
+# --- its start
+
+START = """
+import sys
+import ffr.view.pictures, ffr.view.run, ffr.view.server, ffr.view.trying, ffr.view.verb
+print(*sorted({name.split(".")[0] for name in sys.modules}))
+"""
+
+
+def test_the_page_can_be_asked_for_before_anything_heavy_is_loaded():
+    words = [sys.executable, "-c", START]
+    loaded = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert {"aiohttp", "numpy", "vtkmodules"} <= set(loaded)
+    assert not {"matplotlib", "numba", "pydicom", "scipy", "torch"} & set(loaded)
+
+
 # --- mistakes
 
 

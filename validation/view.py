@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 
 from validation.browser import CHROMIUM, WHY, Browser
 from validation.setting import setting
@@ -84,11 +85,13 @@ def measured(run: Path, times: int) -> list[Row]:
             page.wait("Boolean(ffrView.model.images)", LONGEST_S)
             page.frame()
             pictures = time.monotonic() - began
+            worked = psutil.Process(server.pid).cpu_times()
             page.wait(f"{READY} === 'all'", LONGEST_S)
             return [
                 Row("command to printed address", [printed]),
                 Row("command to trees, curves and tables", [ready]),
                 Row("command to the first vessel's pictures", [pictures]),
+                Row("the server's processor time until then", [worked.user + worked.system]),
                 *cursor(page, times),
                 *stents(page, times),
                 *edits(page, times),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from meshes.volume import Volume
 JUMP = """<!doctype html><meta charset="utf-8"><title>ct-ffr view</title>
 <meta http-equiv="refresh" content="0; url={url}"><a href="{url}">ct-ffr view</a>
 """
+TURN_S = 0.0005  # a thread that imports lets the server answer so soon; usual: ten times that
 
 
 def view(out: Path, port: int, browser: bool, say: Callable[[str], None]) -> None:
@@ -31,6 +33,7 @@ def view(out: Path, port: int, browser: bool, say: Callable[[str], None]) -> Non
     ConfigError
         No finished run there; the port is taken.
     """
+    sys.setswitchinterval(TURN_S)
     with contextlib.ExitStack() as until_end:
         pools = [
             until_end.enter_context(ThreadPoolExecutor(1, f"ffr-{name}"))

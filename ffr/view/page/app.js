@@ -80,7 +80,7 @@
               </tr>
               <tr v-if="!edit.after.lesions.length"><td colspan="3">No lesion was found in the analysed vessels.</td></tr>
             </tbody>
-            <tfoot><tr><td colspan="3">Read at the same place in the patient. {{ edit.interval }}</td></tr></tfoot>
+            <tfoot><tr><td colspan="3">Read at the same place in the patient{{ edit.interval ? "; " + edit.interval : "" }}</td></tr></tfoot>
           </table>
           <table v-else aria-label="Lesions; Enter goes there">
             <thead><tr><th>lesion</th><th>mm</th><th>% DS</th><th>min. mm</th><th>FFR behind (95 %)</th><th>P ≤ 0.80</th></tr></thead>

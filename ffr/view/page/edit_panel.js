@@ -154,13 +154,13 @@
       <button @click="act.clear()" :disabled="!edit.count">remove all</button>
       <button class="keep" @click="act.keep()" :disabled="!edit.after || edit.asking || Boolean(edit.keeping)">keep as edited result</button>
     </div>
+    <p class="fine saved"><b v-if="edit.unsaved" class="wrong">{{ edit.unsaved }}</b><template v-else-if="edit.unkept.length">{{ edit.earlier ? "From an earlier page. " : "" }}Saved in the run's folder: closing the page loses nothing.</template></p>
     <p v-if="edit.keeping" class="hint">{{ edit.keeping }}</p><p v-if="edit.kept" class="kept" role="status">{{ edit.kept }}</p>
     <template v-if="edit.after">
       <p id="edit-interval" class="hint">{{ edit.interval }}</p>
       <p id="edit-lowest" v-if="edit.after.lowest[0] && edit.after.lowest[1]">lowest FFR <b>{{ ffr(edit.after.lowest[0].ffr) }}</b> ({{ edit.after.lowest[0].vessel }}) → <b>{{ ffr(edit.after.lowest[1].ffr) }}</b> ({{ edit.after.lowest[1].vessel }})<small> tips overstate, not for decision</small></p>
       <p><span v-for="(q, side) in edit.after.flow_ml_min" class="flow">flow, {{ side }}: {{ q[0].toFixed(0) }} → <b>{{ q[1].toFixed(0) }}</b> ml/min</span></p>
     </template>
-    <p class="fine saved"><b v-if="edit.unsaved" class="wrong">{{ edit.unsaved }}</b><template v-else-if="edit.unkept.length">{{ edit.earlier ? "From an earlier page. " : "" }}Saved in the run's folder until kept or removed: closing the page loses nothing.</template></p>
     <p class="fine">The automatic result is never changed. Keeping writes a second one with its own report, which lists each edit with the numbers before and after.</p>
   </div>`;
 

@@ -4,6 +4,7 @@
   const ns = (window.ffrView ||= {});
   const SVG = "http://www.w3.org/2000/svg";
   const BREAKS = [0.755, 0.805];
+  const READING_PX = 7.6; // a letter of the words at a reading, about
 
   const make = (name, attributes, parent, text) => {
     const element = document.createElementNS(SVG, name);
@@ -146,7 +147,7 @@
       const bottom = this.range();
       this.y = (value) => 6 + ((1.02 - value) / (1.02 - bottom)) * (this.height - 10);
       make("rect", { x: 0, y: this.y(BREAKS[1]), width: this.width, height: this.y(BREAKS[0]) - this.y(BREAKS[1]), fill: "#f0a63a", opacity: 0.2 }, this.inside);
-      this.axis([0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1].filter((x) => x >= bottom), (x) => x.toFixed(2));
+      this.axis([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1].filter((x) => x >= bottom), (x) => x.toFixed(2));
       this.band(low, high, { fill: "#3b5f86", opacity: 0.22 });
       for (const end of [low, high]) this.curve(end, { stroke: "#3b5f86", "stroke-width": 1 });
       make("line", { x1: 0, x2: this.width, y1: this.y(0.8), y2: this.y(0.8), stroke: ns.INK, "stroke-width": 1.4, "stroke-dasharray": "7 4" }, this.inside);
@@ -167,6 +168,15 @@
       this.dot();
     }
 
+    // where words over [x0, x1] touch neither the curve nor, while something is tried, the other
+    clearOf([x0, x1], above) {
+      const after = this.model.tried?.after;
+      const curves = [this.model.column("ffr"), ...(after ? [this.model.way.points.map((p) => after.ffr[p])] : [])];
+      const passed = curves.flatMap((c) => c.filter((v, k) => v !== null && this.x(this.s[k]) >= x0 && this.x(this.s[k]) <= x1)).map((v) => this.y(v));
+      const y = above ? Math.min(...passed) - 14 : Math.max(...passed) + 16;
+      return Math.min(Math.max(y, 10), this.height - 10);
+    }
+
     readings() {
       for (const lesion of ns.lesionsOf(this.model)) {
         const k = this.model.way.points.indexOf(lesion.read_point);
@@ -174,9 +184,11 @@
         const x = this.x(this.s[k]), y = this.y(lesion.ffr_distal);
         const colour = this.model.values.state_colours[lesion.state];
         make("path", { d: `M${x} ${y - 7}l7 7l-7 7l-7-7z`, fill: "#fff", stroke: colour, "stroke-width": 2 }, this.inside);
-        const late = x > 0.8 * this.width, above = y > 0.5 * this.height;
         const text = `${ns.ffrText(lesion.ffr_distal)} (${ns.intervalText(lesion.ffr_low, lesion.ffr_high)}), ${lesion.distance_used_mm.toFixed(0)} mm behind lesion ${lesion.id}`;
-        make("text", { x: x + (late ? -10 : 10), y: y + (above ? -14 : 16), "text-anchor": late ? "end" : "start", class: "reading halo", fill: colour }, this.inside, text);
+        const late = x + 10 + text.length * READING_PX > this.width, above = y > 0.5 * this.height;
+        const label = make("text", { x: x + (late ? -10 : 10), "text-anchor": late ? "end" : "start", class: "reading halo", fill: colour }, this.inside, text);
+        const reach = [x, x + (late ? -1 : 1) * (10 + text.length * READING_PX)].sort((a, b) => a - b);
+        label.setAttribute("y", this.clearOf(reach, above));
       }
     }
   };

@@ -130,6 +130,7 @@
       <button @click="act.clear()" :disabled="!plan.stents.length">remove all</button>
       <button class="keep" @click="act.keep()" :disabled="!plan.after || Boolean(plan.keeping)">keep as second result</button>
     </div>
+    <p class="fine saved"><b v-if="plan.unsaved" class="wrong">{{ plan.unsaved }}</b><template v-else-if="plan.unkept.length">{{ plan.earlier ? "From an earlier page. " : "" }}Saved in the run's folder: closing the page loses nothing.</template></p>
     <p v-if="plan.error" class="wrong" role="alert">{{ plan.error }}</p>
     <p v-if="plan.keeping" class="hint">{{ plan.keeping }}</p><p v-if="plan.kept" class="kept" role="status">{{ plan.kept }}</p>
     <template v-if="plan.after">
@@ -138,7 +139,6 @@
       <p id="stent-lowest" v-if="plan.after.lowest[0] && plan.after.lowest[1]">lowest FFR <b>{{ ffr(plan.after.lowest[0].ffr) }}</b> ({{ plan.after.lowest[0].vessel }}) → <b>{{ ffr(plan.after.lowest[1].ffr) }}</b> ({{ plan.after.lowest[1].vessel }})<small> tips overstate, not for decision</small></p>
       <p><span v-for="(q, side) in plan.after.flow_ml_min" class="flow">flow, {{ side }}: {{ q[0].toFixed(0) }} → <b>{{ q[1].toFixed(0) }}</b> ml/min</span></p>
     </template>
-    <p class="fine saved"><b v-if="plan.unsaved" class="wrong">{{ plan.unsaved }}</b><template v-else-if="plan.unkept.length">{{ plan.earlier ? "From an earlier page. " : "" }}Saved in the run's folder until kept or removed: closing the page loses nothing.</template></p>
     <h3>Which single stent changes FFR most?</h3>
     <p v-if="plan.ranking && plan.ranking.waiting" class="hint">is being solved …</p>
     <p v-if="plan.rankingError" class="wrong">{{ plan.rankingError }}</p>
