@@ -17,7 +17,8 @@ from ffr import stage_data, stages
 from ffr.result import Result
 
 VERBS = (
-    "run", "segment", "tree", "solve", "report", "export", "phantom", "demo", "train", "doctor",
+    "run", "segment", "tree", "solve", "report", "export", "send", "phantom", "demo", "train",
+    "doctor",
 )  # fmt: skip
 RUO = "Research use only"
 

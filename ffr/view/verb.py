@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ffr import stage_data
 from ffr.scan import MASK
+from ffr.stages import load_facts, require_stage
 from meshes.volume import Volume
 
 JUMP = """<!doctype html><meta charset="utf-8"><title>ct-ffr view</title>
@@ -62,8 +63,9 @@ def view(out: Path, port: int, browser: bool, say: Callable[[str], None]) -> Non
 
 
 def _read(out: Path) -> Volume | None:
-    scan = stage_data.load_scan(out)
-    return None if scan.source == MASK else scan.volume
+    if load_facts(require_stage(out, "scan"))["source"] == MASK:
+        return None
+    return stage_data.load_scan(out).volume
 
 
 @contextlib.contextmanager

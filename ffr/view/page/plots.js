@@ -168,13 +168,15 @@
       this.dot();
     }
 
-    // where words over [x0, x1] touch neither the curve nor, while something is tried, the other
-    clearOf([x0, x1], above) {
+    // the height of words over [x0, x1] that touch neither a curve nor, if that can be, the line at 0.80
+    clearOf(x0, x1, above) {
       const after = this.model.tried?.after;
       const curves = [this.model.column("ffr"), ...(after ? [this.model.way.points.map((p) => after.ffr[p])] : [])];
       const passed = curves.flatMap((c) => c.filter((v, k) => v !== null && this.x(this.s[k]) >= x0 && this.x(this.s[k]) <= x1)).map((v) => this.y(v));
-      const y = above ? Math.min(...passed) - 14 : Math.max(...passed) + 16;
-      return Math.min(Math.max(y, 10), this.height - 10);
+      const sides = [Math.min(...passed) - 14, Math.max(...passed) + 16];
+      if (!above) sides.reverse();
+      const inside = sides.filter((y) => y >= 10 && y <= this.height - 10);
+      return inside.find((y) => Math.abs(y - this.y(0.8)) > 10) ?? inside[0] ?? this.height / 2;
     }
 
     readings() {
@@ -185,10 +187,10 @@
         const colour = this.model.values.state_colours[lesion.state];
         make("path", { d: `M${x} ${y - 7}l7 7l-7 7l-7-7z`, fill: "#fff", stroke: colour, "stroke-width": 2 }, this.inside);
         const text = `${ns.ffrText(lesion.ffr_distal)} (${ns.intervalText(lesion.ffr_low, lesion.ffr_high)}), ${lesion.distance_used_mm.toFixed(0)} mm behind lesion ${lesion.id}`;
-        const late = x + 10 + text.length * READING_PX > this.width, above = y > 0.5 * this.height;
-        const label = make("text", { x: x + (late ? -10 : 10), "text-anchor": late ? "end" : "start", class: "reading halo", fill: colour }, this.inside, text);
-        const reach = [x, x + (late ? -1 : 1) * (10 + text.length * READING_PX)].sort((a, b) => a - b);
-        label.setAttribute("y", this.clearOf(reach, above));
+        const wide = text.length * READING_PX;
+        const left = Math.max(Math.min(x + 10, this.width - wide - 4), 4);
+        const height = this.clearOf(Math.min(x, left), left + wide, y > 0.5 * this.height);
+        make("text", { x: left, y: height, class: "reading halo", fill: colour }, this.inside, text);
       }
     }
   };
