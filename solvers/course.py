@@ -24,6 +24,8 @@ BALL = np.sin(np.linspace(0.0, np.pi / 2, 9))  # samples of a quarter circle
 UNLIKE, ALIKE = 0.8, 0.95  # smaller over larger daughter's flow: one leaves, both go on
 HIDDEN = 0.6, 0.8  # lumen at the mouth over that outside: a stenosis, and still noise
 OUTSIDE = 3.0  # mother's radii from the bifurcation: so far the lumen outside is sought
+SAME_THROAT = 1.01  # so much wider is as narrow: of a long throat the first place counts
+CLOSE_RADII, CLOSEST_M = 0.25, 1e-4  # between stations at which a real course is followed
 RESTART_RADII = 6.0  # above a bifurcation: nothing there knows of it
 
 
@@ -133,17 +135,38 @@ def likeness(given: Conditions, mother: Course, point: int) -> float:
 
 
 def corrected(given: Conditions, course: Course) -> Floats:
-    """Return the pressure along a vessel with what its real course costs [Pa], (m,)."""
-    way, s = course.way, given.s_m[course.way]
-    along = _without_rise(given, way, course.pressure_pa)
-    points = given.tree.points_mm[way] * M_PER_MM
-    shape = (s, _own(given.radius_m, way), _own(given.flow_m3_s, way))
+    """Return the pressure along a vessel with what its real course costs [Pa], (m,).
+
+    Found at close stations: how many points the centreline has must not matter.
+    """
+    way, solved = course.way, course.solved
+    at = given.s_m[way]
+    s = _closer(at, given.radius_m[way])
+    below = np.searchsorted(at, s)  # the point that each station's segment leads to
+    along = np.interp(s, at, course.pressure_pa)
+    own = s >= solved.x_m[0]
+    along[own] = course.begin_pa + pressure_at(solved, s[own])
+    along = _without_rise(given, way, s, along)
+    centre = given.tree.points_mm[way] * M_PER_MM
+    points = np.stack([np.interp(s, at, centre[:, c]) for c in range(3)], axis=1)
+    radius = np.interp(s, at, _own(given.radius_m, way))
+    shape = (s, radius, _own(given.flow_m3_s, way)[below])
     lesions = narrowings(*shape[:2])
     axis = axis_of(points, *shape[:2], lesions)
     off = floats(np.linalg.norm(points - axis, axis=1))
-    backflow = backflow_at(course.solved, s)
+    backflow = backflow_at(solved, s)
     jets = wall_jet_loss(lesions, off, *shape, along, backflow, given.blood)
-    return along - jets - bend_loss(axis, *shape, given.blood)
+    lost = jets + bend_loss(axis, *shape, given.blood)
+    return floats((along - lost)[np.searchsorted(s, at)])
+
+
+def _closer(at: Floats, radius: Floats) -> Floats:
+    """Return the path lengths of a vessel's points, and more of them between distant ones."""
+    close = np.maximum(CLOSE_RADII * np.minimum(radius[1:], radius[:-1]), CLOSEST_M)
+    parts = np.ceil(np.diff(at) / close).astype(np.int64)
+    place = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+    steps = np.repeat(np.diff(at) / parts, parts)
+    return np.append(np.repeat(at[:-1], parts) + place * steps, at[-1])
 
 
 def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
@@ -160,7 +183,7 @@ def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
         lost = flow[way[k]] - flow[way[k + 1]]
         sides = np.flatnonzero(given.tree.parent == way[k])
         forks.append(k)
-        half = max(radius[i] for i in sides if i != way[k + 1])
+        half = max(_mouth(given, int(i)) for i in sides if i != way[k + 1])
         steps.append((max(at[0], at[k] - half), min(at[-1], at[k] + half), lost))
     reach = [_mothers_reach(at - at[k], size, size[k]) for k in forks]
     balls = [at[k] + r * BALL for k, r in zip(forks, reach, strict=True)]
@@ -181,6 +204,26 @@ def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
     return knots, wide, passing
 
 
+def _mouth(given: Conditions, point: int) -> float:
+    """Return half the width of the mouth of the branch that begins at a point [m].
+
+    Its radius where it leaves the mother's lumen, one mother's radius from the bifurcation:
+    nearer its points lie in there and say little of its own lumen.
+    """
+    parent, s, radius = given.tree.parent, given.s_m, given.radius_m
+    fork = parent[point]
+    leaves = s[fork] + radius[fork]
+    while s[point] < leaves:
+        further = np.flatnonzero(parent == point)
+        if further.size != 1:
+            return float(radius[point])
+        point = int(further[0])
+    last = parent[point]
+    if last == fork:
+        return float(radius[point])
+    return float(np.interp(leaves, s[[last, point]], radius[[last, point]]))
+
+
 def _mothers_reach(depth: Floats, size: Floats, mother: float) -> float:
     """Return how far behind a bifurcation the mother's lumen covers the vessel [m].
 
@@ -198,13 +241,13 @@ def _mothers_reach(depth: Floats, size: Floats, mother: float) -> float:
     outside = (depth > mother) & (depth <= OUTSIDE * mother)
     if inside.size == 0 or not outside.any():
         return mother
-    throat = inside[np.argmin(size[inside])]
+    throat = inside[np.argmax(size[inside] <= SAME_THROAT * size[inside].min())]
     share = (size[throat] / size[outside].max() - HIDDEN[0]) / (HIDDEN[1] - HIDDEN[0])
     return float(depth[throat] + np.clip(share, 0.0, 1.0) * (mother - depth[throat]))
 
 
-def _without_rise(given: Conditions, way: Ints, pressure: Floats) -> Floats:
-    """Return the pressure along a vessel without the rises across its flow dividers [Pa].
+def _without_rise(given: Conditions, way: Ints, s: Floats, pressure: Floats) -> Floats:
+    """Return the pressure [Pa] at stations s without the rises across flow dividers.
 
     The flow that goes on is slower, but the divider's fresh boundary layer costs about as
     much as the deceleration gives: in 3D solutions of left main bifurcations (healthy and
@@ -216,10 +259,10 @@ def _without_rise(given: Conditions, way: Ints, pressure: Floats) -> Floats:
         if flow[k + 1] < flow[k]:
             size = given.radius_m[way[k]]
             zone = (at[k] - size, at[k] + size)
-            before, after = np.interp(zone, at, pressure)
+            before, after = np.interp(zone, s, pressure)
             given_back = (flow[k] ** 2 - flow[k + 1] ** 2) / (np.pi * size**2) ** 2
             rise = min(max(0.0, after - before), given.blood.density_kg_m3 * given_back)
-            out -= rise * np.clip((at - zone[0]) / (zone[1] - zone[0]), 0.0, 1.0)
+            out -= rise * np.clip((s - zone[0]) / (zone[1] - zone[0]), 0.0, 1.0)
     return out
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from meshes.arrays import Floats
 from meshes.stenosis import Lesion
-from meshes.tree import VesselTree, child_count, path_length_mm, segment_length_mm
+from meshes.tree import VesselTree, child_count, segment_length_mm
 from solvers.blood import Blood
 from solvers.kernels.steady import cone_viscous, expansion_heads, summed_downstream
 from solvers.split import flow_shares
@@ -58,12 +58,12 @@ def borda_carnot(
     tuple
         a [Pa s/m3] and b [Pa s2/m6] of each segment, shape (n,).
     """
-    a, b = poiseuille(tree, blood)
+    s, radius = segment_length_mm(tree) * M_PER_MM, tree.radius_mm * M_PER_MM
+    a, b, head = np.zeros(len(tree)), np.zeros(len(tree)), np.zeros(len(tree))
+    cone_viscous(tree.parent, s, radius, blood.viscosity_pa_s, a)
+    summed_downstream(tree.parent, s)  # from here on the path length
     share = flow_shares(tree, tree.radius_mm)
-    radius = tree.radius_mm * M_PER_MM
     speed = share / (np.pi * radius**2)
-    s = path_length_mm(tree) * M_PER_MM
-    head = np.zeros(len(tree))
     expansion_heads(tree.parent, child_count(tree), s, radius, speed, JET_REACH, head)
     gain = head[1:] - head[tree.parent[1:]]
     b[1:] = expansion_coefficient * blood.density_kg_m3 / 2.0 * gain / share[1:] ** 2

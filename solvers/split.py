@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from meshes.arrays import Floats, floats
+from meshes.arrays import Floats, Ints, floats
 from meshes.tree import VesselTree, child_count, outlets, sections, segment_length_mm
+from solvers.kernels.split import calibres, shares
 
 SPLIT_EXPONENT = 7.0 / 3.0  # flow ~ diameter^(7/3): Kassab (2006), Huo & Kassab (2009)
 CALIBRE_LENGTH_MM = 10.0  # a vessel's calibre is the median over so much of its start
@@ -29,19 +30,8 @@ def flow_shares(
     exponent
         7/3 by default (Kassab, American Journal of Physiology 2006;290:H894).
     """
-    radius = floats(radius_mm)
-    length = segment_length_mm(tree)
-    count = child_count(tree)
-    runs = sections(tree)
-    weight = np.ones(len(runs))
-    total = np.zeros(len(tree))
-    for k, run in enumerate(runs):
-        if count[run[0]] > 1:
-            weight[k] = _calibre_mm(radius, length, run) ** exponent
-        total[run[0]] += weight[k]
-    share = np.ones(len(tree))
-    for k, run in enumerate(runs):
-        share[run[1:]] = share[run[0]] * (weight[k] / total[run[0]])
+    share, count = np.ones(len(tree)), child_count(tree)
+    shares(tree.parent, count, _calibres_mm(tree, radius_mm, count), exponent, share)
     return floats(share)
 
 
@@ -53,14 +43,13 @@ def sampled_shares(
     As `flow_shares`, with an exponent per sample, shape (m,), and a factor exp(`log_noise`)
     on the weight of each unbranched run, shape (m, runs), in the order of `sections`.
     """
-    radius = floats(radius_mm)
-    length, count, runs = segment_length_mm(tree), child_count(tree), sections(tree)
+    count, runs = child_count(tree), sections(tree)
+    calibre = _calibres_mm(tree, radius_mm, count)
     weight = np.ones((exponent.size, len(runs)))
     total: dict[int, Floats] = {}
     for k, run in enumerate(runs):
         if count[run[0]] > 1:
-            own = _calibre_mm(radius, length, run)
-            weight[:, k] = np.exp(exponent * np.log(own) + log_noise[:, k])
+            weight[:, k] = np.exp(exponent * np.log(calibre[run[1]]) + log_noise[:, k])
         total[int(run[0])] = total.get(int(run[0]), 0.0) + weight[:, k]
     share = {0: np.ones(exponent.size)}
     for k, run in enumerate(runs):
@@ -79,14 +68,9 @@ def inlet_radius_mm(
     return float(np.median(radius[run][near]))
 
 
-def _calibre_mm(radius: Floats, length: Floats, run: np.ndarray) -> float:
-    """Calibre of a daughter: a median over its start, not one point.
-
-    Points within one mother radius of the carina are left out where others remain: the
-    lumens overlap there, and the centreline may still lie in the mother vessel.
-    """
-    s = np.cumsum(length[run[1:]])
-    skip = radius[run[0]]
-    first, end = np.searchsorted(s, (skip, skip + CALIBRE_LENGTH_MM), side="right")
-    own = run[1 + first : 1 + end] if end > first else run[-1:]
-    return float(np.median(radius[own]))
+def _calibres_mm(tree: VesselTree, radius_mm: ArrayLike, count: Ints) -> Floats:
+    """Calibre of each daughter at its first point: a median over its start, not one point."""
+    radius, out = floats(radius_mm), np.zeros(len(tree))
+    length = segment_length_mm(tree)
+    calibres(tree.parent, count, length, radius, CALIBRE_LENGTH_MM, out)
+    return out

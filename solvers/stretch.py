@@ -23,7 +23,7 @@ ATTEMPTS = 12  # then the laminar flow asked for is taken not to exist
 NEWTON_STEPS = 15
 MOST_STALLS = 2  # Newton steps that no shortening makes better: then it leads nowhere
 SOLVES = 6  # steps with one factorisation: cheap, and nearly as good
-NEAR, SETTLED = 0.05, 1e-3  # last Newton step, of the flow: on the way, and in the end
+NEAR, SETTLED = 0.05, 1e-3  # of the flow, from the answer: on the way, and in the end
 SURE = 1e-3  # Newton steps below this need no check
 
 Place = tuple[Floats, Floats, Floats, Floats]  # x, radius, faces, viscosity
@@ -99,7 +99,9 @@ def _thinned(line: Line, psi: Floats, plan: Stretch, seen: int) -> Stretch:
     part = line.part(plan.first, plan.end)
     reynolds = 2.0 * part.flow_m3_s / (part.radius_m * part.viscosity_m2_s)
     gentle = max(1.0, float(reynolds.max()) / GENTLE_RE)
+    second = _second(line, psi, plan.first)
     thick, plan = _arriving(line, psi, plan, seen, gentle)
+    psi[plan.first + 1] = second
     solved, factor = np.inf, THINNER
     for _ in range(ATTEMPTS):
         reached = _grow(line, psi, plan, thick)
@@ -125,6 +127,16 @@ def _thinned(line: Line, psi: Floats, plan: Stretch, seen: int) -> Stretch:
     raise ConvergenceError(message)
 
 
+def _second(line: Line, psi: Floats, first: int) -> Floats:
+    """Return the profile behind the first one of a stretch, which is given like that one.
+
+    From a march at the true viscosity: after one at a higher viscosity the profiles would
+    change at once between the two, and the pressure jump.
+    """
+    two = psi[first : first + 2].copy()
+    return two[1] if marched(line.part(first, first + 1), two) else two[0]
+
+
 def _arriving(
     line: Line, psi: Floats, plan: Stretch, seen: int, gentle: float
 ) -> tuple[float, Stretch]:
@@ -147,8 +159,7 @@ def _arriving(
 
 
 def _parabolas(line: Line, psi: Floats, plan: Stretch) -> None:
-    """Fill psi behind the plan's first station with Poiseuille profiles."""
-    psi[plan.first + 1] = psi[plan.first]
+    """Fill psi behind the plan's second station with Poiseuille profiles."""
     psi[plan.first + 2 : plan.end + 1] = line.flow_m3_s * line.face * (2.0 - line.face)
 
 
@@ -205,9 +216,9 @@ def _newton(
             factors = _factorised(psi, place, rest)
         if factors is None:
             return psi, None
-        worst = _size(rest)
+        worst, largest = _size(rest), np.inf
         for again in range(SOLVES):
-            step = _step(factors, rest)
+            step, before = _step(factors, rest), largest
             largest = float(np.abs(step).max() / line.flow_m3_s)
             if not np.isfinite(largest):
                 return psi, None
@@ -227,7 +238,7 @@ def _newton(
             if old and not (left < worst or largest < SURE):
                 break  # the old matrix does not help any more
             psi, worst = trial, left
-            if largest < (SETTLED if thick == 1.0 else NEAR):
+            if max(largest, _ahead(largest, before)) < (SETTLED if thick == 1.0 else NEAR):
                 return psi, factors
             if share < 1.0:
                 break
@@ -235,6 +246,16 @@ def _newton(
             break
         factors = None
     return psi, None
+
+
+def _ahead(largest: float, before: float) -> float:
+    """Return how far the answer still is, from the last two steps with one matrix.
+
+    Steps that shrink by a constant factor are a geometric series: small ones that hardly
+    shrink lead far.
+    """
+    shrunk = largest / before
+    return largest * shrunk / (1.0 - shrunk) if shrunk < 1.0 else np.inf
 
 
 def _size(rest: Floats) -> float:

@@ -60,9 +60,9 @@ def test_total_pressure_falls_across_bifurcations_and_narrow_mouths():
     tree = fork(1.6, narrowed(1.3, 0.6, 1.0), 1.1)
     solution = solve_resolved(tree, 93.0, [0.8, 1.2], 5.0, BLOOD)
     total = solution.total_pressure_mmhg
-    # between points of a steep mouth both parts are interpolated: 2 % of the jet's head
+    # in a steep mouth the mean pressure of the section is not that of the flow through it
     jet = (total - solution.pressure_mmhg).max()
-    assert (total[1:] - total[tree.parent[1:]]).max() < 0.02 * jet
+    assert (total[1:] - total[tree.parent[1:]]).max() < 0.03 * jet
 
 
 def mouth(at_mm, depth=0.6, side=0):
@@ -140,21 +140,36 @@ def test_pose_mirror_image_and_numbering_of_the_points_change_nothing():
     assert again[rank] == pytest.approx(base, abs=1e-6)
 
 
-def test_points_between_the_points_change_next_to_nothing():
-    tree = fork(1.6, narrowed(1.3, 0.5, 12.0), 1.1, step=1.0)
-    n = len(tree)
-    half = 0.5 * (tree.points_mm[1:] + tree.points_mm[tree.parent[1:]])
-    size = 0.5 * (tree.radius_mm[1:] + tree.radius_mm[tree.parent[1:]])
-    points, radius = np.empty((2 * n - 1, 3)), np.empty(2 * n - 1)
-    points[0::2], radius[0::2] = tree.points_mm, tree.radius_mm
-    points[1::2], radius[1::2] = half, size
-    parent = np.empty(2 * n - 1, dtype=int)
-    parent[0::2] = np.arange(2 * n - 1)[0::2] - 1
-    parent[1::2] = 2 * tree.parent[1:]
-    finer = VesselTree(points, radius, parent)
-    one = prescribe_resolved(tree, 93.0, [90.0, 70.0], BLOOD).pressure_mmhg
-    two = prescribe_resolved(finer, 93.0, [90.0, 70.0], BLOOD).pressure_mmhg[0::2]
-    assert two == pytest.approx(one, abs=0.05)
+def with_points_between(tree, parts):
+    """Return a tree with each segment in so many parts, and where its points are in there."""
+    points, radius, parent, place = [tree.points_mm[0]], [tree.radius_mm[0]], [-1], [0]
+    for i in range(1, len(tree)):
+        up, last = tree.parent[i], place[tree.parent[i]]
+        for share in np.arange(1, parts + 1) / parts:
+            points.append((1 - share) * tree.points_mm[up] + share * tree.points_mm[i])
+            radius.append((1 - share) * tree.radius_mm[up] + share * tree.radius_mm[i])
+            parent.append(last)
+            last = len(points) - 1
+        place.append(last)
+    return VesselTree(np.array(points), np.array(radius), np.array(parent)), place
+
+
+SIZES = {
+    "a lesion of a daughter": (1.6, narrowed(1.3, 0.5, 12.0), 1.1),
+    "a jet into the bifurcation": (narrowed(2.0, 0.6, 16.0), 1.6, 1.4),
+    "a step at a mouth": (2.0, lambda s: 0.7 if s < 5.0 else 1.6, 1.4),
+    "a lesion of all three": (narrowed(2.0, 0.5, 20.0), narrowed(1.6, 0.5, 0.0), 0.75),
+}
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+def test_points_between_the_points_change_next_to_nothing(sizes):
+    tree = fork(*sizes)
+    finer, place = with_points_between(tree, 3)
+    one = prescribe_resolved(tree, 93.0, [110.0, 80.0], BLOOD).pressure_mmhg
+    two = prescribe_resolved(finer, 93.0, [110.0, 80.0], BLOOD).pressure_mmhg[place]
+    assert two[outlets(tree)] == pytest.approx(one[outlets(tree)], abs=0.25)
+    assert two == pytest.approx(one, abs=0.5)  # next to a bifurcation in a throat
 
 
 def test_noise_of_close_samples_does_not_make_stations_without_end():

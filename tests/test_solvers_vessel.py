@@ -22,7 +22,7 @@ from solvers.kernels.axisymmetric import residual
 from solvers.kernels.band import empty_band, factorise
 from solvers.kernels.band import solve as solve_band
 from solvers.kernels.newton_matrix import REACH_X, REACH_Y, newton_matrix
-from solvers.reversal import reach
+from solvers.reversal import marched, reach
 from solvers.stations import Line, place_stations, radial_faces
 from solvers.units import PA_PER_MMHG
 from solvers.vessel import developed, kinetic_factor, plug, pressure_at, solve_vessel
@@ -208,6 +208,30 @@ def test_where_no_march_arrives_the_flow_of_a_similar_vessel_will_do(monkeypatch
         solve(longer, r, 120.0)
     warm = solve(longer, r, 120.0, guess=other)
     assert warm.pressure_pa == pytest.approx(cold.pressure_pa, abs=0.05 * PA_PER_MMHG)
+
+
+def test_by_way_of_higher_viscosities_the_pressure_does_not_jump_above_the_narrowing(
+    monkeypatch,
+):
+    s, r = cosine(3.0, 0.6, 10.0, start_mm=8.0)
+    direct = solve(s, r, 120.0, entry=plug)
+    thin, asked = BLOOD.viscosity_pa_s / BLOOD.density_kg_m3, []
+
+    def thick_only(part, psi):
+        if part.x_m.size > 9 and part.viscosity_m2_s[0] < 6.0 * thin:
+            asked.append(part)
+            return False
+        return marched(part, psi)
+
+    monkeypatch.setattr("solvers.stretch.marched", thick_only)
+    indirect = solve(s, r, 120.0, entry=plug)
+    assert asked  # or this tests nothing
+    above = indirect.x_m < 8e-3
+    assert above[indirect.stretches[0].first :].sum() > 3
+    for here in (above, ~above):
+        assert indirect.pressure_pa[here] == pytest.approx(
+            pressure_at(direct, indirect.x_m[here]), abs=0.03 * PA_PER_MMHG
+        )
 
 
 def test_what_side_branches_drain_leaves_the_velocity_of_a_tapering_vessel():
