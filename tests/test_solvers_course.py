@@ -9,6 +9,7 @@ from meshes.tree import VesselTree, outlets
 from solvers.blood import Blood
 from solvers.errors import ConvergenceError
 from solvers.resolved import prescribe_resolved, solve_resolved
+from solvers.split import flow_shares
 from solvers.stations import place_stations
 from solvers.vessel import SAME_FLOW, solve_vessel
 
@@ -170,6 +171,13 @@ def test_points_between_the_points_change_next_to_nothing(sizes):
     two = prescribe_resolved(finer, 93.0, [110.0, 80.0], BLOOD).pressure_mmhg[place]
     assert two[outlets(tree)] == pytest.approx(one[outlets(tree)], abs=0.25)
     assert two == pytest.approx(one, abs=0.5)  # next to a bifurcation in a throat
+
+
+def test_points_between_the_points_do_not_change_how_flow_divides():
+    tree = fork(2.0, narrowed(1.6, 0.6, 5.0), narrowed(1.2, 0.3, 9.0), step=1.0)
+    finer, place = with_points_between(tree, 3)
+    share = flow_shares(tree, tree.radius_mm)
+    assert flow_shares(finer, finer.radius_mm)[place] == pytest.approx(share, rel=1e-9)
 
 
 def test_noise_of_close_samples_does_not_make_stations_without_end():

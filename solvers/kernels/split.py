@@ -8,6 +8,9 @@ from meshes.arrays import Floats, Ints
 from meshes.compiled import kernel
 
 
+PLACES = 40  # along the start of a vessel
+
+
 @kernel
 def calibres(
     parent: Ints, branches: Ints, length: Floats, radius: Floats, reach: float, out: Floats
@@ -16,37 +19,37 @@ def calibres(
 
     A run begins behind a point with several children (`branches`, (n,)). Its calibre is the
     median radius from one mother's radius behind the bifurcation, as the lumens overlap up to
-    there, over `reach`; that of its last point if it has none there.
+    there, over `reach`: of as many places at even distances, so that it does not matter
+    where the points lie. That of its last point if it ends before.
     """
     n = parent.size
     below = np.full(n, -1, dtype=np.int64)  # where the run goes on
     for i in range(1, n):
         if branches[parent[i]] == 1:
             below[parent[i]] = i
-    order = np.empty(n)  # radii that count, ascending
+    order = np.empty(PLACES)  # radii at the places, ascending
     for first in range(1, n):
         if branches[parent[first]] < 2:
             continue
-        skip = radius[parent[first]]
         point, s, m = first, length[first], 0
-        while s <= skip + reach:
-            if s > skip:
-                place = m
-                while place > 0 and order[place - 1] > radius[point]:
-                    order[place] = order[place - 1]
-                    place -= 1
-                order[place] = radius[point]
-                m += 1
-            if below[point] < 0:
+        while m < PLACES:
+            at = radius[parent[first]] + (m + 0.5) / PLACES * reach
+            while s < at and below[point] >= 0:
+                point = below[point]
+                s += length[point]
+            if s < at:
                 break
-            point = below[point]
-            s += length[point]
-        if m > 0:
-            out[first] = 0.5 * (order[(m - 1) // 2] + order[m // 2])
-            continue
-        while below[point] >= 0:
-            point = below[point]
-        out[first] = radius[point]
+            size = radius[point]
+            if point != first:  # else the other end is the mother's
+                share = (s - at) / length[point]
+                size += share * (radius[parent[point]] - size)
+            place = m
+            while place > 0 and order[place - 1] > size:
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = size
+            m += 1
+        out[first] = 0.5 * (order[(m - 1) // 2] + order[m // 2]) if m > 0 else radius[point]
 
 
 @kernel
