@@ -26,6 +26,8 @@ HIDDEN = 0.6, 0.8  # lumen at the mouth over that outside: a stenosis, and still
 OUTSIDE = 3.0  # mother's radii from the bifurcation: so far the lumen outside is sought
 SAME_THROAT = 1.01  # so much wider is as narrow: of a long throat the first place counts
 CLOSE_RADII, CLOSEST_M = 0.25, 1e-4  # between stations at which a real course is followed
+JET_RADII, IN_JET = 12.0, 0.8  # so near an end a throat narrower than it sheds a jet there
+BEYOND_RADII = 8.0  # so far such a vessel goes on
 RESTART_RADII = 6.0  # above a bifurcation: nothing there knows of it
 
 
@@ -173,6 +175,8 @@ def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
     """Return path length, radius and flow along a vessel, in SI units.
 
     Side branches drain over their width. Both need more samples than the centreline has.
+    A vessel that ends behind a throat goes on for a while: what a jet does before an end
+    depends on what comes behind, and cut off there it is not found well.
     """
     s, radius, flow = given.s_m, given.radius_m, given.flow_m3_s
     at, size = s[way], radius[way]
@@ -201,6 +205,9 @@ def sampled(given: Conditions, way: Ints) -> tuple[Floats, Floats, Floats]:
         # a product and not a difference of squares, which rounding can make negative
         left = (1.0 - depth[behind]) * (1.0 + depth[behind])
         wide[behind] = np.maximum(wide[behind], size[k] * np.sqrt(left))
+    if size[at >= at[-1] - JET_RADII * size[-1]].min() < IN_JET * size[-1]:
+        knots, wide, passing = (np.append(x, x[-1]) for x in (knots, wide, passing))
+        knots[-1] += BEYOND_RADII * size[-1]
     return knots, wide, passing
 
 

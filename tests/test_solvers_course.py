@@ -211,6 +211,19 @@ def test_the_pressure_falls_to_the_very_end_also_of_a_vessel_that_ends_in_a_jet(
     assert gradient == pytest.approx(np.full(6, gradient[2:4].mean()), rel=0.3)
 
 
+@pytest.mark.parametrize("end_mm", [3.0, 3.5, 6.0])
+def test_a_vessel_cut_off_behind_a_throat_has_the_pressure_of_one_that_goes_on(end_mm):
+    def pressure(length_mm):
+        s = np.arange(0.0, length_mm + 0.1, 0.25)
+        radius = 1.5 - 0.3 * (1 - np.cos(2 * np.pi * np.minimum(s / 3.0, 1.0)))
+        points = np.column_stack([s, 0 * s, 0 * s])
+        tree = VesselTree(points, radius, np.arange(s.size) - 1)
+        return prescribe_resolved(tree, 93.0, [100.0], BLOOD).pressure_mmhg
+
+    cut = pressure(end_mm)
+    assert cut == pytest.approx(pressure(40.0)[: cut.size], abs=0.04)
+
+
 def test_rounding_does_not_make_the_ball_around_a_bifurcation_a_hole():
     drawn = np.random.default_rng(0).uniform(0.5, 3.0, 5000)
     size = [r * 1e-3 for r in drawn]
