@@ -25,6 +25,7 @@ from solvers.vessel import Profiles, developed, plug
 
 ROUNDS = 30
 BOLD = 4.0  # most of the last step that is added to the next
+EAGER = 8  # rounds; where a jet goes turns with the flows, and bold steps may jump about it
 SETTLED = 1e-5  # change of an outlet flow between rounds, of the total flow
 PATIENCE, NEARLY = 12, 1e-3  # after so many rounds: in a throat that leaks, jets jitter
 LEAST_VISCOUS = 0.1  # of a run's Poiseuille resistance, that a network keeps
@@ -68,7 +69,8 @@ def solve_resolved(
             worst = float(np.abs(miss[open_ends]).max(initial=0.0))
             return _solution(static, line, flow, round_number, worst)
         new = again.flow_ml_min
-        flow, last = _ahead(flow, new, last), (new, new - flow)
+        further = _ahead(flow, new, last) if round_number <= EAGER else 0.5 * (flow + new)
+        flow, last = further, (new, new - flow)
     where = int(ends[np.argmax(np.abs(again.flow_ml_min[ends] - flow[ends]))])
     message = f"the outlet flows did not settle in {ROUNDS} rounds; the worst is at point {{}}"
     raise ConvergenceError(message, where)
