@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +21,11 @@ from ffr.segmentation.samples import HELD_OUT_SEEDS
 from meshes.tree import VesselTree, outlets
 from solvers.blood import Blood
 from solvers.losses import Closure, borda_carnot, poiseuille
+from solvers.solution import FlowSolution
 from solvers.steady import solve_prescribed, solve_steady
 from solvers.units import PA_PER_MMHG
 
-REPEATS = 25
+REPEATS = 101
 PATIENTS, BURDEN = 50, 3.0  # virtual hearts and their mean number of stenoses
 FIRST_SEED = HELD_OUT_SEEDS + 400
 STATIONS = ("2D", "5D", "10D", "20D")
@@ -56,33 +57,46 @@ def branching(points: int, sections: int) -> VesselTree:
 
 
 def milliseconds(job: Callable[[], object]) -> tuple[float, float]:
-    """Return the median and the spread (half the central 80 %) of warm runs."""
+    """Return the median and the spread (half the central 80 %) of warm runs, processor time."""
     job()
     times = []
     for _ in range(REPEATS):
-        began = time.perf_counter()
+        began = time.process_time()
         job()
-        times.append(1e3 * (time.perf_counter() - began))
+        times.append(1e3 * (time.process_time() - began))
     low, middle, high = np.quantile(times, [0.1, 0.5, 0.9])
     return float(middle), float(high - low) / 2
 
 
 def print_times() -> None:
     """Print the time of a warm solve with outlet resistances, closure included and apart."""
-    print("| points | outlets | closure + solve, ms | solve alone, ms | Newton steps |")
-    print("|---|---|---|---|---|")
-    blood = Blood()
+    print("| trees | points | outlets | closure + solve, ms | solve alone, ms | Newton steps |")
+    print("|---|---|---|---|---|---|")
     for points, sections in ((2, 1), (200, 1), (2_000, 11), (20_000, 41), (100_000, 101)):
-        tree = branching(points, sections)
-        bed = np.full(outlets(tree).size, 0.3 * outlets(tree).size)
-        made = borda_carnot(tree, blood)
-        solve = partial(solve_steady, tree, 93.0, bed, 5.0, blood)
-        whole = milliseconds(solve)
-        alone = milliseconds(partial(solve, closure=lambda *_, made=made: made))
-        print(
-            f"| {len(tree)} | {bed.size} | {whole[0]:.2f} ± {whole[1]:.2f} "
-            f"| {alone[0]:.2f} ± {alone[1]:.2f} | {solve().iterations} |"
-        )
+        print_time([branching(points, sections)])
+    print_time(2 * [branching(1_000, 7)])
+
+
+def print_time(trees: Sequence[VesselTree]) -> None:
+    """Print one row: all trees one after the other."""
+    blood = Blood()
+    beds = [np.full(outlets(tree).size, 0.3 * outlets(tree).size) for tree in trees]
+    made = [borda_carnot(tree, blood) for tree in trees]
+
+    def whole() -> list[FlowSolution]:
+        both = zip(trees, beds, strict=True)
+        return [solve_steady(tree, 93.0, bed, 5.0, blood) for tree, bed in both]
+
+    def alone() -> None:
+        for tree, bed, one in zip(trees, beds, made, strict=True):
+            solve_steady(tree, 93.0, bed, 5.0, blood, closure=lambda *_, one=one: one)
+
+    all_of_it, rest = milliseconds(whole), milliseconds(alone)
+    print(
+        f"| {len(trees)} | {sum(map(len, trees))} | {sum(bed.size for bed in beds)} "
+        f"| {all_of_it[0]:.2f} ± {all_of_it[1]:.2f} | {rest[0]:.2f} ± {rest[1]:.2f} "
+        f"| {max(one.iterations for one in whole())} |"
+    )
 
 
 def print_resolved_times(patients: int = PATIENTS) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from meshes.arrays import Floats, Ints
 from meshes.compiled import kernel
 
-
 PLACES = 40  # along the start of a vessel
 
 
