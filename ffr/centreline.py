@@ -10,21 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr.boundary import Boundary, Supply, boundaries
-from ffr.errors import ConfigError
-from ffr.estimates import (
+from ffr.certainty.interval import Interval, interval
+from ffr.certainty.lumen_error import LumenError
+from ffr.certainty.variants import pumped
+from ffr.circulation.boundary import Boundary, Supply, boundaries
+from ffr.circulation.estimates import (
     blood_from_patient,
     input_spread,
     mean_aortic_pressure_mmhg,
     personal,
 )
-from ffr.interval import Interval, interval
-from ffr.lumen_error import LumenError
-from ffr.outlet_flows import first_points, given_flows
-from ffr.outlet_flows import outlet_points as outlet_points
-from ffr.patient import Patient
-from ffr.physiology import Assumption, InputSpread, Physiology
-from ffr.variants import pumped
+from ffr.circulation.outlet_flows import first_points, given_flows
+from ffr.circulation.outlet_flows import outlet_points as outlet_points
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import Assumption, InputSpread, Physiology
+from ffr.errors import ConfigError
 from meshes.arrays import Floats, Ints, floats, ints
 from meshes.io import read_centreline
 from meshes.rooting import rooted

@@ -15,9 +15,9 @@ import SimpleITK
 
 from ffr.anatomy import Vessel
 from ffr.errors import ConfigError, StudyError
-from ffr.image_file import KINDS, kind_of, read_image
 from ffr.masks.file import Labelled, read_labels
 from ffr.masks.settings import _labels
+from ffr.reading.image_file import KINDS, kind_of, read_image
 from ffr.scan import Scan
 from meshes.arrays import AnyArray
 from meshes.resample import from_itk, to_itk

@@ -8,26 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr.boundary import Boundary, boundary_from_patient
-from ffr.confidence import Confidence
-from ffr.ends import check_trees
+from ffr.certainty.confidence import Confidence
+from ffr.certainty.uncertainty import propagate
+from ffr.certainty.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
+from ffr.circulation.boundary import Boundary, boundary_from_patient
+from ffr.circulation.estimates import blood_from_patient, input_spread, personal
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import Assumption, InputSpread, Physiology
 from ffr.errors import StudyError
-from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag, Place
-from ffr.gaps import possible_occlusions
-from ffr.naming import heart_frame, named_tree
+from ffr.imaging.quality import check_all
+from ffr.imaging.sharpness import scan_sharpness
 from ffr.own_weights import weights_flags
-from ffr.patient import Patient
-from ffr.physiology import Assumption, InputSpread, Physiology
-from ffr.quality import check_all
 from ffr.scan import Scan
 from ffr.segmentation.maps import HeartMap, VesselMap
-from ffr.sharpness import scan_sharpness
-from ffr.stents import find_stents
-from ffr.tracing import trace
-from ffr.uncertainty import propagate
-from ffr.variants import LUMPED_SD_PERCENT, MODEL_SD_PERCENT
-from ffr.wall_flags import unreadable_stents, wall_flags
+from ffr.tracing.ends import check_trees
+from ffr.tracing.gaps import possible_occlusions
+from ffr.tracing.naming import heart_frame, named_tree
+from ffr.tracing.stents import find_stents
+from ffr.tracing.trace import trace
+from ffr.tracing.wall_flags import unreadable_stents, wall_flags
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.filling import VolumeMesh, lumen_volume
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions

@@ -14,7 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from ffr.phantom.study import TrueLesion
-    from ffr.result import LesionResult, Result
+    from ffr.results.result import LesionResult, Result
 
 PAGE_COLUMNS = 100  # the widest table fits
 TERMINAL_COLUMNS = 60  # with less, numbers would be broken

@@ -15,26 +15,27 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ffr import pipeline, stage_data, stages
-from ffr.confidence import Confidence
+from ffr import pipeline
+from ffr.certainty.confidence import Confidence
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import Assumption, Physiology
 from ffr.errors import ConfigError
-from ffr.findings import build_result, lesion_numbers
 from ffr.flags import Flag
 from ffr.masks.file import read_labels
 from ffr.masks.settings import MaskSettings
 from ffr.masks.trees import mask_trees, scan_of_mask
-from ffr.naming import dominance
-from ffr.patient import Patient
-from ffr.physiology import Assumption, Physiology
 from ffr.plaque.block import plaque_and_fat
+from ffr.reading.study import read_study
 from ffr.report.html import render_report, save_report
 from ffr.report.pdf import report_pdf
 from ffr.report.shown import Shown
-from ffr.result import EditEntry, ImageQuality, Result
-from ffr.result_file import save_result
-from ffr.result_folder import mark
+from ffr.results import stage_data, stages
+from ffr.results.findings import build_result, lesion_numbers
+from ffr.results.result import EditEntry, ImageQuality, Result
+from ffr.results.result_file import save_result
+from ffr.results.result_folder import mark
 from ffr.scan import MASK, Scan
-from ffr.study import read_study
+from ffr.tracing.naming import dominance
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.contours import Contours
 from meshes.export import write_surface, write_volume_mesh

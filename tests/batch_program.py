@@ -54,7 +54,7 @@ if has("slow"):
 
 # Imports what a batch imports, then forks for every one: a start costs no seconds.
 WARM = multiprocessing.get_context("forkserver")
-WARM.set_forkserver_preload(["ffr.batch.cluster", "ffr.batch.verb", "ffr.image_file"])
+WARM.set_forkserver_preload(["ffr.batch.cluster", "ffr.batch.verb", "ffr.reading.image_file"])
 
 
 class Batch:

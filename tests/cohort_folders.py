@@ -6,8 +6,8 @@ import functools
 import numpy as np
 from standin import AORTIC_MMHG, make_case, result_of
 
-from ffr.result import ffr_state
-from ffr.result_file import save_result
+from ffr.results.result import ffr_state
+from ffr.results.result_file import save_result
 from meshes.io import write_forest
 from meshes.tree import path_length_mm
 

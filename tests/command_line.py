@@ -19,7 +19,8 @@ MAIN = "from ffr.cli import main; main()"
 # Imports what the verbs import, then forks for every command: a start costs no seconds.
 WARM = """
 import contextlib, io, json, os, sys
-import ffr.workflow, ffr.centreline, meshio, ffr.dicom, ffr.phantom.study, ffr.serve.verb
+import ffr.workflow, ffr.centreline, ffr.reading.dicom, ffr.phantom.study, meshio
+import ffr.serve.verb
 from ffr import cli
 for line in sys.stdin:
     asked = json.loads(line)

@@ -16,16 +16,16 @@ import SimpleITK
 import torch
 
 from ffr import workflow
+from ffr.circulation.patient import Patient
+from ffr.imaging.sharpness import scan_sharpness
 from ffr.masks.settings import MaskSettings
-from ffr.patient import Patient
 from ffr.phantom.imaging import scan
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging
-from ffr.result_folder import prepare
+from ffr.results.result_folder import prepare
 from ffr.segmentation.infer import map_heart, map_vessels
 from ffr.segmentation.lumen import measure_lumen
 from ffr.segmentation.weights import load_network
-from ffr.sharpness import scan_sharpness
 from meshes.resample import to_itk
 from meshes.tree import VesselTree
 from meshes.volume import Volume, axis_aligned_grid

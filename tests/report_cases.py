@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import standin
 
-from ffr.confidence import GROUPS, Confidence, Uncertainty
+from ffr.certainty.confidence import GROUPS, Confidence, Uncertainty
 from ffr.flags import Flag, Place
 from ffr.report.shown import Shown
 from meshes.tree import Unreadable

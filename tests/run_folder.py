@@ -6,11 +6,12 @@ from unittest import mock
 import numpy as np
 import standin
 
-from ffr import stage_data, stages, workflow
+from ffr import workflow
+from ffr.circulation.patient import Patient
 from ffr.flags import Flag
 from ffr.partial import claimed
-from ffr.patient import Patient
-from ffr.result_folder import mark, prepare
+from ffr.results import stage_data, stages
+from ffr.results.result_folder import mark, prepare
 from ffr.segmentation.maps import HeartMap, VesselMap
 from meshes.volume import Volume, axis_aligned_grid
 

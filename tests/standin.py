@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ffr.circulation.physiology import Assumption
 from ffr.editing.rows import kept
-from ffr.findings import build_result
 from ffr.flags import Flag
-from ffr.physiology import Assumption
-from ffr.result import ImageQuality
+from ffr.results.findings import build_result
+from ffr.results.result import ImageQuality
 from ffr.scan import Scan
 from meshes.arrays import floats, ints
 from meshes.stenosis import Lesion

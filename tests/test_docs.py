@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from ffr.circulation.patient import PLAUSIBLE, Patient, patient_from
 from ffr.cli import app
 from ffr.cli.checks import STAGES
-from ffr.patient import PLAUSIBLE, Patient, patient_from
 from ffr.segmentation.networks import LumenNet, build
 from ffr.segmentation.recipes import RECIPES
 from ffr.segmentation.stacks import CHANNELS

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ffr.blood_level import local_blood_hu
+from ffr.imaging.blood_level import local_blood_hu
 from meshes.tree import VesselTree
 from meshes.volume import Volume, axis_aligned_grid
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ffr.bridging import bridges
+from ffr.tracing.bridging import bridges
 from meshes.volume import Grid, Volume
 
 BLOOD_HU = 400.0

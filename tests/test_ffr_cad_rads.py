@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from standin import make_case, result_of
 
-from ffr.cad_rads import GRADES, stenosis_interval, suggested_cad_rads
 from ffr.flags import Flag, Place
+from ffr.results.cad_rads import GRADES, stenosis_interval, suggested_cad_rads
 from ffr.show import cad_rads_line
 
 

@@ -13,8 +13,8 @@ import run_folder
 import virtual_series
 from command_line import MAIN, SECRET, ffr, refused
 
-from ffr import stage_data, stages
-from ffr.result import Result
+from ffr.results import stage_data, stages
+from ffr.results.result import Result
 
 VERBS = (
     "run", "segment", "tree", "solve", "report", "export", "send", "phantom", "demo", "train",
@@ -343,8 +343,8 @@ def test_too_little_memory_is_told(out, fault):
 
 def test_a_run_killed_by_the_system_says_so_and_leaves_whole_stages(out):
     before = (
-        "import os, ffr.workflow, ffr.stages\ndef solve(out, *_):\n"
-        "    with ffr.stages.stage_files(out, 'solve'):\n        os.kill(os.getpid(), {})\n"
+        "import os, ffr.workflow\nfrom ffr.results import stages\ndef solve(out, *_):\n"
+        "    with stages.stage_files(out, 'solve'):\n        os.kill(os.getpid(), {})\n"
         "ffr.workflow.solve = solve"
     )
     code, _, err = ffr("solve", out, before=before.format(9))
@@ -365,9 +365,9 @@ def test_a_fault_of_ours_is_a_traceback_and_no_exit_code_2(out):
 
 
 STUCK = """
-import ctypes, sys, numpy, ffr.workflow, ffr.stages
+import ctypes, sys, numpy, ffr.workflow, ffr.results.stages
 def segment(out, *_):
-    with ffr.stages.stage_files(out, "segment") as folder:
+    with ffr.results.stages.stage_files(out, "segment") as folder:
         (folder / "heart.nrrd").write_text("half")
         sys.stdout.write("at work" + chr(10))
         sys.stdout.flush()
@@ -432,7 +432,7 @@ def test_the_version_says_research_use_only():
 def test_output_in_another_alphabet_is_no_fault(reported):
     out, _ = reported
     quick = (
-        "import ffr.workflow as w, ffr.result_file as f\n"
+        "import ffr.workflow as w, ffr.results.result_file as f\n"
         "w.report = lambda out, p: f.load_result(out / 'result.json')"
     )
     code, printed, err = ffr("report", out, before=quick, PYTHONIOENCODING="ascii")

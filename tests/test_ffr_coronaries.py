@@ -10,7 +10,7 @@ import pytest
 from ffr.phantom.anatomy import aortic_distance_mm
 from ffr.phantom.coronaries import coronary_tree
 from ffr.phantom.patient import virtual_patient
-from ffr.scct import scct_segments
+from ffr.tracing.scct import scct_segments
 from meshes.tree import path_length_mm
 
 SEEDS = range(1_000_420, 1_000_424)

@@ -12,7 +12,7 @@ import virtual_series
 from ffr.dicom_out import source, stamp
 from ffr.dicom_out.ffr_map import ffr_map
 from ffr.dicom_out.lumen import lumen_segmentation
-from ffr.study import read_study
+from ffr.reading.study import read_study
 from meshes.arrays import floats
 from meshes.surface import lumen_surface
 from meshes.volume import Grid, Volume, array_shape, axis_aligned_grid, ijk_to_points_mm

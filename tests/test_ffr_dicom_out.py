@@ -15,18 +15,19 @@ import run_folder
 import virtual_series
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from ffr import stages, workflow
+from ffr import workflow
 from ffr.dicom_out import chosen, codes, model, source, stamp, write
 from ffr.dicom_out.ffr_map import ffr_map
 from ffr.dicom_out.variant import Variant, chosen_variant
 from ffr.editing import verb as editing
 from ffr.editing.edits import Nudge
 from ffr.errors import ConfigError, StudyError
-from ffr.result import RESEARCH_USE_ONLY, ffr_rounded
-from ffr.result_file import load_result
+from ffr.reading.study import read_study
+from ffr.results import stages
+from ffr.results.result import RESEARCH_USE_ONLY, ffr_rounded
+from ffr.results.result_file import load_result
 from ffr.stenting.span import Stent
 from ffr.stenting.verb import stent_run
-from ffr.study import read_study
 from meshes.surface import Surface, lumen_surface
 from meshes.tree import path_length_mm
 from meshes.volume import Volume

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from virtual_series import chest, write
 
-from ffr.dicom_write import TRANSFER_SYNTAXES, write_series
 from ffr.errors import ConfigError
-from ffr.study import read_study
+from ffr.reading.dicom_write import TRANSFER_SYNTAXES, write_series
+from ffr.reading.study import read_study
 from meshes.volume import Volume, ijk_to_points_mm, points_mm_to_ijk
 
 

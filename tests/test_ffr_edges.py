@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ffr import pipeline, show
 from ffr.centreline import SolveSettings, solve_centreline
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
 from meshes.errors import GeometryError
 from meshes.tree import path_length_mm
 from solvers.occlusion import occluded

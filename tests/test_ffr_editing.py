@@ -12,7 +12,8 @@ from command_line import ffr, refused
 from test_ffr_result import DOCS
 from validation_trees import forked, narrowed, straight
 
-from ffr import pipeline, stage_data, stages
+from ffr import pipeline
+from ffr.circulation.patient import Patient
 from ffr.editing import verb
 from ffr.editing.apply import edited
 from ffr.editing.carried import carried_flags
@@ -32,10 +33,10 @@ from ffr.editing.edits import (
 from ffr.editing.log import EditLog, load_log
 from ffr.errors import ConfigError
 from ffr.flags import Flag, Place
-from ffr.patient import Patient
-from ffr.reasons import EXCLUDED, reason
 from ffr.report.edits import edit_line
-from ffr.result_file import load_result
+from ffr.results import stage_data, stages
+from ffr.results.reasons import EXCLUDED, reason
+from ffr.results.result_file import load_result
 from ffr.stenting.solved import Solved
 from meshes.contours import Contours, area_radius_mm
 from meshes.tree import Unreadable, path_length_mm, segment_length_mm

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from ffr.cad_rads import UNREADABLE
-from ffr.ends import check_trees
 from ffr.flags import Flag, Place
 from ffr.phantom.patient import virtual_patient
-from ffr.stage_data import flags_as_json, flags_from_json
+from ffr.results.cad_rads import UNREADABLE
+from ffr.results.stage_data import flags_as_json, flags_from_json
+from ffr.tracing.ends import check_trees
 from meshes.arrays import floats
 from meshes.tree import CoronaryTree, VesselTree, path_length_mm, sections
 

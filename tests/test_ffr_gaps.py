@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ffr.flags import Flag, Place
-from ffr.gaps import CLOSED_MM, possible_occlusions
+from ffr.tracing.gaps import CLOSED_MM, possible_occlusions
 from meshes.tree import CoronaryTree, VesselTree
 from solvers.unreadable import presumed_open, unreadable
 

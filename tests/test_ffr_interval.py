@@ -9,9 +9,9 @@ import pytest
 from command_line import ffr
 
 from ffr.centreline import SolveSettings, columns, solve_centreline, summary
+from ffr.certainty.influence import latin_normal
+from ffr.circulation.patient import Patient
 from ffr.errors import ConfigError
-from ffr.influence import latin_normal
-from ffr.patient import Patient
 from meshes.io import write_swc
 from meshes.tree import VesselTree, outlets
 from solvers.blood import Blood

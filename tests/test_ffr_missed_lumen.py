@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ffr.anatomy import Vessel
-from ffr.missed_lumen import missed_lumen
+from ffr.tracing.missed_lumen import missed_lumen
 from meshes.volume import Grid, Volume
 
 BLOOD_HU, VEIN_HU, MUSCLE_HU = 400, 150, 110

@@ -11,9 +11,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from ffr.anatomy import Anatomy
-from ffr.naming import dominance, heart_frame, named_tree, scct_segments
 from ffr.phantom.imaging import truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
+from ffr.tracing.naming import dominance, heart_frame, named_tree, scct_segments
 from meshes.errors import GeometryError
 from meshes.io import read_centreline
 from meshes.rooting import rooted

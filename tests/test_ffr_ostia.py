@@ -5,10 +5,10 @@ import pytest
 from aortic_scene import BLOOD_HU, FAT_HU, arc, around, polyline, scene
 from scipy.ndimage import distance_transform_edt, label
 
-from ffr.aortic_root import aortic_root
-from ffr.paths import ground
-from ffr.too_dense import too_dense
-from ffr.tracing import trace
+from ffr.tracing.aortic_root import aortic_root
+from ffr.tracing.paths import ground
+from ffr.tracing.too_dense import too_dense
+from ffr.tracing.trace import trace
 from meshes.distance import inside_mm, outside_mm
 from meshes.kernels.paths import longest_gaps
 from meshes.tree import child_count, path_length_mm

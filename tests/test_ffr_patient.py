@@ -2,8 +2,8 @@
 
 import pytest
 
+from ffr.circulation.patient import Patient, load_patient, patient_from
 from ffr.errors import ConfigError
-from ffr.patient import Patient, load_patient, patient_from
 
 
 def write(tmp_path, text):

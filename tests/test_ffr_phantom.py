@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from ffr.anatomy import Anatomy, Vessel
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
 from ffr.phantom.coronaries import LesionPlan
 from ffr.phantom.imaging import paint, random_imaging, scan
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient

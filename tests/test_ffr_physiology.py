@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ffr.boundary import boundary_from_patient, split_flow
-from ffr.errors import ConfigError
-from ffr.estimates import (
+from ffr.circulation.boundary import boundary_from_patient, split_flow
+from ffr.circulation.estimates import (
     blood_from_patient,
     input_spread,
     mean_aortic_pressure_mmhg,
     resting_flow_ml_min,
 )
-from ffr.patient import Patient
-from ffr.physiology import Physiology
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import Physiology
+from ffr.errors import ConfigError
 from meshes.tree import CoronaryTree, VesselTree, outlets
 from solvers.blood import Blood
 from solvers.split import flow_shares

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ffr.phantom.pieces as pieces_module
+from ffr.imaging.sharpness import Sharpness
 from ffr.phantom.pieces import (
     ANGLES,
     S_MM,
@@ -22,7 +23,6 @@ from ffr.segmentation.beside_calcium import beside_calcium
 from ffr.segmentation.lumen import _clean_take_offs, measure_lumen
 from ffr.segmentation.stacks import CHANNELS, TRAINED_SECTIONS, lesson, stack
 from ffr.segmentation.weights import load_network
-from ffr.sharpness import Sharpness
 from meshes.arrays import floats
 from meshes.straighten import sampled
 from meshes.tree import VesselTree

@@ -9,7 +9,7 @@ import report_cases
 import run_folder
 import standin
 
-from ffr import stage_data, stages, workflow
+from ffr import workflow
 from ffr.plaque.block import amounts, plaque_and_fat
 from ffr.plaque.fat import fat_around
 from ffr.plaque.remodelling import remodelling_index
@@ -19,9 +19,10 @@ from ffr.report.html import render_report
 from ffr.report.plaque_page import plaque_page
 from ffr.report.plaque_words import TITLE, plaque_words
 from ffr.report.svg import paper_style
-from ffr.result import Result
-from ffr.result_file import load_result, save_result
-from ffr.result_folder import prepare
+from ffr.results import stage_data, stages
+from ffr.results.result import Result
+from ffr.results.result_file import load_result, save_result
+from ffr.results.result_folder import prepare
 from ffr.segmentation.stacks import RADII_MM
 from ffr.segmentation.walls import outside_fat
 from meshes.arrays import floats

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ffr.aortic_root import Root
-from ffr.plausible import plausible
+from ffr.tracing.aortic_root import Root
+from ffr.tracing.plausible import plausible
 from meshes.volume import Grid, Volume
 
 BLOOD_HU = 400.0

@@ -7,8 +7,8 @@ import pytest
 import report_cases
 from standin import AORTIC_MMHG, make_case, path_of, result_of
 
-from ffr.pullback import INCOMPLETE, NOT_DEFINED, TOO_HIGH, largest_drop
-from ffr.pullback import pullback_pressure_gradient as ppg
+from ffr.results.pullback import INCOMPLETE, NOT_DEFINED, TOO_HIGH, largest_drop
+from ffr.results.pullback import pullback_pressure_gradient as ppg
 from meshes.tree import path_length_mm
 from solvers.solution import FlowSolution
 

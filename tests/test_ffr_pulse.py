@@ -11,17 +11,17 @@ import pytest
 import run_folder
 from command_line import ffr, interrupted, refused
 
-from ffr import stage_data
 from ffr.centreline import SolveSettings, solve_centreline
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import Known, Physiology
 from ffr.errors import ConfigError
-from ffr.patient import Patient
-from ffr.physiology import Known, Physiology
 from ffr.pulse.beat import Beat, beat_of
 from ffr.pulse.cases import PulseSettings, centreline_case
 from ffr.pulse.losses import losses_of, regained_mmhg
 from ffr.pulse.networks import run_network
 from ffr.pulse.verb import Outputs, pulse_file
 from ffr.pulse.waves import RATIOS, pulsed
+from ffr.results import stage_data
 from meshes.io import write_vtp
 from meshes.tree import VesselTree, sections
 from solvers.lumped.files import load_case, vessel_table

@@ -13,12 +13,12 @@ from scipy.spatial.transform import Rotation
 from ffr.anatomy import Anatomy
 from ffr.errors import StudyError
 from ffr.flags import Flag
-from ffr.noise import flat_noise_hu, patch_sd_hu
-from ffr.opacified import CONTRAST_CM2, opacified_area_cm2
-from ffr.quality import check_all, check_anatomy, check_resolution, check_scan
+from ffr.imaging.noise import flat_noise_hu, patch_sd_hu
+from ffr.imaging.opacified import CONTRAST_CM2, opacified_area_cm2
+from ffr.imaging.quality import check_all, check_anatomy, check_resolution, check_scan
+from ffr.imaging.slab_steps import find_slab_steps
+from ffr.reading.study import read_study
 from ffr.scan import Scan
-from ffr.slab_steps import find_slab_steps
-from ffr.study import read_study
 from meshes.volume import (
     Volume,
     array_shape,

@@ -15,7 +15,7 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection, LineCollection
 from standin import make_case, result_of
 
-from ffr.confidence import Confidence, Uncertainty
+from ffr.certainty.confidence import Confidence, Uncertainty
 from ffr.flags import Flag
 from ffr.report import tree_view
 from ffr.report.angles import ANGLES, Angle, screen_axes
@@ -27,7 +27,7 @@ from ffr.report.placement import place, summed_area
 from ffr.report.scene import Camera, cameras, edge_letters, on_screen, rendered
 from ffr.report.shown import Shown
 from ffr.report.svg import style
-from ffr.result import RESEARCH_USE_ONLY, ffr_state
+from ffr.results.result import RESEARCH_USE_ONLY, ffr_state
 from meshes.arrays import floats, ints
 
 LEFT, POSTERIOR, HEAD = np.eye(3)

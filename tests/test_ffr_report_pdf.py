@@ -19,7 +19,7 @@ from ffr.report.pdf import report_pages, report_pdf, report_pictures
 from ffr.report.sheets import A4_IN, broken, width_in
 from ffr.report.svg import paper_style
 from ffr.report.vessel_page import PLAN
-from ffr.result import RESEARCH_USE_ONLY, FlagEntry, ffr_rounded
+from ffr.results.result import RESEARCH_USE_ONLY, FlagEntry, ffr_rounded
 
 needs_pdftotext = pytest.mark.skipif(
     shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed"

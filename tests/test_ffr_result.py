@@ -12,10 +12,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from standin import AORTIC_MMHG, make_case, result_of
 
-from ffr import result as result_module
 from ffr.errors import ConfigError
-from ffr.result import LesionResult, ffr_rounded, ffr_state
-from ffr.result_file import field_tables, load_result, save_result, schema_text
+from ffr.results import result as result_module
+from ffr.results.result import LesionResult, ffr_rounded, ffr_state
+from ffr.results.result_file import field_tables, load_result, save_result, schema_text
 from meshes.errors import GeometryError
 from meshes.tree import path_length_mm
 from solvers.errors import ConvergenceError

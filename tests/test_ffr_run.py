@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 import pyvista
 
-from ffr.dicom_series import PatientHeader
-from ffr.dicom_write import write_series
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
 from ffr.phantom.imaging import scan
 from ffr.phantom.patient import virtual_patient
 from ffr.phantom.study import (
@@ -23,6 +21,8 @@ from ffr.phantom.study import (
     scan_grid,
     true_lesions,
 )
+from ffr.reading.dicom_series import PatientHeader
+from ffr.reading.dicom_write import write_series
 
 ROOT = Path(__file__).parent.parent
 SEED = 1_000_011  # held out of every training; a small heart: half the windows of the demo's

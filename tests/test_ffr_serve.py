@@ -39,7 +39,7 @@ from serve_program import (
 
 from ffr.dicom_out.variant import Variant
 from ffr.errors import ConfigError
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from ffr.serve import listening, places
 from ffr.serve.by_hand import send_objects
 from ffr.serve.destination import Sender, destination

@@ -11,7 +11,7 @@ import run_folder
 import virtual_series
 
 from ffr.dicom_out import write
-from ffr.study import read_study
+from ffr.reading.study import read_study
 from meshes.volume import Volume
 from validation import orthanc
 

@@ -9,7 +9,7 @@ import pytest
 from command_line import ffr, interrupted
 
 from ffr.centreline import SolveSettings, columns, solve_centreline
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
 from meshes.io import write_swc, write_vtp
 from meshes.tree import VesselTree, outlets, path_length_mm
 from solvers.blood import Blood

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import run_folder
 
-from ffr import stage_data, stages
+from ffr.circulation.physiology import Assumption
 from ffr.errors import ConfigError
 from ffr.flags import Flag
 from ffr.partial import claimed, remove_partial
-from ffr.physiology import Assumption
-from ffr.result_folder import prepare
+from ffr.results import stage_data, stages
+from ffr.results.result_folder import prepare
 from ffr.scan import Scan
 from meshes.arrays import floats
 from meshes.contours import Contours
@@ -320,7 +320,7 @@ def test_a_killed_writer_leaves_the_old_stage_and_its_rubbish_is_cleared(out, kn
     process = child(
         """
         import numpy as np
-        from ffr import stages
+        from ffr.results import stages
         from ffr.partial import claimed
         with claimed(out), stages.stage_files(out, "tree") as folder:
             np.savez(folder / "trees.npz", x=np.zeros(1000))

@@ -13,11 +13,12 @@ from command_line import ffr, refused
 from test_ffr_result import DOCS
 from validation_trees import forked, straight
 
-from ffr import pipeline, stage_data, stages
+from ffr import pipeline
+from ffr.circulation.patient import Patient
 from ffr.errors import ConfigError
 from ffr.flags import Flag, Place
-from ffr.patient import Patient
-from ffr.result_file import load_result
+from ffr.results import stage_data, stages
+from ffr.results.result_file import load_result
 from ffr.stenting import verb
 from ffr.stenting.compare import compared, comparison
 from ffr.stenting.comparison import Comparison

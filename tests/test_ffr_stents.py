@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from ffr.sharpness import FWHM_PER_SD, Sharpness
-from ffr.stents import find_stents, long_stretches, ring_diameter_mm
+from ffr.imaging.sharpness import FWHM_PER_SD, Sharpness
+from ffr.tracing.stents import find_stents, long_stretches, ring_diameter_mm
 from meshes.tree import CoronaryTree, VesselTree
 from meshes.volume import Volume, axis_aligned_grid
 
@@ -83,7 +83,7 @@ def test_the_network_can_say_so_too_and_where_no_ring_fits_the_lumen_counts(monk
     stented, no_arc = scan(3.2), np.zeros(len(AXIS))
     (found,) = find_stents(stented, c, no_arc, probability, SEEN, BLOOD)
     assert found.diameter_mm == pytest.approx(3.2, abs=0.09)
-    monkeypatch.setattr("ffr.stents.ring_diameter_mm", lambda *_: None)
+    monkeypatch.setattr("ffr.tracing.stents.ring_diameter_mm", lambda *_: None)
     (found,) = find_stents(stented, c, no_arc, probability, SEEN, BLOOD)
     assert found.diameter_mm == pytest.approx(3.2)
     assert not found.narrow

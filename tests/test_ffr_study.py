@@ -19,9 +19,9 @@ from scipy.spatial.transform import Rotation
 from test_ffr_dicom_write import assert_same_in_space
 from virtual_series import SECRETS, chest, edit, move, put, write
 
-import ffr.dicom
+import ffr.reading.dicom
 from ffr.errors import ConfigError, StudyError
-from ffr.study import read_study
+from ffr.reading.study import read_study
 from meshes.volume import Volume
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -446,7 +446,7 @@ def test_pixels_are_not_touched_before_all_headers_are_good(tmp_path, monkeypatc
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr(ffr.dicom, "read_pixels", never)
+    monkeypatch.setattr(ffr.reading.dicom, "read_pixels", never)
     assert reason_of(tmp_path) == "slices-missing"
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from ffr.errors import StudyError
+from ffr.imaging.sharpness import Sharpness
 from ffr.phantom.imaging import paint, scan, truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging
@@ -13,8 +14,7 @@ from ffr.segmentation.lumen import MeasuredLumen, measure_lumen
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.segmentation.pruning import without_stubs
 from ffr.segmentation.weights import load_network
-from ffr.sharpness import Sharpness
-from ffr.tracing import trace
+from ffr.tracing.trace import trace
 from meshes.contours import Contours, area_radius_mm
 from meshes.kernels.paths import spread
 from meshes.tree import VesselTree

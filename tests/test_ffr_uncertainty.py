@@ -9,12 +9,12 @@ import standin
 from scipy.special import ndtr
 
 from ffr import pipeline
-from ffr.confidence import GROUPS
-from ffr.findings import lesion_numbers
-from ffr.influence import quasi_normal, sobol_indices
-from ffr.lumen_error import LumenError
-from ffr.patient import Patient
-from ffr.uncertainty import propagate
+from ffr.certainty.confidence import GROUPS
+from ffr.certainty.influence import quasi_normal, sobol_indices
+from ffr.certainty.lumen_error import LumenError
+from ffr.certainty.uncertainty import propagate
+from ffr.circulation.patient import Patient
+from ffr.results.findings import lesion_numbers
 from meshes.tree import VesselTree, outlets, sections
 from solvers.split import flow_shares, sampled_shares
 

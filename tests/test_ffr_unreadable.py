@@ -13,12 +13,13 @@ import standin
 from test_ffr_report import html_of, pictures, rows_of
 from test_ffr_result import DOCS
 
-from ffr import pipeline, stage_data, stages
+from ffr import pipeline
+from ffr.circulation.patient import Patient
 from ffr.flags import Flag, Place
-from ffr.patient import Patient
 from ffr.pulse.cases import PulseSettings, run_case
 from ffr.report.verdict import headline
-from ffr.result_file import load_result
+from ffr.results import stage_data, stages
+from ffr.results.result_file import load_result
 from meshes.stenosis import find_lesions
 from meshes.tree import Unreadable, path_length_mm
 from solvers.unreadable import unreadable

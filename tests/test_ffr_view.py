@@ -21,11 +21,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ffr import stages
 from ffr.errors import ConfigError
 from ffr.guard import reported
 from ffr.report.colours import ffr_rgb
-from ffr.result import ffr_rounded
+from ffr.results import stages
+from ffr.results.result import ffr_rounded
 from ffr.view import reformat
 from ffr.view.blobs import vessel_blob
 from ffr.view.packing import packed

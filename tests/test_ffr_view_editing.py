@@ -18,8 +18,8 @@ from ffr.editing.edits import NAME, Delete, Exclude, Move, Nudge, Relabel
 from ffr.editing.places import whereabouts
 from ffr.errors import ConfigError
 from ffr.report.plaque_words import plaque_words
-from ffr.result import ffr_rounded, ffr_state
-from ffr.result_file import load_result
+from ffr.results.result import ffr_rounded, ffr_state
+from ffr.results.result_file import load_result
 from ffr.view import reformat
 from ffr.view.asked import MOST_EDITS, edits_of
 from ffr.view.edits import edited_values

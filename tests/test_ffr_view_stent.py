@@ -15,7 +15,7 @@ import standin
 from test_ffr_view import Server
 
 from ffr.errors import ConfigError
-from ffr.result import ffr_rounded
+from ffr.results.result import ffr_rounded
 from ffr.stenting.compare import compared, comparison
 from ffr.stenting.rank import lesion_stents
 from ffr.stenting.solved import resolve

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ffr.stents import Stent
-from ffr.wall_flags import unreadable_stents, wall_flags
+from ffr.tracing.stents import Stent
+from ffr.tracing.wall_flags import unreadable_stents, wall_flags
 from meshes.tree import CoronaryTree, VesselTree
 
 

@@ -15,12 +15,13 @@ import standin
 import virtual_series
 from rich.console import Console
 
-from ffr import pipeline, show, stage_data, stages, workflow
+from ffr import pipeline, show, workflow
+from ffr.circulation.patient import Patient
 from ffr.errors import ConfigError
 from ffr.partial import claimed
-from ffr.patient import Patient
 from ffr.phantom.study import TrueLesion
-from ffr.result_folder import mark, prepare, require_same_study
+from ffr.results import stage_data, stages
+from ffr.results.result_folder import mark, prepare, require_same_study
 from ffr.segmentation.maps import HeartMap
 from meshes.errors import GeometryError
 from meshes.io import read_centreline, write_vtp

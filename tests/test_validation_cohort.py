@@ -15,7 +15,7 @@ from command_line import ffr, refused
 
 from ffr.errors import ConfigError
 from ffr.report.svg import style
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from meshes.tree import path_length_mm
 from validation.cohort import FILES, cases, report
 from validation.cohort.cases import Outcome, ended

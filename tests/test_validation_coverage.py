@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ffr import pipeline
-from ffr.lumen_error import LumenError
-from ffr.patient import Patient
+from ffr.certainty.lumen_error import LumenError
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import InputSpread
 from ffr.phantom.patient import virtual_patient
-from ffr.physiology import InputSpread
 from meshes.tree import outlets, path_length_mm
 from solvers.split import sampled_shares
 from validation import calibrated, coverage, true_heart

@@ -11,11 +11,11 @@ from labelled import save
 
 from ffr import pipeline
 from ffr.anatomy import Anatomy
+from ffr.circulation.patient import Patient
 from ffr.errors import StudyError
 from ffr.labelled_scans import LabelMeaning, find_pairs
-from ffr.naming import named_tree
-from ffr.patient import Patient
 from ffr.segmentation.maps import HeartMap, VesselMap
+from ffr.tracing.naming import named_tree
 from meshes.tree import VesselTree
 from meshes.volume import Volume, axis_aligned_grid
 from validation import labelled

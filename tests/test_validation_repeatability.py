@@ -8,9 +8,10 @@ import pytest
 import run_folder
 import virtual_series
 
-from ffr import pipeline, stage_data
+from ffr import pipeline
 from ffr.phantom.patient import centre_of_heart_mm
 from ffr.phantom.study import clinical_imaging
+from ffr.results import stage_data
 from meshes.arrays import floats, ints
 from meshes.tree import VesselTree
 from meshes.volume import Volume, axis_aligned_grid, ijk_to_points_mm

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ffr import pipeline
-from ffr.lumen_error import LumenError
+from ffr.certainty.lumen_error import LumenError
 from meshes.tree import VesselTree
 from validation import trial_case
 from validation.coverage import measured

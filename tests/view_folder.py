@@ -3,11 +3,11 @@
 import numpy as np
 import standin
 
-from ffr import stage_data, stages
-from ffr.confidence import GROUPS, Confidence, Uncertainty
+from ffr.certainty.confidence import GROUPS, Confidence, Uncertainty
 from ffr.flags import Flag, Place
-from ffr.result_file import save_result
-from ffr.result_folder import prepare
+from ffr.results import stage_data, stages
+from ffr.results.result_file import save_result
+from ffr.results.result_folder import prepare
 from meshes.export import write_surface
 from meshes.io import write_forest
 from meshes.surface import Surface

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 
-from ffr.dicom_write import PatientHeader, SeriesHeader, write_series
+from ffr.reading.dicom_write import PatientHeader, SeriesHeader, write_series
 from meshes.volume import Volume, axis_aligned_grid
 
 SECRET = PatientHeader("Wurzelbrunft^Xaverina", "PID-7731-ZQ", "19470313", "F")

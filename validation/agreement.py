@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ffr.cad_rads import NORMAL_95
+from ffr.results.cad_rads import NORMAL_95
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.tree import CoronaryTree, child_count, segment_length_mm
 

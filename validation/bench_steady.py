@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ffr import pipeline
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
 from ffr.phantom.patient import virtual_patient
 from ffr.segmentation.samples import HELD_OUT_SEEDS
 from meshes.tree import VesselTree, outlets

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import expm
 
 from ffr import pipeline
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
 from ffr.phantom.patient import virtual_patient
 from meshes.arrays import Floats
 from meshes.tree import CoronaryTree, VesselTree, outlets, path_length_mm

@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ffr import pipeline
-from ffr.lumen_error import LumenError
-from ffr.patient import Patient
+from ffr.certainty.lumen_error import LumenError
+from ffr.certainty.uncertainty import THRESHOLD, propagate
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import InputSpread
 from ffr.phantom.patient import virtual_patient
-from ffr.physiology import InputSpread
-from ffr.uncertainty import THRESHOLD, propagate
 from meshes.arrays import Floats, Ints, floats
 from meshes.tree import CoronaryTree, VesselTree, path_length_mm
 from solvers.errors import ConvergenceError

@@ -22,12 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr import pipeline, stage_data, stages
+from ffr import pipeline
+from ffr.circulation.patient import Patient
 from ffr.errors import StudyError
 from ffr.flags import Flag
-from ffr.patient import Patient
 from ffr.phantom.imaging import scan
 from ffr.phantom.study import scan_grid, true_lv_mass_g
+from ffr.results import stage_data, stages
 from ffr.scan import Scan, volume_sha256
 from meshes.arrays import Floats, floats, locked
 from meshes.errors import GeometryError

@@ -11,9 +11,9 @@ import numpy as np
 
 from ffr import pipeline
 from ffr.anatomy import Anatomy, Vessel
+from ffr.circulation.patient import Patient
 from ffr.errors import StudyError
 from ffr.flags import Flag
-from ffr.patient import Patient
 from ffr.phantom.features import COMMON
 from ffr.phantom.imaging import Imaging, scan, truth_labels
 from ffr.phantom.patient import VirtualPatient, virtual_patient

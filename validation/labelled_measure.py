@@ -13,12 +13,12 @@ import numpy as np
 
 from ffr import pipeline
 from ffr.anatomy import Vessel
+from ffr.circulation.patient import Patient
 from ffr.errors import ConfigError, StudyError
 from ffr.labelled_scans import LabelledScan, LabelMeaning, Pair, read_pair
 from ffr.masks.file import Labelled, read_labels
 from ffr.masks.settings import MaskSettings
 from ffr.masks.trees import mask_trees
-from ffr.patient import Patient
 from ffr.scan import Scan
 from ffr.segmentation.finetune_measure import SURE
 from meshes.arrays import AnyArray, Floats, floats

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ffr.report.svg import style
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from meshes.writing import write_text
 from validation.cohort.document import Block, Document, Picture, Section, Table, Text
 from validation.cohort.report import page

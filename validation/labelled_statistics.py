@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ffr.cad_rads import NORMAL_95
+from ffr.results.cad_rads import NORMAL_95
 from meshes.arrays import AnyArray, Floats, floats, ints
 from validation.cohort.resampling import clustered
 from validation.labelled_case import LabelCase

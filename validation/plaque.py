@@ -21,6 +21,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ffr.anatomy import Vessel
+from ffr.imaging.sharpness import Sharpness
 from ffr.phantom.imaging import Imaging, imaged, paint
 from ffr.phantom.patient import VirtualPatient, virtual_patient
 from ffr.phantom.study import clinical_imaging
@@ -28,11 +29,10 @@ from ffr.plaque.block import amounts
 from ffr.plaque.fat import fat_around
 from ffr.plaque.remodelling import lesion_points, remodelling_index, wall_seen
 from ffr.plaque.wall import LOW_ATTENUATION_BELOW_HU, WallVolumes, wall_volumes
-from ffr.scct import SEGMENT_NAMES
 from ffr.segmentation.lumen import measure_lumen
 from ffr.segmentation.samples import imaging_of
 from ffr.segmentation.weights import Network, load_network
-from ffr.sharpness import Sharpness
+from ffr.tracing.scct import SEGMENT_NAMES
 from meshes.arrays import AnyArray, Floats, floats, ints
 from meshes.contours import Contours
 from meshes.stenosis import analysed, find_lesions

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ffr.anatomy import Anatomy
+from ffr.imaging.sharpness import Sharpness, scan_sharpness
 from ffr.phantom.pieces import Piece, lumen_axis_mm, random_piece
 from ffr.segmentation.stacks import (
     BLOOD_ERROR,
@@ -24,7 +25,6 @@ from ffr.segmentation.stacks import (
     rays_across,
     truth,
 )
-from ffr.sharpness import Sharpness, scan_sharpness
 from meshes.arrays import Floats, floats, ints
 from meshes.volume import Grid, Volume, ijk_to_points_mm
 from validation.projection import (

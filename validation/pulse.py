@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ffr import pipeline
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import Physiology
 from ffr.phantom.patient import virtual_patient
-from ffr.physiology import Physiology
 from ffr.pulse.beat import beat_of
 from ffr.pulse.losses import Fed
 from ffr.pulse.waves import MODELS, pulsed

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ffr.dicom_series import PatientHeader
-from ffr.dicom_write import write_series
 from ffr.phantom.patient import VirtualPatient, virtual_patient
-from ffr.result_file import load_result
+from ffr.reading.dicom_series import PatientHeader
+from ffr.reading.dicom_write import write_series
+from ffr.results.result_file import load_result
 from ffr.segmentation.samples import HELD_OUT_SEEDS
 from validation.held_out import VARIED, require_held_out
 from validation.repeatability_files import digests

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr.cad_rads import NORMAL_95
+from ffr.results.cad_rads import NORMAL_95
 from validation.repeatability_places import LESION
 from validation.repeatability_report import INVASIVE_SD
 from validation.repeatability_scans import CHANGES

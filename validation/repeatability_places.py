@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr import pipeline, stage_data
+from ffr import pipeline
 from ffr.phantom.patient import VirtualPatient
+from ffr.results import stage_data
 from meshes.arrays import Floats, floats
 from meshes.stenosis import Lesion, analysed, distal_point, find_lesions
 from meshes.tree import CoronaryTree, path_length_mm

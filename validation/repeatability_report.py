@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ffr.result import RESEARCH_USE_ONLY, Model
+from ffr.results.result import RESEARCH_USE_ONLY, Model
 from meshes.writing import write_text
 from validation.repeatability_case import Job, Run
 from validation.repeatability_files import differing

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ffr.cad_rads import NORMAL_95
-from ffr.result import Model, ffr_rounded
+from ffr.results.cad_rads import NORMAL_95
+from ffr.results.result import Model, ffr_rounded
 from meshes.arrays import Floats, floats, ints
 from validation.cohort.resampling import Statistic, clustered
 from validation.repeatability_case import Job, Run

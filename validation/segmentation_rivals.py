@@ -15,10 +15,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from ffr.anatomy import Vessel
-from ffr.blood_level import local_blood_hu
+from ffr.imaging.blood_level import local_blood_hu
+from ffr.imaging.sharpness import Sharpness
 from ffr.segmentation.lumen import SMALLEST_MM
 from ffr.segmentation.stacks import RADII_MM, STEP_MM, stack
-from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.reference import reference_radius_mm
 from meshes.spacing import distinct

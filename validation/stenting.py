@@ -18,8 +18,8 @@ import numba
 import numpy as np
 
 from ffr import pipeline
+from ffr.circulation.patient import Patient
 from ffr.errors import ConfigError
-from ffr.patient import Patient
 from ffr.phantom.patient import virtual_patient
 from ffr.stenting.compare import vessel_ends
 from ffr.stenting.rank import lesion_stents, ranking

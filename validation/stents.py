@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from ffr.imaging.sharpness import Sharpness
 from ffr.phantom.coronaries import STEP_MM, Artery, LesionPlan
 from ffr.phantom.devices import with_stent
 from ffr.phantom.features import Features
@@ -24,8 +25,7 @@ from ffr.phantom.imaging import Imaging, scan
 from ffr.phantom.patient import VirtualPatient, virtual_patient
 from ffr.segmentation.lumen import measure_lumen
 from ffr.segmentation.weights import Network, load_network
-from ffr.sharpness import Sharpness
-from ffr.stents import NARROW_STENT_MM, STENT_PROBABILITY, Stent, find_stents
+from ffr.tracing.stents import NARROW_STENT_MM, STENT_PROBABILITY, Stent, find_stents
 from meshes.arrays import Floats, floats, ints
 from meshes.tree import CoronaryTree, VesselTree
 from meshes.volume import axis_aligned_grid

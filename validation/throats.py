@@ -20,7 +20,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from ffr.lumen_error import LumenError
+from ffr.certainty.lumen_error import LumenError
+from ffr.imaging.sharpness import Sharpness
 from ffr.phantom.coronaries import Artery
 from ffr.phantom.imaging import Imaging, imaged, paint
 from ffr.phantom.painting import blood_hu_along
@@ -30,7 +31,6 @@ from ffr.segmentation.lumen import measure_lumen
 from ffr.segmentation.samples import imaging_of
 from ffr.segmentation.stacks import PSF_ERROR, PSF_Z_ERROR
 from ffr.segmentation.weights import Network, load_network
-from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.tree import CoronaryTree, VesselTree
 from meshes.volume import Volume, axis_aligned_grid

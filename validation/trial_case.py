@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from ffr import pipeline
-from ffr.dicom_series import PatientHeader, SeriesHeader
-from ffr.dicom_write import write_series
+from ffr.circulation.estimates import input_spread
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import Known, Physiology
 from ffr.errors import StudyError
-from ffr.estimates import input_spread
 from ffr.flags import Flag
-from ffr.patient import Patient
 from ffr.phantom.imaging import scan
 from ffr.phantom.study import scan_grid, true_lv_mass_g
-from ffr.physiology import Known, Physiology
+from ffr.reading.dicom_series import PatientHeader, SeriesHeader
+from ffr.reading.dicom_write import write_series
+from ffr.reading.study import read_study
 from ffr.scan import Scan
-from ffr.study import read_study
 from meshes.arrays import Floats
 from meshes.errors import GeometryError
 from meshes.stenosis import Lesion

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
 from ffr.phantom.coronaries import plan_lesions
 from ffr.phantom.imaging import Imaging, random_imaging
 from ffr.phantom.patient import VirtualPatient, virtual_patient

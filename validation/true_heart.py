@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ffr import pipeline
-from ffr.physiology import InputSpread
+from ffr.circulation.physiology import InputSpread
 from meshes.arrays import Floats, floats
 from meshes.tree import CoronaryTree, VesselTree, outlets, path_length_mm, sections
 from solvers.blood import Blood

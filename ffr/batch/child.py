@@ -44,8 +44,8 @@ def analyse(request: dict[str, Any]) -> None:
     """Go through all stages; the request as of `ffr.batch.cases.Case`, with `out`."""
     from ffr import workflow  # heavy
     from ffr.batch.gpu import gpu_turn
-    from ffr.patient import patient_from
-    from ffr.result_folder import prepared
+    from ffr.circulation.patient import patient_from
+    from ffr.results.result_folder import prepared
 
     study, out = Path(request["study"]), Path(request["out"])
     weights = None if request["weights"] is None else Path(request["weights"])

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ffr.circulation.patient import CHOICES, PLAUSIBLE, Patient, load_patient, patient_from
 from ffr.errors import ConfigError
-from ffr.patient import CHOICES, PLAUSIBLE, Patient, load_patient, patient_from
 
 LISTS = (".csv", ".tsv")
 OWN_COLUMNS = ("study", "series", "patient")
@@ -76,8 +76,8 @@ def listed_studies(place: Path, out: Path, everyone: Mapping[str, Any]) -> list[
 
 def _entries(place: Path, out: Path) -> list[Path]:
     """Return what in a folder may be a study: whatever its name, but nothing hidden."""
-    from ffr.dicom_header import looks_like_dicom  # heavy, and no worker needs it
-    from ffr.image_file import kind_of
+    from ffr.reading.dicom_header import looks_like_dicom  # heavy, and no worker needs it
+    from ffr.reading.image_file import kind_of
 
     visible = sorted(p for p in place.iterdir() if not p.name.startswith("."))
     folders = [p for p in visible if p.is_dir() and p.resolve() != out.resolve()]

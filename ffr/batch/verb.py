@@ -22,9 +22,9 @@ from ffr.batch.one_case import Limits
 from ffr.batch.progress import Progress, shown
 from ffr.batch.studies import listed_studies
 from ffr.batch.summary import counts, reason_table, rows_of, save_summary
+from ffr.circulation.patient import load_patient
 from ffr.errors import ConfigError
 from ffr.own_weights import check_own_weights
-from ffr.patient import load_patient
 from ffr.show import page, progress_page
 
 SOME_FAILED = 3  # exit code: the batch is through, but not every case is done

@@ -142,7 +142,7 @@ def _tree_of_mask(mask: Path, out: Path | None, words: tuple[str | None, ...]) -
     if out is None:
         raise ConfigError("a mask needs a folder for the results; give one with --out")
     from ffr import workflow  # heavy: after the checks
-    from ffr.result_folder import prepared
+    from ffr.results.result_folder import prepared
     from ffr.show import bars, progress_page
 
     with prepared(out, mask), claimed(out), bars(progress_page()) as opened:
@@ -205,7 +205,7 @@ def solve(
         if json is not None and not json.parent.is_dir():
             raise ConfigError("the folder for --json does not exist; make it first")
         from ffr.centreline import SolveSettings, solve_centreline, summary, write_columns
-        from ffr.patient import load_patient
+        from ffr.circulation.patient import load_patient
 
         settings = SolveSettings(*asked)
         known = load_patient(patient) if patient else None

@@ -9,7 +9,7 @@ from ffr.errors import ConfigError
 from ffr.own_weights import check_own_weights
 
 if TYPE_CHECKING:
-    from ffr.patient import Patient
+    from ffr.circulation.patient import Patient
 
 STAGES = ("scan", "segment", "tree", "solve", "report")
 
@@ -22,7 +22,7 @@ def known_patient(file: Path | None, flags: dict[str, object]) -> Patient:
     ConfigError
         A file or a value that cannot be used.
     """
-    from ffr.patient import load_patient, patient_from
+    from ffr.circulation.patient import load_patient, patient_from
 
     known = load_patient(file).model_dump(exclude_none=True) if file else {}
     known |= {name: value for name, value in flags.items() if value is not None}

@@ -12,7 +12,7 @@ from ffr.own_weights import weights_flags
 from ffr.partial import claimed
 
 if TYPE_CHECKING:
-    from ffr.patient import Patient
+    from ffr.circulation.patient import Patient
 
 
 def run_stages(
@@ -29,7 +29,7 @@ def run_stages(
     StudyError
         A study that cannot be analysed.
     """
-    from ffr.result_folder import prepared, require_run, require_same_study
+    from ffr.results.result_folder import prepared, require_run, require_same_study
 
     check_settings(first, series, patient_file, flags)
     known = known_patient(patient_file, flags)

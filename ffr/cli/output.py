@@ -10,7 +10,7 @@ import typer
 from ffr.cli.ending import RUO, in_child
 from ffr.cli.options import Run
 from ffr.partial import claimed
-from ffr.stages import OBJECTS
+from ffr.results.stages import OBJECTS
 
 
 def export(
@@ -20,7 +20,7 @@ def export(
     """Write the lumen mesh as .ply, .obj, .off, .msh and others."""
 
     def work() -> None:
-        from ffr.result_folder import require_run
+        from ffr.results.result_folder import require_run
 
         require_run(run)
         from ffr import workflow  # heavy: after the check
@@ -56,7 +56,7 @@ def dicom(
     """Write a run as DICOM: pictures, PDF, measurements, segmentation."""
 
     def work() -> None:
-        from ffr.result_folder import require_run
+        from ffr.results.result_folder import require_run
 
         require_run(run)
         from ffr.dicom_out.variant import chosen_variant
@@ -114,7 +114,7 @@ def send(
     }  # fmt: skip
 
     def work() -> None:
-        from ffr.result_folder import require_run
+        from ffr.results.result_folder import require_run
 
         require_run(run)
         from ffr.dicom_out.variant import chosen_variant

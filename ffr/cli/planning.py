@@ -29,7 +29,7 @@ def view(
         print(line, flush=True)
 
     def work() -> None:
-        from ffr.result_folder import require_run
+        from ffr.results.result_folder import require_run
 
         require_run(run)
         from ffr.view.verb import view as show  # heavy: after the check
@@ -58,7 +58,7 @@ def stent(
     """What a stent would change; or which single stent helps most."""
 
     def work() -> None:
-        from ffr.result_folder import require_run
+        from ffr.results.result_folder import require_run
 
         require_run(run)
         check_span(vessel, from_mm, to_mm, diameter_mm)
@@ -127,7 +127,7 @@ def edit(
     """Correct the trees by hand; a result beside the automatic one."""
 
     def work() -> None:
-        from ffr.result_folder import require_run
+        from ffr.results.result_folder import require_run
 
         require_run(run)
         from ffr.editing.command import Words, asked_edits

@@ -45,7 +45,7 @@ def _make_phantom(
     varied: bool = False,
 ) -> tuple[TrueLesion, ...]:
     from ffr import workflow
-    from ffr.patient import Patient
+    from ffr.circulation.patient import Patient
     from ffr.phantom.features import COMMON
     from ffr.phantom.patient import virtual_patient
     from ffr.phantom.study import (
@@ -55,9 +55,9 @@ def _make_phantom(
         write_study,
         write_truth,
     )
-    from ffr.result_folder import prepared
+    from ffr.results.result_folder import prepared
+    from ffr.results.stages import discard_from
     from ffr.show import bars, progress_page
-    from ffr.stages import discard_from
 
     real = any((out / name).exists() for name in ("study", "stages/scan", "result.json"))
     if real and not (out / "truth.json").exists():
@@ -79,7 +79,7 @@ def demo(out: Out = Path("demo")) -> None:
 
     def work() -> None:
         from ffr.phantom.study import DEMO_LESIONS, DEMO_SEED
-        from ffr.result_file import load_result
+        from ffr.results.result_file import load_result
         from ffr.show import page, truth_table
 
         truth = _make_phantom(out, DEMO_SEED, 0.0, DEMO_LESIONS)

@@ -16,7 +16,7 @@ from pydicom.valuerep import DA, TM
 
 from ffr.dicom_out.source import Source
 from ffr.dicom_out.stamp import Stamp, finish, series_of
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from meshes.arrays import AnyArray
 
 

@@ -13,14 +13,15 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from ffr import pipeline, stage_data
-from ffr.confidence import Confidence
+from ffr import pipeline
+from ffr.certainty.confidence import Confidence
 from ffr.dicom_out.variant import Variant
 from ffr.editing.verb import solved_again, sure_of
 from ffr.errors import ConfigError
 from ffr.report.pdf import report_pdf
 from ffr.report.shown import Shown
-from ffr.result import Result
+from ffr.results import stage_data
+from ffr.results.result import Result
 from ffr.scan import Scan
 from ffr.stenting.compare import compared
 from ffr.stenting.solved import Solved, load_solved, resolve

@@ -11,7 +11,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from ffr.dicom_out.variant import Kind
-from ffr.result import State
+from ffr.results.result import State
 
 SCHEME = "99CTFFR"
 

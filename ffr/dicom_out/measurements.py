@@ -32,7 +32,13 @@ from ffr.dicom_out import codes as our
 from ffr.dicom_out.source import Source
 from ffr.dicom_out.stamp import PRODUCT, Stamp, finish, series_of
 from ffr.report.edits import edited, planned
-from ffr.result import RESEARCH_USE_ONLY, LesionResult, Result, VesselResult, ffr_rounded
+from ffr.results.result import (
+    RESEARCH_USE_ONLY,
+    LesionResult,
+    Result,
+    VesselResult,
+    ffr_rounded,
+)
 from meshes.arrays import Floats
 from meshes.volume import points_mm_to_ijk
 

@@ -13,12 +13,12 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-from ffr.dicom import read_headers
-from ffr.dicom_choose import Candidate, candidates_of, label
-from ffr.dicom_frame import Frame
-from ffr.dicom_header import quiet
-from ffr.dicom_pixels import read_pixels
 from ffr.errors import ConfigError, StudyError
+from ffr.reading.dicom import read_headers
+from ffr.reading.dicom_choose import Candidate, candidates_of, label
+from ffr.reading.dicom_frame import Frame
+from ffr.reading.dicom_header import quiet
+from ffr.reading.dicom_pixels import read_pixels
 from ffr.scan import MASK, Scan, volume_sha256
 from meshes.volume import Grid, Volume
 

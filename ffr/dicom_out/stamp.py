@@ -14,7 +14,7 @@ from pydicom.valuerep import DA, DT, TM
 
 from ffr.dicom_out.source import Source
 from ffr.dicom_out.variant import AUTOMATIC, Variant
-from ffr.result import Result
+from ffr.results.result import Result
 
 PRODUCT = "ct-ffr"
 KINDS = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ffr import stages
 from ffr.errors import ConfigError
+from ffr.results import stages
 
 Kind = Literal["automatic", "edited", "stented"]
 _WORDS: dict[Kind, str] = {

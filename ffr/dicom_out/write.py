@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import pydicom
 
-from ffr import stage_data, stages
 from ffr.dicom_out.captures import capture, encapsulated_pdf
 from ffr.dicom_out.chosen import Chosen, load_chosen
 from ffr.dicom_out.ffr_map import ffr_map
@@ -26,10 +25,11 @@ from ffr.dicom_out.source import Source, find_source, require_dicom_run, silent
 from ffr.dicom_out.stamp import Stamp, stamp_of
 from ffr.dicom_out.variant import AUTOMATIC, Variant
 from ffr.errors import ConfigError, StudyError
+from ffr.reading.study import files_of
 from ffr.report.pdf import report_pictures
 from ffr.report.shown import Shown
-from ffr.result_file import load_result
-from ffr.study import files_of
+from ffr.results import stage_data, stages
+from ffr.results.result_file import load_result
 from meshes.arrays import AnyArray, Floats
 from meshes.surface import values_in_lumen
 from meshes.volume import Grid, ijk_to_points_mm

@@ -2,7 +2,7 @@
 
 The healthy reference is the automatic one at every point: an edit corrects what was seen, and
 what is seen elsewhere does not change by it. Where names or take-offs change, SCCT segments are
-numbered anew by the rules of `ffr.scct`.
+numbered anew by the rules of `ffr.tracing.scct`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ffr.editing.places import (
 )
 from ffr.editing.rows import kept, tidied
 from ffr.errors import ConfigError
-from ffr.reasons import EXCLUDED
-from ffr.scct import scct_segments
+from ffr.results.reasons import EXCLUDED
+from ffr.tracing.scct import scct_segments
 from meshes.arrays import ints
 from meshes.tree import CoronaryTree, Unreadable
 

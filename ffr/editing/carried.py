@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from ffr.editing.places import whereabouts
-from ffr.ends import check_trees, place_of
 from ffr.flags import Flag, Place
+from ffr.tracing.ends import check_trees, place_of
 from meshes.tree import CoronaryTree, Unreadable, path_length_mm
 from solvers.unreadable import within
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ffr.editing.edits import Edit, Nudge, Split, in_words
 from ffr.editing.places import Vessel, find_vessel, whereabouts
-from ffr.result import EditedLesion, EditedValue, EditEntry, Side
+from ffr.results.result import EditedLesion, EditedValue, EditEntry, Side
 from ffr.stenting.solved import Solved
 from meshes.stenosis import Lesion
 from meshes.tree import path_length_mm, path_to

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from ffr.errors import ConfigError
-from ffr.result import Model, Side
+from ffr.results.result import Model, Side
 
 FILE = "the file of edits"  # never its name: it may be called after the patient
 CLOSED_MM = 0.1  # a lumen so wide is an occlusion (solvers.occlusion)

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from ffr import stages
 from ffr.editing.edits import Edit
 from ffr.errors import ConfigError
-from ffr.result import EditEntry, Model
+from ffr.results import stages
+from ffr.results.result import EditEntry, Model
 from meshes.writing import write_text
 
 FILE = "edits.json"

@@ -9,7 +9,7 @@ import numpy as np
 from ffr.editing.edits import Nudge
 from ffr.editing.places import Vessel, check_inside
 from ffr.errors import ConfigError
-from ffr.reasons import EXCLUDED
+from ffr.results.reasons import EXCLUDED
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.contours import Contours, area_radius_mm
 from meshes.tree import CoronaryTree, Unreadable

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr import __version__, pipeline, stage_data, stages
-from ffr.confidence import Confidence
+from ffr import __version__, pipeline
+from ffr.certainty.confidence import Confidence
+from ffr.circulation.patient import Patient, patient_from
 from ffr.editing.apply import edited
 from ffr.editing.carried import carried_flags
 from ffr.editing.changes import entry
@@ -23,9 +24,9 @@ from ffr.editing.edits import Edit
 from ffr.editing.log import FILE, SCHEMA_VERSION, EditLog, Record, load_log, save_log
 from ffr.errors import ConfigError
 from ffr.flags import Flag, Place
-from ffr.patient import Patient, patient_from
-from ffr.reasons import EXCLUDED
-from ffr.result import RESEARCH_USE_ONLY, Result
+from ffr.results import stage_data, stages
+from ffr.results.reasons import EXCLUDED
+from ffr.results.result import RESEARCH_USE_ONLY, Result
 from ffr.scan import MASK
 from ffr.stenting.solved import Solved, load_solved
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from ffr.errors import ConfigError
-from ffr.ostia import Ostium
-from ffr.paths import Ground, Reached, path_back, reach
+from ffr.tracing.ostia import Ostium
+from ffr.tracing.paths import Ground, Reached, path_back, reach
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.straighten import arc_length_mm
 from meshes.volume import Grid, ijk_to_points_mm

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK
 
 from ffr.errors import ConfigError, StudyError
-from ffr.image_file import grid_of, kind_of, read_itk
+from ffr.reading.image_file import grid_of, kind_of, read_itk
 from meshes.arrays import AnyArray, Ints
 from meshes.volume import Volume
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ffr.aortic_root import WIDEST_ARTERY_MM
 from ffr.errors import ConfigError, StudyError
 from ffr.flags import Flag
 from ffr.masks.file import Labelled
 from ffr.masks.settings import MaskSettings
+from ffr.tracing.aortic_root import WIDEST_ARTERY_MM
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.distance import inside_mm, outside_mm
 from meshes.resample import resampled

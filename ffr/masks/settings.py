@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ffr.errors import ConfigError
-from ffr.image_file import kind_of
+from ffr.reading.image_file import kind_of
 
 Point = tuple[float, float, float]
 MOST_LABEL = 65535

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from ffr.aortic_root import Root
 from ffr.flags import Flag
-from ffr.growing import SLIT_MM, grow, joined
 from ffr.masks.ends import ALL_AROUND, free_ostia, given_ostium
 from ffr.masks.lattice import LEFT, RIGHT, Lattice
 from ffr.masks.settings import MaskSettings
-from ffr.ostia import Ostium, find_ostia
-from ffr.paths import GAP_COST, GAP_MM, LEAST_SPEED, MOUTH_MM, Ground, Reached, reach
+from ffr.tracing.aortic_root import Root
+from ffr.tracing.growing import SLIT_MM, grow, joined
+from ffr.tracing.ostia import Ostium, find_ostia
+from ffr.tracing.paths import GAP_COST, GAP_MM, LEAST_SPEED, MOUTH_MM, Ground, Reached, reach
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.distance import inside_mm, outside_mm
 from meshes.tree import VesselTree, path_length_mm

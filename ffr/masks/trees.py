@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ffr.ends import check_trees
 from ffr.errors import StudyError
 from ffr.flags import Flag, Place
 from ffr.masks.file import Labelled
@@ -15,8 +14,9 @@ from ffr.masks.lattice import Lattice, lattice
 from ffr.masks.lumen import measure_mask
 from ffr.masks.settings import MaskSettings
 from ffr.masks.tracing import Apart, Gap, TracedMask, trace_mask
-from ffr.naming import named_tree
 from ffr.scan import MASK, Scan, volume_sha256
+from ffr.tracing.ends import check_trees
+from ffr.tracing.naming import named_tree
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import CoronaryTree, VesselTree, outlets, path_length_mm
 from meshes.volume import Volume

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ffr.phantom.anatomy import Heart, aortic_distance_mm, on_epicardium, unit
-from ffr.scct import scct_segments
+from ffr.tracing.scct import scct_segments
 from meshes.arrays import Floats, Ints, floats, ints
 from meshes.straighten import frames
 from meshes.tree import CoronaryTree, VesselTree

@@ -11,13 +11,13 @@ import numpy as np
 
 from ffr import pipeline
 from ffr.anatomy import Anatomy
-from ffr.dicom_series import PatientHeader, SeriesHeader
-from ffr.dicom_write import write_series
-from ffr.patient import Patient
+from ffr.circulation.patient import Patient
 from ffr.phantom.coronaries import LesionPlan
 from ffr.phantom.feature_list import feature_rows
 from ffr.phantom.imaging import Imaging, random_imaging, scan, truth_labels
 from ffr.phantom.patient import VirtualPatient, centre_of_heart_mm
+from ffr.reading.dicom_series import PatientHeader, SeriesHeader
+from ffr.reading.dicom_write import write_series
 from meshes.arrays import Floats
 from meshes.tree import path_length_mm
 from meshes.volume import Grid, axis_aligned_grid

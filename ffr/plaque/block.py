@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from ffr.findings import lesion_numbers
 from ffr.plaque.fat import Fat, fat_around
 from ffr.plaque.remodelling import (
     POSITIVE_FROM,
@@ -21,15 +20,16 @@ from ffr.plaque.wall import (
     WallVolumes,
     wall_volumes,
 )
-from ffr.result_model import Side
-from ffr.result_plaque import (
+from ffr.results.findings import lesion_numbers
+from ffr.results.result_model import Side
+from ffr.results.result_plaque import (
     PLAQUE_STATEMENT,
     LesionPlaque,
     PlaqueAndFat,
     SegmentPlaque,
     VesselFat,
 )
-from ffr.scct import SEGMENT_NAMES
+from ffr.tracing.scct import SEGMENT_NAMES
 from meshes.arrays import AnyArray, Ints
 from meshes.stenosis import Lesion
 from meshes.tree import CoronaryTree

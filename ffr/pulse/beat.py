@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ffr.estimates import mean_aortic_pressure_mmhg, personal
-from ffr.patient import Patient
-from ffr.physiology import Assumption, Physiology
+from ffr.circulation.estimates import mean_aortic_pressure_mmhg, personal
+from ffr.circulation.patient import Patient
+from ffr.circulation.physiology import Assumption, Physiology
 from meshes.arrays import Floats, floats
 from solvers.waveforms import DIASTOLE_FROM, aortic_wave_mmhg, ventricular_wave_mmhg
 

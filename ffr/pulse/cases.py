@@ -7,18 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr import pipeline, stage_data, stages
-from ffr.boundary import Supply, boundaries
+from ffr import pipeline
 from ffr.centreline import INLET_PRESSURE_MMHG
+from ffr.circulation.boundary import Supply, boundaries
+from ffr.circulation.estimates import blood_from_patient, mean_aortic_pressure_mmhg
+from ffr.circulation.patient import Patient, patient_from
+from ffr.circulation.physiology import Assumption, Physiology
 from ffr.errors import ConfigError
-from ffr.estimates import blood_from_patient, mean_aortic_pressure_mmhg
-from ffr.findings import lesion_numbers
-from ffr.patient import Patient, patient_from
-from ffr.physiology import Assumption, Physiology
 from ffr.pulse.beat import Beat, beat_of
 from ffr.pulse.rest import Fed
 from ffr.pulse.waves import MODELS
-from ffr.result_folder import require_run
+from ffr.results import stage_data, stages
+from ffr.results.findings import lesion_numbers
+from ffr.results.result_folder import require_run
 from meshes.arrays import AnyArray, Ints, ints
 from meshes.io import read_centreline
 from meshes.rooting import rooted

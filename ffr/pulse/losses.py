@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ffr.boundary import Boundary
+from ffr.circulation.boundary import Boundary
 from meshes.arrays import Floats, floats
 from meshes.tree import VesselTree, sections
 from solvers.blood import Blood

@@ -12,7 +12,7 @@ import numpy as np
 from ffr.pulse.beat import S_PER_MIN
 from ffr.pulse.cases import PulseCase, PulseTree
 from ffr.pulse.waves import RATIOS, Pulsed
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from meshes.arrays import Floats
 from meshes.tree import path_length_mm
 from solvers.occlusion import occluded

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ffr.circulation.patient import Patient
 from ffr.errors import ConfigError
-from ffr.patient import Patient
 from ffr.pulse.cases import PulseSettings, centreline_case, check, run_case
 from ffr.pulse.networks import SUFFIXES as NETWORKS
 from ffr.pulse.networks import as_csv as network_csv

@@ -9,7 +9,7 @@ from ffr.report.colours import STATE_COLOUR
 from ffr.report.sheets import Pen
 from ffr.report.vessels import VesselWords
 from ffr.report.words import SYMBOL
-from ffr.result import State
+from ffr.results.result import State
 
 SEE = "see report.html"
 SMALL = 7.2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ffr.result import State
+from ffr.results.result import State
 from meshes.arrays import Floats
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ffr.report.paths import VesselPath
 from ffr.report.plaque_words import PlaqueWords, plaque_words
 from ffr.report.verdict import Headline, headline
 from ffr.report.vessels import VesselWords, page_words, vessel_words, warning
-from ffr.result import RESEARCH_USE_ONLY, Result
+from ffr.results.result import RESEARCH_USE_ONLY, Result
 from meshes.tree import CoronaryTree
 
 

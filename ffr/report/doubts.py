@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ffr.reasons import TOO_SMALL
 from ffr.report import words
 from ffr.report.lesions import LesionWords
-from ffr.result import Result
+from ffr.results.reasons import TOO_SMALL
+from ffr.results.result import Result
 
 TOO_SMALL_LIST = "narrower than 1.5 mm, too small to analyse"
 INTERVAL_HOLDS = (

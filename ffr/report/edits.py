@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ffr.flags import VIRTUAL_STENT
 from ffr.report import words
-from ffr.result import EditedLesion, EditedValue, EditEntry, Result
+from ffr.results.result import EditedLesion, EditedValue, EditEntry, Result
 
 _NAMES = {
     "diameter_mm": ("diameter", 2, "mm"),

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from ffr.pullback import WINDOW_MM, largest_drop
 from ffr.report.colours import BREAKS, INK, LINE, PALE_INK, PAPER, STATE_COLOUR, ffr_rgb
 from ffr.report.layout import (
     HALF_WIDTH_MM,
@@ -23,7 +22,8 @@ from ffr.report.layout import (
 )
 from ffr.report.paths import VesselPath
 from ffr.report.svg import WIDTH_IN, data_uri, research_note, style
-from ffr.result import LesionResult, ffr_rounded
+from ffr.results.pullback import WINDOW_MM, largest_drop
+from ffr.results.result import LesionResult, ffr_rounded
 from meshes.arrays import Floats
 from meshes.errors import GeometryError
 from meshes.straighten import straightened

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ffr.confidence import GROUPS
+from ffr.certainty.confidence import GROUPS
 from ffr.report import words
 from ffr.report.colours import STATE_COLOUR, STATE_WORDS
 from ffr.report.content import report_content
@@ -19,7 +19,7 @@ from ffr.report.paths import MAIN_VESSELS
 from ffr.report.shown import Shown, axis_end_mm
 from ffr.report.tree_view import tree_figure
 from ffr.report.vessels import LOWEST, PPG_MEANS
-from ffr.result import FlagEntry, Result, State
+from ffr.results.result import FlagEntry, Result, State
 from meshes.writing import write_text
 
 # filled, half filled, hollow: the state without its colour

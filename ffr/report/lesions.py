@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ffr.report import words
-from ffr.result import FlagEntry, LesionResult, Result, State
+from ffr.results.result import FlagEntry, LesionResult, Result, State
 from ffr.scan import MASK
 from meshes.tree import CoronaryTree, path_to
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ffr.confidence import Confidence, Uncertainty
-from ffr.result import LesionResult, Result
-from ffr.scct import SEGMENT_NAMES
+from ffr.certainty.confidence import Confidence, Uncertainty
+from ffr.results.result import LesionResult, Result
+from ffr.tracing.scct import SEGMENT_NAMES
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.tree import CoronaryTree, Unreadable, path_length_mm, path_to
 from solvers.solution import FlowSolution

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ffr.report import words
-from ffr.result import Result
-from ffr.result_plaque import PlaqueAndFat, PlaqueVolumes, VesselFat
+from ffr.results.result import Result
+from ffr.results.result_plaque import PlaqueAndFat, PlaqueVolumes, VesselFat
 
 TITLE = "Plaque and fat (research grade: not validated on people)"
 HEAD = (

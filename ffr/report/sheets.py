@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ffr.report.colours import INK, LINE, PALE_INK
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 
 Cell = str | tuple[str, str]  # words, or words and their colour
 WARNING_INK = "#8a4703"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ffr.confidence import Confidence
+from ffr.certainty.confidence import Confidence
 from ffr.report.paths import VesselPath, vessel_paths
 from ffr.report.tree_view import LumenSurface
-from ffr.result import Result
+from ffr.results.result import Result
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import CoronaryTree
 from meshes.volume import Volume

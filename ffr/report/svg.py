@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from ffr.report.colours import INK, LINE, PALE_INK
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 
 WIDTH_IN = 16.5  # all figures: one scale in the page, so that type sizes agree
 _STYLE = {

@@ -28,7 +28,7 @@ from ffr.report.placement import Box, place, summed_area
 from ffr.report.scene import Camera, cameras, edge_letters, on_screen, rendered
 from ffr.report.svg import WIDTH_IN, data_uri, research_note, style
 from ffr.report.words import SYMBOL
-from ffr.result import LesionResult, Result, ffr_rounded
+from ffr.results.result import LesionResult, Result, ffr_rounded
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import CoronaryTree, path_length_mm
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ffr.cad_rads import MODERATE
 from ffr.report import words
 from ffr.report.paths import MAIN_VESSELS
-from ffr.result import LesionResult, Result, State, ffr_rounded, ffr_state
+from ffr.results.cad_rads import MODERATE
+from ffr.results.result import LesionResult, Result, State, ffr_rounded, ffr_state
 
 NONE_FOUND = "No flow-limiting lesion was found"
 LEADING = ("LM", *MAIN_VESSELS)  # what cannot be read of these stands before all else

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ffr.report import words
 from ffr.report.lesions import LesionWords
 from ffr.report.paths import VesselPath
-from ffr.result import FlagEntry, Result, State, VesselResult
+from ffr.results.result import FlagEntry, Result, State, VesselResult
 
 PPG_MEANS = (
     "0: pressure is lost evenly along the vessel (diffuse), 1: at one place (focal) (Collet "

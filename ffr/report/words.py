@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ffr.reasons import OCCLUDED, TOO_SMALL
-from ffr.result import CadRads, FlagPlace, LesionResult, State, VesselGrade, ffr_rounded
+from ffr.results.reasons import OCCLUDED, TOO_SMALL
+from ffr.results.result import CadRads, FlagPlace, LesionResult, State, VesselGrade, ffr_rounded
 
 ABSENT = "not analysed"
 NO_INTERVAL = "not computed"

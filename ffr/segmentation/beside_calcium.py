@@ -12,10 +12,10 @@ from itertools import product
 import numpy as np
 from scipy.ndimage import binary_closing, label
 
+from ffr.imaging.sharpness import Sharpness
 from ffr.segmentation.reading import Sections, read_stack, recentring
 from ffr.segmentation.stacks import FRAME_SMOOTHING_POINTS, TRAINED_SECTIONS, Stack, stack
 from ffr.segmentation.weights import Network
-from ffr.sharpness import Sharpness
 from meshes.arrays import Floats, Ints, floats, ints
 from meshes.contours import area_radius_mm
 from meshes.spacing import distinct

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ffr.anatomy import Vessel
 from ffr.errors import ConfigError
+from ffr.imaging.quality import NO_CONTRAST_HU
 from ffr.labelled_scans import LabelledScan, LabelMeaning
 from ffr.phantom.imaging import with_noise
-from ffr.quality import NO_CONTRAST_HU
 from ffr.segmentation.infer import _near_heart, map_heart, vessel_box
 from ffr.segmentation.maps import HeartMap
 from ffr.segmentation.preprocess import VESSEL_SPACING_MM, vessel_input

@@ -8,13 +8,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import savgol_filter
 
-from ffr.blood_level import local_blood_hu
+from ffr.imaging.blood_level import local_blood_hu
+from ffr.imaging.sharpness import Sharpness
 from ffr.segmentation.beside_calcium import beside_calcium
 from ffr.segmentation.reading import read_stack, recentring
 from ffr.segmentation.stacks import ANGLES, HU_SCALE, stack
 from ffr.segmentation.walls import outside_fat
 from ffr.segmentation.weights import Network
-from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.contours import Contours, area_radius_mm, scaled_to
 from meshes.spacing import apart, distinct

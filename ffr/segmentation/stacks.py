@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ffr.imaging.sharpness import Sharpness
 from ffr.phantom.pieces import (
     Optics,
     Piece,
@@ -20,7 +21,6 @@ from ffr.phantom.pieces import (
     true_calcium,
     true_contours_mm,
 )
-from ffr.sharpness import Sharpness
 from meshes.arrays import AnyArray, Floats, floats
 from meshes.straighten import frames, sampled
 from meshes.volume import Volume

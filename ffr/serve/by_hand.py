@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ffr.dicom_out.variant import Variant
 from ffr.errors import ConfigError
+from ffr.results.stages import OBJECTS
 from ffr.serve.destination import Destination
 from ffr.serve.errors import UnsentError
 from ffr.serve.node import node_of
 from ffr.serve.options import ServeOptions
 from ffr.serve.sending import again_after_s
-from ffr.stages import OBJECTS
 
 
 def send_objects(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ffr.batch import child
 from ffr.partial import claimed
-from ffr.stages import OBJECTS
+from ffr.results.stages import OBJECTS
 
 
 def main() -> int:

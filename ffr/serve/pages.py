@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from ffr.serve.jobs import Job
 from ffr.serve.places import numbered
 

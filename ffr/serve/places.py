@@ -19,7 +19,7 @@ from pathlib import Path
 from ffr.batch import cases
 from ffr.batch.locks import locked
 from ffr.errors import ConfigError
-from ffr.stages import OBJECTS
+from ffr.results.stages import OBJECTS
 
 QUEUE = "queue.sqlite"
 LOCK = "serve.lock"

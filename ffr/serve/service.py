@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from ffr import __version__
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from ffr.serve import analysing, sending, settling
 from ffr.serve.destination import Destination
 from ffr.serve.jobs import Jobs

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ffr.batch.one_case import Limits
+from ffr.circulation.patient import load_patient
 from ffr.errors import ConfigError
 from ffr.own_weights import check_own_weights
-from ffr.patient import load_patient
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from ffr.serve.analysing import ANALYSIS, Work
 from ffr.serve.destination import Destination
 from ffr.serve.jobs import Jobs

@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ffr.archive import unpack
 from ffr.batch.cases import fingerprint
 from ffr.errors import ConfigError, StudyError
+from ffr.reading.archive import unpack
 from ffr.serve.errors import NoRoomError, UnwantedError
 from ffr.serve.places import flushed
 from ffr.serve.store import Store

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from ffr import __version__, pipeline
-from ffr.confidence import Confidence, Uncertainty
-from ffr.findings import lesion_numbers
-from ffr.lumen_error import LumenError
-from ffr.reasons import OCCLUDED, reason
-from ffr.result import RESEARCH_USE_ONLY, Side, ffr_state
+from ffr.certainty.confidence import Confidence, Uncertainty
+from ffr.certainty.lumen_error import LumenError
+from ffr.certainty.uncertainty import BASE, Change, propagate_change
+from ffr.certainty.variants import Variants
+from ffr.results.findings import lesion_numbers
+from ffr.results.reasons import OCCLUDED, reason
+from ffr.results.result import RESEARCH_USE_ONLY, Side, ffr_state
 from ffr.stenting.comparison import (
     SCHEMA_VERSION,
     STATEMENT,
@@ -26,8 +28,6 @@ from ffr.stenting.comparison import (
 )
 from ffr.stenting.solved import Solved
 from ffr.stenting.span import Stent, inside, misfits, placed
-from ffr.uncertainty import BASE, Change, propagate_change
-from ffr.variants import Variants
 from meshes.arrays import Floats, Ints
 from meshes.stenosis import Lesion
 from meshes.tree import CoronaryTree, path_length_mm, path_to
@@ -66,7 +66,7 @@ def compared(
 ) -> Compared:
     """Return how sure the stented trees and their changes are, from paired samples.
 
-    `base` as in `ffr.uncertainty.propagate`.
+    `base` as in `ffr.certainty.uncertainty.propagate`.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ffr.result import Model, Side, State
+from ffr.results.result import Model, Side, State
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 STATEMENT = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ffr.errors import ConfigError
-from ffr.findings import lesion_numbers
+from ffr.results.findings import lesion_numbers
 from ffr.stenting.compare import vessel_ends
 from ffr.stenting.comparison import RankedStent
 from ffr.stenting.solved import Fast, Solved, resolve

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr import pipeline, stage_data, stages
-from ffr.boundary import boundary_from_patient
-from ffr.confidence import Confidence
+from ffr import pipeline
+from ffr.certainty.confidence import Confidence
+from ffr.circulation.boundary import boundary_from_patient
+from ffr.circulation.estimates import blood_from_patient, input_spread, personal
+from ffr.circulation.patient import patient_from
+from ffr.circulation.physiology import Physiology
 from ffr.errors import ConfigError
-from ffr.estimates import blood_from_patient, input_spread, personal
 from ffr.flags import Flag, Place
-from ffr.patient import patient_from
-from ffr.physiology import Physiology
-from ffr.result_folder import require_run
+from ffr.results import stage_data, stages
+from ffr.results.result_folder import require_run
 from meshes.tree import CoronaryTree, outlets
 from solvers.calibrated import STAGNANT, Calibrated, calibrate, with_radii
 from solvers.errors import ConvergenceError

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ffr import stage_data, stages, workflow
+from ffr import workflow
+from ffr.circulation.physiology import Assumption
 from ffr.flags import VIRTUAL_STENT, Flag, Place
-from ffr.physiology import Assumption
-from ffr.result_file import save_result
+from ffr.results import stage_data, stages
+from ffr.results.result_file import save_result
 from ffr.stenting.compare import Compared, compared, comparison, plan
 from ffr.stenting.comparison import STATEMENT, Comparison, RankedStent, StentPlan
 from ffr.stenting.rank import ranking

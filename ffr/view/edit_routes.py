@@ -18,7 +18,7 @@ from ffr.editing.edits import Edit
 from ffr.editing.verb import Start, solve_edits, solved_with, start_of, sure_of, write_edits
 from ffr.errors import ConfigError
 from ffr.partial import claimed
-from ffr.result import EditEntry
+from ffr.results.result import EditEntry
 from ffr.stenting.solved import Solved
 from ffr.view.asked import edits_of
 from ffr.view.edits import edited_values

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ffr.confidence import Confidence
+from ffr.certainty.confidence import Confidence
 from ffr.editing.changes import edited_lesions
 from ffr.editing.places import whereabouts
 from ffr.editing.verb import Start
-from ffr.findings import lesion_numbers
-from ffr.reasons import EXCLUDED
 from ffr.report.edits import edit_words
 from ffr.report.paths import VesselPath
-from ffr.result import EditEntry, ffr_state
+from ffr.results.findings import lesion_numbers
+from ffr.results.reasons import EXCLUDED
+from ffr.results.result import EditEntry, ffr_state
 from ffr.stenting.solved import Solved
 from ffr.view.reformat import outlines_mm, vessel_axis
 from ffr.view.stents import lowest

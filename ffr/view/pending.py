@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ffr.errors import ConfigError
-from ffr.stages import PENDING
+from ffr.results.stages import PENDING
 from ffr.view.asked import tried_of
 from meshes.tree import CoronaryTree
 from meshes.writing import write_text

@@ -12,8 +12,8 @@ import numpy as np
 from aiohttp import web
 
 from ffr.errors import ConfigError
+from ffr.results.stages import load_facts, stage_folder
 from ffr.scan import MASK
-from ffr.stages import load_facts, stage_folder
 from ffr.view.pending import load_pending, save_pending
 from ffr.view.run import Run
 from ffr.view.server import Route

@@ -9,15 +9,15 @@ import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
-from ffr import stage_data
-from ffr.cad_rads import NORMAL_95
+from ffr.certainty.lumen_error import LumenError
 from ffr.errors import ConfigError
-from ffr.lumen_error import LumenError
 from ffr.report.paths import VesselPath, every_path
-from ffr.result import Result
-from ffr.result_file import load_result
-from ffr.result_folder import require_run
-from ffr.stages import require_stage
+from ffr.results import stage_data
+from ffr.results.cad_rads import NORMAL_95
+from ffr.results.result import Result
+from ffr.results.result_file import load_result
+from ffr.results.result_folder import require_run
+from ffr.results.stages import require_stage
 from meshes.arrays import AnyArray, Floats, Ints, floats, ints
 from meshes.errors import GeometryError
 from meshes.tree import CoronaryTree

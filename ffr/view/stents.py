@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from ffr import pipeline
-from ffr.confidence import Confidence
-from ffr.findings import lesion_numbers
-from ffr.reasons import OCCLUDED, reason
-from ffr.result import ffr_state
+from ffr.certainty.confidence import Confidence
+from ffr.certainty.uncertainty import BASE
+from ffr.results.findings import lesion_numbers
+from ffr.results.reasons import OCCLUDED, reason
+from ffr.results.result import ffr_state
 from ffr.stenting.compare import compared, comparison, plan, pressure_drop_mmhg
 from ffr.stenting.solved import Fast, Solved, fast, load_solved, resolve
 from ffr.stenting.span import Stent, inside, misfits, stented
-from ffr.uncertainty import BASE
 from ffr.view.words import numbers
 from meshes.arrays import Floats
 from meshes.tree import CoronaryTree

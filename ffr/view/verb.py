@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ffr import stage_data
+from ffr.results import stage_data
+from ffr.results.stages import load_facts, require_stage
 from ffr.scan import MASK
-from ffr.stages import load_facts, require_stage
 from meshes.volume import Volume
 
 JUMP = """<!doctype html><meta charset="utf-8"><title>ct-ffr view</title>

@@ -15,8 +15,8 @@ from ffr.report.colours import NOT_ANALYSED, STATE_COLOUR, STATE_WORDS, ffr_rgb
 from ffr.report.paths import VesselPath
 from ffr.report.plaque_words import amounts, fat_words, index_words, plaque_words
 from ffr.report.verdict import headline
-from ffr.result import RESEARCH_USE_ONLY, FlagEntry, LesionResult
-from ffr.scct import SEGMENT_NAMES, WHOLE_VESSEL
+from ffr.results.result import RESEARCH_USE_ONLY, FlagEntry, LesionResult
+from ffr.tracing.scct import SEGMENT_NAMES, WHOLE_VESSEL
 from ffr.view.run import Run
 from meshes.arrays import AnyArray, Floats
 from meshes.tree import path_length_mm

@@ -14,9 +14,9 @@ from typing import Literal
 
 from ffr.errors import ConfigError
 from ffr.partial import remove_partial
-from ffr.result import Result
-from ffr.result_file import load_result
-from ffr.result_folder import require_same_study
+from ffr.results.result import Result
+from ffr.results.result_file import load_result
+from ffr.results.result_folder import require_same_study
 from validation.cohort.groups import groups_of
 from validation.cohort.place import NotReadError, measured
 from validation.cohort.reading import Reading
@@ -30,7 +30,7 @@ BATCH_FAULTS = (
     "study-missing", "refused", "time-limit", "memory-limit", "out-of-memory", "killed",
     "fault", "crashed",
 )  # fmt: skip
-# what the table knows of a patient: column, its name in ffr.patient, flag of ffr run
+# what the table knows of a patient: column, its name in `Patient`, flag of ffr run
 _PATIENT = (
     ("systolic_mmhg", "systolic_mmhg", "--systolic-mmhg"),
     ("diastolic_mmhg", "diastolic_mmhg", "--diastolic-mmhg"),
@@ -213,7 +213,7 @@ def _loaded(folder: Path) -> Result | None:
 
 
 def patient_of(row: Row) -> dict[str, float | str]:
-    """Return what the table knows of the patient, in the words of `ffr.patient`."""
+    """Return what the table knows of the patient, in the words of `ffr.circulation.patient`."""
     known = {name: getattr(row, column) for column, name, _ in _PATIENT}
     return {name: value for name, value in known.items() if value is not None}
 

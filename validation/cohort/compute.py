@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from validation.cohort import DRAWS
 from validation.cohort.agreement import bland_altman
 from validation.cohort.calibration import calibration

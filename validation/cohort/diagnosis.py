@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from ffr.result import ffr_rounded
+from ffr.results.result import ffr_rounded
 from meshes.arrays import Floats, Ints
 from validation.cohort.metrics import Band, GreyZone, Interval, Proportion, TwoByTwo, Unit
 from validation.cohort.reading import THRESHOLD, Pairs, at_most

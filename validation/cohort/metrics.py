@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from ffr.result import Model
+from ffr.results.result import Model
 
 SCHEMA_VERSION = "1.0"
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyvista as pv
 
 from ffr.errors import ConfigError
-from ffr.result import LesionResult, Result
+from ffr.results.result import LesionResult, Result
 from meshes.arrays import Floats, floats
 from meshes.vtk_file import read_polydata
 from validation.cohort.schema import Row

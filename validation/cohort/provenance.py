@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ffr.result import Result
+from ffr.results.result import Result
 from validation.cohort.cases import fits, patient_of
 from validation.cohort.metrics import Provenance
 from validation.cohort.resampling import SEED

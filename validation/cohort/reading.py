@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ffr.errors import ConfigError
-from ffr.result import ffr_rounded
+from ffr.results.result import ffr_rounded
 from meshes.arrays import Floats, Ints, floats, ints
 
 Status = Literal["read", "rejected", "failed", "not-read", "excluded"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ffr import stages
 from ffr.report.html import environment_of
 from ffr.report.svg import data_uri, style
+from ffr.results import stages
 from meshes.arrays import floats
 from meshes.writing import write_text
 from validation.cohort import FILES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ffr.result import ffr_rounded
+from ffr.results.result import ffr_rounded
 from validation.cohort import figures_more
 from validation.cohort.ceiling import INVASIVE_SD
 from validation.cohort.document import Block, Picture, Section, Table, Text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ffr.errors import ConfigError
 from ffr.partial import claimed
 from ffr.plugged import plugged
-from ffr.result import RESEARCH_USE_ONLY
+from ffr.results.result import RESEARCH_USE_ONLY
 from validation.cohort import DRAWS, FILES
 from validation.cohort.table import MOST_SHOWN, TableError, check_sources, read_table
 

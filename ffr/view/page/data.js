@@ -28,7 +28,7 @@
     return found;
   };
 
-  // as ffr.result.ffr_rounded: two decimals, halves up
+  // as ffr.results.result.ffr_rounded: two decimals, halves up
   ns.ffrText = (x) => (x === null ? "not analysed" : (Math.floor(x * 100 + 0.5 + 1e-9) / 100).toFixed(2));
   ns.intervalText = (low, high) =>
     low === null || high === null ? "no interval" : `${ns.ffrText(low)}–${ns.ffrText(high)}`;

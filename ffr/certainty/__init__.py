@@ -1,0 +1,1 @@
+"""How sure a result is: inputs drawn, intervals, what they come from."""

@@ -1,0 +1,1 @@
+"""What a scan is like, and is it good enough? Units, noise, sharpness, blood, field of view."""

@@ -1,0 +1,1 @@
+"""From a path to a scan: folders, zips, DICOM series, image files; how series are written."""

@@ -1,0 +1,1 @@
+"""From label maps to named trees: ostia, courses, gaps, ends, stents, names."""
