@@ -165,18 +165,18 @@ def rendered(
     weight = np.zeros((*depth.shape, 2))
     nearest_triangles(x, y, towards, np.ascontiguousarray(triangles), depth, seen, weight)
     covered = seen >= 0
-    box = tuple(_span(covered.any(axis=1 - axis), f) for axis in (0, 1))  # most is empty
-    depth, seen, weight, covered = (v[box] for v in (depth, seen, weight, covered))
-    picture = np.zeros((*depth.shape, 4), dtype=np.float32)
-    corners = triangles[seen[covered]]
-    share = weight[covered]
+    box = tuple(_span(np.any(covered, axis=1 - axis), f) for axis in (0, 1))  # most is empty
+    covered = covered[box]
+    picture = np.zeros((*covered.shape, 4), dtype=np.float32)
+    corners = triangles[seen[box][covered]]
+    share = weight[box][covered]
     share = np.concatenate([share, 1 - share.sum(axis=1, keepdims=True)], axis=1)
     normals = vertex_normals(points, triangles) @ camera.direction.T
     facing = np.einsum("pk,pkx->px", share, normals[corners])
     facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
     colour = ffr_rgb(np.einsum("pk,pk->p", share, np.asarray(ffr)[corners]))
     picture[covered, :3] = _shaded(colour, facing)
-    edge = _outline(depth)
+    edge = _outline(depth[box])
     picture[edge, :3] = 0.45 * picture[edge, :3].astype(np.float64)
     picture[..., 3] = covered
     whole = np.zeros((camera.rows, camera.columns, 4), dtype=np.uint8)
