@@ -8,6 +8,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("meshes", "solvers", "ffr")
+# Files of half a minute and more, the longest first: a worker that is given one of them last
+# keeps the other waiting
+LONGEST = (
+    "test_ffr_cli", "test_ffr_run", "test_ffr_dicom_out", "test_solvers_kernel_modes",
+    "test_ffr_serve", "test_ffr_batch", "test_ffr_edges", "test_ffr_masks", "test_ffr_repeat",
+    "test_ffr_finetune", "test_ffr_coronaries", "test_ffr_tracing",
+    "test_validation_projection", "test_ffr_workflow", "test_ffr_dicom_lumen",
+    "test_ffr_first_run", "test_ffr_naming", "test_ffr_view", "test_ffr_supervise",
+    "test_ffr_stages", "test_ffr_pulse", "test_ffr_ostia", "test_validation_trial",
+    "test_ffr_report", "test_ffr_report_pdf", "test_ffr_view_editing", "test_ffr_view_stent",
+    "test_ffr_stenting", "test_ffr_editing",
+)  # fmt: skip
 
 
 def with_kernels_of_the_installation(cache):
@@ -34,3 +46,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # likewise under nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests of the longest files first, all else as it was."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))

@@ -279,8 +279,9 @@ def tubes(coronaries, ffr, around=24):
             triangles.append(np.stack([0 * a + tail, end + a, end + b], axis=1))
             total += n * around + 2
     faces = np.concatenate(triangles)
-    surface = Surface(np.concatenate(points), faces, np.zeros(len(faces), dtype=np.int64))
-    return surface, np.concatenate(values)
+    # read-only, as the product's: one picture of them serves screen and paper
+    surface = Surface(floats(np.concatenate(points)), ints(faces), ints(np.zeros(len(faces))))
+    return surface, floats(np.concatenate(values))
 
 
 LESIONS_LEFT = (("LAD", 36.0, 4.0, 0.69), ("LCx", 20.0, 3.0, 0.42))

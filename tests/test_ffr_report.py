@@ -17,7 +17,7 @@ from standin import make_case, result_of
 
 from ffr.certainty.confidence import Confidence, Uncertainty
 from ffr.flags import Flag
-from ffr.report import tree_view
+from ffr.report import scene, tree_view
 from ffr.report.angles import ANGLES, Angle, screen_axes
 from ffr.report.colours import ffr_rgb
 from ffr.report.figures import vessel_panel
@@ -137,6 +137,7 @@ def test_the_statement_is_in_every_section_and_every_picture(html):
 
 def test_the_same_case_makes_the_same_bytes_and_leaves_matplotlib_as_it_was(case, html):
     before = dict(matplotlib.rcParams)
+    tree_view._pictures.cache_clear()  # the lumen is drawn again too
     again = html_of(case)
     assert dict(matplotlib.rcParams) == before
     created = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -483,6 +484,20 @@ def test_what_is_nearer_hides_what_is_behind_in_any_order():
         middle, beside = picture[100, 100, :3].astype(int), picture[100, 130, :3].astype(int)
         assert middle[0] > middle[2] + 40  # low FFR, brown
         assert beside[2] > beside[0] + 20  # high FFR, blue
+
+
+@pytest.mark.parametrize("middle_mm", [0.0, 6.5, 8.0])  # far from, near, beyond the border
+def test_what_lies_around_the_surface_changes_no_pixel_of_it(middle_mm, monkeypatch):
+    near, triangles = sphere(np.array([middle_mm, -6.0, 0.0]), 1.5)
+    far, _ = sphere(np.array([middle_mm, 6.0, 0.0]), 3.0)
+    faces = np.concatenate([triangles, triangles + len(near)])
+    seen = (camera(), np.concatenate([near, far]), faces, np.repeat([0.6, 0.95], len(near)))
+    picture, covered = rendered(*seen)
+    monkeypatch.setattr(scene, "_span", lambda lines, _: slice(0, lines.size))  # all of it
+    whole, all_covered = rendered(*seen)
+    np.testing.assert_array_equal(picture, whole)
+    np.testing.assert_array_equal(covered, all_covered)
+    assert covered.any()
 
 
 def test_what_was_not_analysed_is_grey():

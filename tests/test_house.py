@@ -7,6 +7,7 @@ import inspect
 from pathlib import Path
 from typing import get_type_hints
 
+import conftest
 import pytest
 
 from meshes.arrays import Floats
@@ -119,3 +120,9 @@ def test_only_the_command_line_prints_or_exits():
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     assert node.func.id not in ("print", "exit"), f"{path}:{node.lineno}"
                 assert not isinstance(node, ast.Assert), f"{path}:{node.lineno} asserts"
+
+
+def test_files_that_are_to_come_first_are_there_once_each():
+    assert len(set(conftest.LONGEST)) == len(conftest.LONGEST)
+    for name in conftest.LONGEST:
+        assert (ROOT / "tests" / f"{name}.py").exists(), name

@@ -10,7 +10,8 @@ from meshes.arrays import AnyArray, Floats
 
 _RADII = (0.035, 0.05, 0.07, 0.09, 0.12, 0.15, 0.19, 0.24, 0.30)  # of the picture's width
 _DIRECTIONS = 24
-
+_ANGLES = np.tile(2 * np.pi * (np.arange(_DIRECTIONS) + 0.5) / _DIRECTIONS, len(_RADII))
+_COSINE, _SINE = np.cos(_ANGLES), np.sin(_ANGLES)
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
 
@@ -38,31 +39,30 @@ def place(
     free place wins; when nothing is free, the one that hides least.
     """
     rows, columns = (n - 1 for n in drawn.shape)
-    best, best_cost = (0.0, 0.0, width, height), np.inf
-    for radius in _RADII:
-        for k in range(_DIRECTIONS):
-            angle = 2 * np.pi * (k + 0.5) / _DIRECTIONS
-            # a wide label is pushed farther sideways than up, or it would lie on its anchor
-            x = anchor[0] + np.cos(angle) * (radius * columns + 0.5 * width)
-            y = anchor[1] + np.sin(angle) * (radius * columns + 0.5 * height)
-            x = float(np.clip(x, 0.5 * width + 2, columns - 0.5 * width - 2))
-            y = float(np.clip(y, 0.5 * height + 2, rows - 0.5 * height - 2))
-            box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-            cost = _cost(drawn, taken, box) + 0.6 * radius
-            if cost < best_cost:
-                best, best_cost = box, cost
-    return best
+    radius = np.repeat(_RADII, _DIRECTIONS)
+    # a wide label is pushed farther sideways than up, or it would lie on its anchor
+    x = anchor[0] + _COSINE * (radius * columns + 0.5 * width)
+    y = anchor[1] + _SINE * (radius * columns + 0.5 * height)
+    x = np.clip(x, 0.5 * width + 2, columns - 0.5 * width - 2)
+    y = np.clip(y, 0.5 * height + 2, rows - 0.5 * height - 2)
+    boxes = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
+    best = int(np.argmin(_costs(drawn, taken, boxes) + 0.6 * radius))
+    left, top, right, bottom = boxes[:, best].tolist()
+    return left, top, right, bottom
 
 
-def _cost(drawn: Floats, taken: Sequence[Box], box: Box) -> float:
+def _costs(drawn: Floats, taken: Sequence[Box], boxes: Floats) -> Floats:
+    """Return what each box, a column of `boxes`, hides."""
     rows, columns = (n - 1 for n in drawn.shape)
-    left, top, right, bottom = box[0] - 3, box[1] - 3, box[2] + 3, box[3] + 3
-    a, b = int(np.clip(left, 0, columns)), int(np.clip(right, 0, columns))
-    c, d = int(np.clip(top, 0, rows)), int(np.clip(bottom, 0, rows))
+    left, top, right, bottom = boxes[0] - 3, boxes[1] - 3, boxes[2] + 3, boxes[3] + 3
+    a, b = (np.clip(at, 0, columns).astype(int) for at in (left, right))
+    c, d = (np.clip(at, 0, rows).astype(int) for at in (top, bottom))
     hidden = drawn[d, b] - drawn[c, b] - drawn[d, a] + drawn[c, a]
     area = (right - left) * (bottom - top)
-    shared = sum(
-        max(0.0, min(right, r) - max(left, lo)) * max(0.0, min(bottom, bo) - max(top, t))
-        for lo, t, r, bo in taken
-    )
-    return float(4 * hidden / area + 12 * shared / area)
+    shared = np.zeros(area.shape)
+    for lo, t, r, bo in taken:
+        wide = np.minimum(right, r) - np.maximum(left, lo)
+        high = np.minimum(bottom, bo) - np.maximum(top, t)
+        shared += np.maximum(wide, 0.0) * np.maximum(high, 0.0)
+    costs: Floats = 4 * hidden / area + 12 * shared / area
+    return costs
