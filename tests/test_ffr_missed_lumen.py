@@ -53,7 +53,7 @@ def test_a_bright_artery_that_the_map_calls_a_vein_is_joined_if_veins_are_dark()
     "given",
     [
         {"gap_hu": MUSCLE_HU},
-        {"gap_hu": 240, "called": Vessel.VEIN},
+        {"gap_hu": 250, "called": Vessel.VEIN, "vein_hu": 200},
         {"first": 30, "last": 170},
         {"first": 10, "last": 190},
     ],

@@ -19,13 +19,14 @@ from meshes.volume import Grid, Volume
 
 LUMEN_SHARE = 0.5  # of the contrast between tissue and blood: half way is the lumen's edge
 TISSUE_HU = 50.0
-SMOOTHING_VOXELS = 0.8  # against noise; it costs a lumen of 2 mm a tenth of its contrast
+SMOOTHING_VOXELS = 0.4  # against noise; more would cost a lumen of 1.3 mm its contrast
 WIDEST_MM = 2.5  # radius: what is wider is a chamber or the aorta, not lumen that was missed
 RIM_MM = 1.5  # of a chamber: blur and trabeculae
 LEAST_PIECE_MM = 12.0  # shortest vessel that is worth a way
 LONGEST_MM = 60.0  # myocardial bridges are rarely so long (judgement)
 LEAST_VEIN_VOXELS = 200  # core of the mapped veins that tells how bright they are
 BRIGHT_VEINS = 0.75  # of the blood: veins so bright cannot be told from arteries
+ARTERY_SHARE = 1 / 3  # of the way from veins to blood: blur dims a thin artery that much
 COARSE = 2  # chambers are found on every second voxel
 INSIDE_COST = 1e-3  # per mm within what the map has; a way counts where it has nothing
 LEAST_DEPTH_MM = 0.3  # ways keep to the middle, and still pass a lumen of one voxel
@@ -39,8 +40,9 @@ def missed_lumen(
     Pieces of at least 12 mm are joined where everything on a way of at most 60 mm between
     them is brighter than half way from tissue to blood, thinner than 5 mm and no rim of a
     chamber.
-    Voxels that the map calls a vein count only where they are nearer to the blood of the
-    aorta than to that scan's own veins, and not at all where the veins are as bright.
+    Voxels that the map calls a vein count only where they are brighter than that scan's own
+    veins, by a third of what these lack to the blood of the aorta, and not at all where the
+    veins are nearly as bright.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ def _thin_lumen(scan: Volume, blood_hu: float, labels: AnyArray, grid: Grid) -> 
     vein = labels == Vessel.VEIN
     inner = hu[ndimage.binary_erosion(vein, iterations=2)]
     if inner.size >= LEAST_VEIN_VOXELS and np.median(inner) < BRIGHT_VEINS * blood_hu:
-        vein &= hu < 0.5 * (blood_hu + float(np.median(inner)))
+        vein &= hu < (1.0 - ARTERY_SHARE) * float(np.median(inner)) + ARTERY_SHARE * blood_hu
     return np.asarray(bright & ~wide & ~vein)
 
 
