@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ffr.tracing.lumen_level import FAT_HU, LEAST_PIECE_MM, TISSUE_HU, lumen_hu
 from ffr.tracing.paths import path_back
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.kernels.paths import spread
@@ -15,20 +16,16 @@ from meshes.straighten import sampled
 from meshes.volume import Grid, Volume, array_shape, ijk_to_points_mm
 
 LONGEST_MM = 20.0  # occlusions from here on are long (J-CTO score, Morino 2011)
-LEAST_PIECE_MM = 12.0  # shortest vessel that is worth a bridge
 NEAR_END_MM = 5.0  # over this length an end shows its direction
 STUMP_MM = 6.0  # a stenosis that begins at a bifurcation leaves a stump too short to be a tip
 ALIGNED = float(np.cos(np.pi / 4))  # a bridge goes on in the direction of both its ends
 # Half way from fat to soft tissue: wall and plaque are left where the lumen
 # is too narrow to be seen; neighbours without a connection have fat between them.
-TISSUE_HU = 50.0
-FAT_HU = -100.0
 NOT_FAT_HU = 0.5 * (FAT_HU + TISSUE_HU)
 ASIDE_MM = 4.0  # the way across a gap may bend this far from a straight line
 LEAST_BRIGHTNESS = 0.1  # of tissue over fat: noise counts as no less
 BEGINS_COSINE, BEGINS_MM = 0.5, 0.4 * NEAR_END_MM  # see `_begins`
 LUMEN_SHARE = 0.25  # of the contrast of blood: enhanced myocardium stays below
-OPEN_SHARE = 0.5  # of it all along: the lumen itself, which the vessel map has missed
 
 
 class Loose(NamedTuple):
@@ -110,10 +107,9 @@ def _from_stumps(
             continue
         start = known_mm[int(nearest[at])]
         line, hu = _brightest(scan, grid, start, piece.points_mm[at])
-        end_on = _at_its_end(start, piece.points_mm, at) and np.median(hu) > _lumen_hu(blood_hu)
-        if end_on or (
-            _begins(start, piece.points_mm, at) and hu.min() > _lumen_hu(blood_hu, OPEN_SHARE)
-        ):
+        shines = np.median(hu) > lumen_hu(blood_hu, LUMEN_SHARE)
+        end_on = _at_its_end(start, piece.points_mm, at) and shines
+        if end_on or (_begins(start, piece.points_mm, at) and hu.min() > lumen_hu(blood_hu)):
             flat = np.ravel_multi_index(tuple(line.T), array_shape(grid))
             found.append((float(gaps[at]), -1 - p, p, flat))
     return found
@@ -161,13 +157,8 @@ def _least_hu(course: Floats, beyond_mm: Floats, blood_hu: float) -> float:
     if ahead >= ALIGNED * float(np.linalg.norm(onward) * np.linalg.norm(gap)) > 0:
         return NOT_FAT_HU
     if ahead > 0:
-        return _lumen_hu(blood_hu)
+        return lumen_hu(blood_hu, LUMEN_SHARE)
     return np.inf
-
-
-def _lumen_hu(blood_hu: float, share: float = LUMEN_SHARE) -> float:
-    """Attenuation that shows some lumen in a gap, or another share of blood over tissue."""
-    return TISSUE_HU + share * (blood_hu - TISSUE_HU)
 
 
 def _brightest(

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ffr.anatomy import Vessel
+from ffr.tracing.lumen_level import LEAST_PIECE_MM, lumen_hu
 from ffr.tracing.paths import path_back
 from meshes.arrays import AnyArray, Ints
 from meshes.distance import inside_mm, outside_mm
@@ -17,12 +18,9 @@ from meshes.kernels.paths import spread
 from meshes.resample import resampled
 from meshes.volume import Grid, Volume
 
-LUMEN_SHARE = 0.5  # of the contrast between tissue and blood: half way is the lumen's edge
-TISSUE_HU = 50.0
 SMOOTHING_VOXELS = 0.4  # against noise; more would cost a lumen of 1.3 mm its contrast
 WIDEST_MM = 2.5  # radius: what is wider is a chamber or the aorta, not lumen that was missed
 RIM_MM = 1.5  # of a chamber: blur and trabeculae
-LEAST_PIECE_MM = 12.0  # shortest vessel that is worth a way
 LONGEST_MM = 60.0  # myocardial bridges are rarely so long (judgement)
 LEAST_VEIN_VOXELS = 200  # core of the mapped veins that tells how bright they are
 BRIGHT_VEINS = 0.75  # of the blood: veins so bright cannot be told from arteries
@@ -92,7 +90,7 @@ def _thin_lumen(scan: Volume, blood_hu: float, labels: AnyArray, grid: Grid) -> 
     spacing = float(grid.spacing_mm[0])
     hu = resampled(scan, grid, outside=-1000.0).values.astype(np.float32)
     hu = ndimage.gaussian_filter(hu, SMOOTHING_VOXELS)
-    bright = hu > TISSUE_HU + LUMEN_SHARE * (blood_hu - TISSUE_HU)
+    bright = hu > lumen_hu(blood_hu)
     every = (slice(None, None, COARSE),) * 3
     core = inside_mm(bright[every], COARSE * spacing) > WIDEST_MM
     wide = outside_mm(core, COARSE * spacing) <= WIDEST_MM + RIM_MM

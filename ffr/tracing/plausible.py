@@ -8,20 +8,18 @@ import numpy as np
 from scipy import ndimage
 
 from ffr.tracing.aortic_root import Root
+from ffr.tracing.lumen_level import FAT_HU, LEAST_PIECE_MM, lumen_hu
 from meshes.arrays import AnyArray
 from meshes.distance import outside_mm
 from meshes.straighten import sampled
 from meshes.volume import Grid, Volume, ijk_to_points_mm
 
 SPECK_MM3 = 15.0  # 10 mm of a vessel 1.4 mm wide
-STRIP_MM = 12.0  # shortest piece that could be taken for a vessel: it is looked at
 # Around a piece, past what the map may be short of the lumen. In 15 scans of virtual patients
-# 42 pieces with true vessel had 0 to 7 % as bright as lumen there, one fused with an appendage
+# 58 pieces with true vessel had 0 to 7 % as bright as lumen there, one fused with an appendage
 # 14 %, 13 strips of bone or of a vein full of contrast 16 to 46 %
 AROUND_MM, BRIGHT_AROUND = (1.1, 1.6), 0.15
 BESIDE_AORTA_MM = 3.0  # a piece that begins there is spared: a trunk lies between chambers
-TISSUE_HU = 50.0  # half way from it to blood is the edge of the lumen
-FAT_HU = -100.0
 
 
 def plausible(
@@ -56,7 +54,7 @@ def plausible(
     at_aorta = np.isin(np.arange(len(sizes)), parts[root.box][beside])
     for n, box in enumerate(ndimage.find_objects(parts), start=1):
         diagonal_mm = spacing * float(np.linalg.norm([s.stop - s.start for s in box]))
-        if kept[n] and not at_aorta[n] and diagonal_mm >= STRIP_MM:
+        if kept[n] and not at_aorta[n] and diagonal_mm >= LEAST_PIECE_MM:
             voxels = np.argwhere(parts[box] == n) + [s.start for s in box]
             kept[n] = _bright_around(scan, blood_hu, voxels, grid) <= BRIGHT_AROUND
     return np.asarray(kept[parts])
@@ -72,4 +70,4 @@ def _bright_around(scan: Volume, blood_hu: float, voxels: AnyArray, grid: Grid) 
     off = outside_mm(own, spacing)
     ring = np.argwhere((off > AROUND_MM[0]) & (off <= AROUND_MM[1])) + first
     hu = sampled(scan, ijk_to_points_mm(grid, ring[:, ::-1]), outside=FAT_HU)
-    return float(np.mean(hu > 0.5 * (TISSUE_HU + blood_hu)))
+    return float(np.mean(hu > lumen_hu(blood_hu)))
