@@ -259,7 +259,7 @@ class Serve:
     def states(self):
         return [state for _, state, _ in self.jobs()]
 
-    def until(self, *states, limit_s=30.0):
+    def until(self, *states, limit_s=120.0):
         """Wait until all jobs are in these states, in order."""
         wait_for(lambda: self.states() == list(states), limit_s)
 

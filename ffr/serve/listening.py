@@ -144,7 +144,7 @@ class Listener:
             logger.warning("refused an object: %s", trouble)
             return NO_ROOM
         try:
-            self._store.keep(event.dataset_path)
+            self._store.keep(event.dataset_path, event.assoc)
         except UnwantedError as error:
             logger.warning("refused an object: %s", error)
             return NOT_UNDERSTOOD
@@ -188,6 +188,7 @@ class Listener:
     def _on_close(self, event: Event) -> None:
         """Let go of a sender who has gone, and remove the half of an object."""
         assoc = event.assoc
+        self._store.gone(assoc)
         if assoc.requestor.primitive is None:  # its thread waits for a request that never comes
             assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]
         connection = None if assoc.dul.socket is None else assoc.dul.socket.socket

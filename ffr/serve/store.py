@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from ffr.serve.errors import NoRoomError
 from ffr.serve.objects import identity
 from ffr.serve.places import Places, flushed, free_bytes
 
 MOST_OBJECTS = 50_000  # of a study; one of 20 phases has 10 000
+HELD_S = 60.0  # an open association may be kept for other studies, or for none
 
 
 class Store:
@@ -42,13 +44,18 @@ class Store:
         began = time.monotonic()
         # since when a study is quiet; all wait anew after a start, none is forgotten
         self._changed = {path.name: began for path in places.studies.iterdir()}
+        # the study of the last object of each association that is open
+        self._coming: WeakKeyDictionary[object, str] = WeakKeyDictionary()
 
     def full(self) -> bool:
         """Tell whether the disk takes no more."""
         return self._free(self.places.out) < self._spare_bytes
 
-    def keep(self, temporary: Path) -> str:
+    def keep(self, temporary: Path, sender: object | None = None) -> str:
         """Move a file, written beside the studies, to its place; return its study.
+
+        Its study is not quiet while `sender`, an association, is in the middle of it: until it
+        goes on to another study, is `gone`, or brings nothing for `HELD_S`.
 
         It is on the disk on return. An object that is there already, byte for byte, changes
         nothing: what is sent twice is analysed once.
@@ -67,6 +74,8 @@ class Store:
         who = identity(temporary)
         flushed(temporary)
         with self.lock:
+            if sender is not None:
+                self._coming[sender] = who.study
             folder = self.places.studies / who.study
             place = folder / f"{who.object}.dcm"
             if place.exists() and filecmp.cmp(temporary, place, shallow=False):
@@ -98,6 +107,11 @@ class Store:
         if sum(sizes) + more_bytes > self._study_bytes or len(sizes) >= MOST_OBJECTS:
             raise NoRoomError("the study is larger than --study-limit-gb")
 
+    def gone(self, sender: object) -> None:
+        """Say that an association has ended; what it brought settles as usual."""
+        with self.lock:
+            self._coming.pop(sender, None)
+
     def complete(self, studies: Iterable[str]) -> None:
         """Say that no more objects of these studies are expected."""
         with self.lock:
@@ -116,14 +130,18 @@ class Store:
 
     def quiet(self, settle_s: float) -> list[str]:
         """Return the studies that have not changed for so long, the first one first."""
-        until = time.monotonic() - settle_s
         with self.lock:
-            found = [(since, study) for study, since in self._changed.items() if since <= until]
+            found = [
+                (since, study)
+                for study, since in self._changed.items()
+                if self.still_quiet(study, settle_s)
+            ]
         return [study for _, study in sorted(found)]
 
     def still_quiet(self, study: str, settle_s: float) -> bool:
         """Tell the same of one study; the caller holds the lock."""
-        return self._changed.get(study, float("inf")) <= time.monotonic() - settle_s
+        wait_s = max(settle_s, HELD_S) if study in self._coming.values() else settle_s
+        return self._changed.get(study, float("inf")) <= time.monotonic() - wait_s
 
     def settled(self, study: str) -> None:
         """Forget a study until it changes; the caller holds the lock."""
