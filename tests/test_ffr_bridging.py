@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ffr.tracing.bridging import bridges
+from ffr.tracing.paths import GAP_COST, Ground, reach
 from meshes.volume import Grid, Volume
 
 BLOOD_HU = 400.0
@@ -60,3 +61,19 @@ def test_what_divides_behind_a_gap_is_joined_where_the_gap_itself_is_lumen():
 )
 def test_other_vessels_near_an_artery_stay_loose(gap_mm, gap_hu, turned):
     assert scene(gap_mm, gap_hu, turned).size == 0
+
+
+def test_a_path_crosses_a_slit_of_two_voxels_and_no_gap_to_the_vein_beside_it():
+    sure = np.zeros((12, 30, 60), dtype=bool)
+    sure[5:8, 8:11, 2:58] = True  # an artery along x
+    sure[5:8, 8:11, 30:32] = False  # noise: two voxels of it are missing
+    sure[5:8, 14:17, 2:58] = True  # a vein, three voxels beside it
+    depth = sure.astype(np.float32)
+    cost = np.where(sure, 1.0, GAP_COST).astype(np.float32)
+    over = Ground(cost, depth, sure, np.zeros_like(sure))
+    grid = Grid(np.array([60, 30, 12]), np.full(3, 0.5), np.zeros(3), np.eye(3))
+    seed = np.array([np.ravel_multi_index((6, 9, 2), sure.shape)])
+    reached = reach(over, seed, np.zeros(0, dtype=np.int64), grid)
+    _, j, i = np.unravel_index(reached.voxels, sure.shape)
+    assert i.max() == 57
+    assert j.max() == 10

@@ -15,9 +15,18 @@ from ffr.masks.ends import ALL_AROUND, free_ostia, given_ostium
 from ffr.masks.lattice import LEFT, RIGHT, Lattice
 from ffr.masks.settings import MaskSettings
 from ffr.tracing.aortic_root import Root
-from ffr.tracing.growing import SLIT_MM, grow, joined
+from ffr.tracing.growing import grow, joined
 from ffr.tracing.ostia import Ostium, find_ostia
-from ffr.tracing.paths import GAP_COST, GAP_MM, LEAST_SPEED, MOUTH_MM, Ground, Reached, reach
+from ffr.tracing.paths import (
+    GAP_COST,
+    GAP_MM,
+    LEAST_SPEED,
+    MOUTH_MM,
+    SLIT_MM,
+    Ground,
+    Reached,
+    reach,
+)
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.distance import inside_mm, outside_mm
 from meshes.tree import VesselTree, path_length_mm
@@ -114,7 +123,8 @@ def ground_of(lumen: AnyArray, aorta: AnyArray | None, spacing: float) -> Ground
     if aorta is not None:
         cost[aorta] = 0.0
         mouth = lumen & (outside_mm(aorta, spacing) <= MOUTH_MM)
-    return Ground(cost.astype(np.float32), ndimage.maximum_filter(depth, 3), lumen, mouth)
+    deep = ndimage.maximum_filter(depth, 3)
+    return Ground(cost.astype(np.float32), deep, lumen, mouth, GAP_MM)
 
 
 def _ostia(

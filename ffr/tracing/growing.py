@@ -6,12 +6,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from ffr.tracing.paths import GAP_MM, Reached
+from ffr.tracing.paths import GAP_MM, SLIT_MM, Reached
 from meshes.arrays import AnyArray, Floats, Ints, floats
 from meshes.tree import VesselTree
 from meshes.volume import array_shape, ijk_to_points_mm
 
-SLIT_MM = 1.0  # two voxels: noise, not worth a flag
 BEYOND_GAP_MM = 12.0  # shortest vessel that is worth bridging a gap for
 BESIDE_MM = 1.5  # the vessel map is wider than the lumen and frayed
 BRANCH_MM = 6.0  # shortest branch that is kept, beyond its parent's lumen

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ffr.tracing.aortic_root import Root
-from ffr.tracing.paths import GAP_COST, GAP_MM, Ground, path_back, reach
+from ffr.tracing.paths import GAP_COST, Ground, path_back, reach
 from meshes.arrays import Floats, Ints, floats
 from meshes.kernels.paths import spread
 from meshes.volume import Grid, ijk_to_points_mm
@@ -16,6 +16,7 @@ from meshes.volume import Grid, ijk_to_points_mm
 ONE_MOUTH_MM = 5.0  # paths that leave the aorta this close go through one ostium: a wide LM's
 LEAST_VESSEL_MM3 = 30.0  # 10 mm of a vessel 2 mm wide: less is no coronary artery
 ALL_AROUND = np.ones((3, 3, 3), dtype=bool)  # the 26 neighbours that paths step to
+DARK_MM = 3.0  # of wall and plaque that may part the artery from its mouth beside the aorta
 FIRST_MM = 25.0  # an artery that lies against the aorta does so in its first part
 TRUNK_SHARE = 0.7  # a trunk's radius over that of what it feeds: narrower is a branch
 OPEN = 0.5  # of the opening that is left for it: a mouth is open, a wall that is touched is not
@@ -145,7 +146,7 @@ def _behind(
         length = len(back) * spacing
         dark = np.count_nonzero(~blood[back[1:]]) * spacing
         apart = shared <= ONE_MOUTH_MM
-        if length > ONE_MOUTH_MM and apart and np.median(radius) >= wide and dark <= GAP_MM:
+        if length > ONE_MOUTH_MM and apart and np.median(radius) >= wide and dark <= DARK_MM:
             best = max(best or (0.0, -1), (length, number))
     return None if best is None else best[1]
 

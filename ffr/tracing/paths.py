@@ -16,7 +16,8 @@ from meshes.kernels.paths import longest_gaps, path_lengths, spread
 from meshes.volume import Grid, array_shape
 
 GAP_COST = 40.0  # cost per mm where there is no sign of a vessel
-GAP_MM = 3.0  # longest stretch without evidence that a path may cross: beyond, veins join in
+SLIT_MM = 1.0  # longest gap in a vessel map that a path may cross: noise; beyond, veins join in
+GAP_MM = 3.0  # the same in a mask, which has no veins
 LINK_COST = 1.0  # per mm of a bridge: judged to be vessel, it costs as much as a thin one
 LEAST_SPEED = 0.2  # mm: of a path at the lumen's edge, where the depth is nothing
 AROUND_MM = 5.0  # edge of the cube in which a vessel shows how bright it is
@@ -38,12 +39,15 @@ class Ground(NamedTuple):
         Voxels that are vessel.
     mouth
         Blood of vessels close to the aorta, whether or not the map says vessel.
+    gap_mm
+        Longest stretch without evidence that a path may cross.
     """
 
     cost: AnyArray
     radius_mm: AnyArray
     sure: AnyArray
     mouth: AnyArray
+    gap_mm: float = SLIT_MM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +119,7 @@ def reach(over: Ground, seeds: Ints, links: Ints, grid: Grid) -> Reached:
     length = path_lengths(order, parent, shape, spacing)
     gap = longest_gaps(order, parent, evidence, shape, spacing)
     voxels = reached[over.sure.ravel()[reached]]
-    voxels = voxels[gap[voxels] <= GAP_MM]
+    voxels = voxels[gap[voxels] <= over.gap_mm]  # over more, `ffr.tracing.bridging` decides
     return Reached(
         grid, over.radius_mm.ravel(), evidence.ravel(), frozenset(links.tolist()),
         parent.ravel(), length, voxels, starts(parent.ravel(), voxels),
@@ -159,7 +163,7 @@ def ground(probability: AnyArray, sure: AnyArray, root: Root, spacing: float) ->
     # no path leaves the neighbourhood of what may be vessel: gaps are bridged, not wandered
     possible = sure.copy()
     possible[root.box] |= joined & zone
-    reach = 2 * math.ceil(0.5 * GAP_MM / spacing) + 3  # half way from either end, and one
+    reach = 2 * math.ceil(0.5 * SLIT_MM / spacing) + 3  # half way from either end, and one
     cost[ndimage.maximum_filter(possible, size=reach) == 0] = 0.0
     cost[root.box][root.lumen | (root.wide & ~near_sure)] = 0.0
     mouth = np.zeros_like(sure)

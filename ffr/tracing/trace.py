@@ -22,7 +22,7 @@ from meshes.tree import VesselTree
 from meshes.volume import Grid, Volume, ijk_to_points_mm
 
 SURE = 0.5  # probability above which a voxel counts as vessel
-IN_SERIES = 2  # tight stenoses in one vessel that are bridged
+IN_SERIES = 4  # gaps in one vessel that are bridged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
