@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +85,10 @@ def find_lesions(
     """
     allowed = analysed(tree, reference_radius_mm)
     share = tree.radius_mm / reference_radius_mm
-    shortfall = 100.0 * (1.0 - _through_noise(tree, share, _median))
-    throat_share = _through_noise(tree, share, _parabola)
+    windows = _windows(tree)
+    shortfall = 100.0 * (1.0 - _medians(windows, share))
     narrowed = _gaps_closed(tree, (shortfall > NARROWED_PERCENT) & allowed) & allowed
+    throat_share = _parabolas(windows, path_length_mm(tree), share, np.flatnonzero(narrowed))
     found = []
     for stretch in _stretches(tree, narrowed, shortfall):
         lesion = _lesion(tree, reference_radius_mm, throat_share, stretch)
@@ -136,28 +138,58 @@ def _check(tree: VesselTree, reference_radius_mm: Floats) -> None:
         raise GeometryError(message)
 
 
-def _through_noise(
-    tree: VesselTree, values: Floats, estimate: Callable[[Floats, Floats], float]
-) -> Floats:
-    """Apply `estimate(distance, values)` in a window around each point of each section.
+class _Windows(NamedTuple):
+    """The points within reach of each point of a tree, on its own section.
 
     Windows end at bifurcations, where the lumen is shared and its radius means little.
+
+    Parameters
+    ----------
+    order
+        Points, section by section, (n,).
+    first, after
+        Per point, the part of `order` that is near it, (n,).
     """
+
+    order: Ints
+    first: Ints
+    after: Ints
+
+
+def _windows(tree: VesselTree) -> _Windows:
     s_mm = path_length_mm(tree)
-    result = np.array(values)
+    first, after = np.zeros((2, len(tree)), dtype=np.int64)
+    order = [np.zeros(0, dtype=np.int64)]
+    begin = 0
     for run in sections(tree):
         own = run if run[0] == 0 else run[1:]
         s = s_mm[own]
-        first = np.searchsorted(s, s - SMOOTHING_MM - 1e-9)
-        after = np.searchsorted(s, s + SMOOTHING_MM + 1e-9)
-        for k, point in enumerate(own):
-            near = own[first[k] : after[k]]
-            result[point] = estimate(s_mm[near] - s[k], values[near])
+        first[own] = begin + np.searchsorted(s, s - SMOOTHING_MM - 1e-9)
+        after[own] = begin + np.searchsorted(s, s + SMOOTHING_MM + 1e-9)
+        order.append(own)
+        begin += own.size
+    return _Windows(np.concatenate(order), first, after)
+
+
+def _medians(windows: _Windows, values: Floats) -> Floats:
+    """Return the median in the window of each point, all windows of one size at once."""
+    result = np.array(values)
+    size = windows.after - windows.first
+    for count in np.unique(size[size > 0]):
+        points = np.flatnonzero(size == count)
+        near = windows.order[windows.first[points, None] + np.arange(count)]
+        result[points] = np.median(values[near], axis=1)
     return result
 
 
-def _median(distance: Floats, values: Floats) -> float:
-    return float(np.median(values))
+def _parabolas(windows: _Windows, s_mm: Floats, values: Floats, points: Ints) -> Floats:
+    """Return values with those of some points taken from a parabola through their windows."""
+    result = np.array(values)
+    for point in points:
+        near = windows.order[windows.first[point] : windows.after[point]]
+        if near.size:
+            result[point] = _parabola(s_mm[near] - s_mm[point], values[near])
+    return result
 
 
 def _parabola(distance: Floats, values: Floats) -> float:

@@ -8,6 +8,7 @@ import pytest
 
 from ffr import pipeline
 from ffr.certainty.lumen_error import LumenError
+from ffr.phantom.study import true_lv_mass_g
 from meshes.tree import VesselTree
 from validation import trial_case
 from validation.coverage import measured
@@ -55,7 +56,10 @@ def test_the_same_seed_is_the_same_patient_with_the_same_truth():
     one, two = enrolled(FIRST_SEED), enrolled(FIRST_SEED)
     assert one.known == two.known
     assert one.imaging == two.imaging
-    truths = [true_heart_of(x, np.random.default_rng([FIRST_SEED, 72])) for x in (one, two)]
+    truths = [
+        true_heart_of(x, true_lv_mass_g(x.patient), np.random.default_rng([FIRST_SEED, 72]))
+        for x in (one, two)
+    ]
     assert np.array_equal(truths[0].ffr[0], truths[1].ffr[0])
 
 

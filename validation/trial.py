@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ffr.phantom.study import true_lv_mass_g
 from ffr.segmentation.weights import NETWORKS, best_device, load_network
 from solvers.errors import ConvergenceError
 from validation.cohort.compute import compute
@@ -52,7 +53,8 @@ def population(count: int) -> str:
     for seed in range(FIRST_SEED, FIRST_SEED + count):
         who = enrolled(seed)
         try:
-            truth = true_heart_of(who, np.random.default_rng([seed, 72]))
+            rng = np.random.default_rng([seed, 72])
+            truth = true_heart_of(who, true_lv_mass_g(who.patient), rng)
         except ConvergenceError:
             continue
         ffr = [float(truth.ffr[t][point]) for t, _, point in truth.sensors]

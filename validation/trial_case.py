@@ -133,8 +133,10 @@ class Truth:
     sensors: tuple[Sensor, ...]
 
 
-def true_heart_of(who: Enrolled, rng: np.random.Generator) -> Truth:
+def true_heart_of(who: Enrolled, mass_g: float, rng: np.random.Generator) -> Truth:
     """Draw how the patient's blood flows, solve it, and choose the vessels to measure.
+
+    `mass_g` is the true mass of the left ventricle (`true_lv_mass_g`).
 
     Raises
     ------
@@ -142,11 +144,10 @@ def true_heart_of(who: Enrolled, rng: np.random.Generator) -> Truth:
         No laminar flow exists in the true lumen.
     """
     trees = (who.patient.left, who.patient.right)
-    mass = true_lv_mass_g(who.patient)
     # the mass itself is exact here; what is drawn is flow for a given mass
     exact = replace(Physiology(), measured_mass_log_sd=Known(0.0, 0.0, "log-normal", "exact"))
-    flow = pipeline.solve(trees, who.known, mass, exact)
-    heart = drawn_heart(trees, flow, input_spread(who.known, mass, exact), rng)
+    flow = pipeline.solve(trees, who.known, mass_g, exact)
+    heart = drawn_heart(trees, flow, input_spread(who.known, mass_g, exact), rng)
     return Truth(trees, heart, heart.ffr(trees), _sensors(trees, flow))
 
 
@@ -177,14 +178,15 @@ def run_case(who: Enrolled) -> TrialCase:
     """Draw the truth, scan, analyse and compare one patient."""
     seed = who.patient.seed
     rng = np.random.default_rng([seed, 72])
+    mass = true_lv_mass_g(who.patient)
     case = TrialCase(
         seed,
         noise_hu=round(who.imaging.noise_hu, 1),
         motion_mm=round(who.imaging.motion_mm, 2),
-        true_lv_mass_g=round(true_lv_mass_g(who.patient), 1),
+        true_lv_mass_g=round(mass, 1),
     )
     try:
-        truth = true_heart_of(who, rng)
+        truth = true_heart_of(who, mass, rng)
     except ConvergenceError:
         return replace(case, status="excluded", reason="no-laminar-flow")
     arcs = [calcium_arc_deg(c.tree, who.patient.calcium) for c in truth.trees]

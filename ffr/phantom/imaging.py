@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ffr.phantom.artefacts import add_streaks, grow_with_absorption, moved, shaped_noise
 from ffr.phantom.blur import blurred
-from ffr.phantom.painting import paint
+from ffr.phantom.painting import paint, paint_labels
 from ffr.phantom.patient import VirtualPatient
 from meshes.arrays import AnyArray, Floats
 from meshes.volume import Grid, Volume
@@ -217,4 +217,4 @@ def _shift_slabs(hu: AnyArray, grid: Grid, imaging: Imaging, rng: np.random.Gene
 def truth_labels(patient: VirtualPatient, grid: Grid, vessels: bool = False) -> Volume:
     """Return the exact label map on a grid: `Anatomy`, or `Vessel` when `vessels`."""
     flat = random_imaging(np.random.default_rng(0))
-    return Volume(grid, paint(patient, grid, flat, vessel_labels=vessels)[1])
+    return Volume(grid, paint_labels(patient, grid, flat, vessel_labels=vessels))

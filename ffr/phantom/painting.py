@@ -218,18 +218,46 @@ def paint(
     beside = KEEP_LABEL if vessel_labels else Anatomy.BACKGROUND
     for cones, tissue in _surroundings(patient):
         canvas.bundle(chains((*c, table[tissue]) for c in cones), beside)
-    veins = (*patient.veins, *patient.features.veins)
-    if veins:
-        bright = chains((v.points_mm, v.radius_mm, table["vein"]) for v in veins)
-        canvas.bundle(bright, int(Vessel.VEIN) if vessel_labels else beside)
+    _paint_veins(canvas, patient, table, Vessel.VEIN if vessel_labels else beside)
     if imaging.texture_hu > 0:
         uneven(canvas.hu, grid, imaging, np.random.default_rng([patient.seed, 61]))
     canvas.paint(heart.front, table, IN_AORTA if vessel_labels else OWN_LABEL)
     in_aorta = canvas.label == IN_AORTA if vessel_labels else None
     _paint_vessels(canvas, patient, imaging, vessel_labels)
+    _paint_dense(canvas, patient)
     if in_aorta is not None:  # the first millimetres of the lumen lie inside the root
         canvas.label[in_aorta] = Vessel.BACKGROUND
     return canvas.hu, canvas.label
+
+
+def paint_labels(
+    patient: VirtualPatient, grid: Grid, imaging: Imaging, vessel_labels: bool = False
+) -> AnyArray:
+    """Return the labels of `paint` alone; what leaves no label is not painted."""
+    canvas, table, heart = Canvas(grid), dict(imaging.tissue_hu), patient.heart
+    if not vessel_labels:
+        canvas.paint(heart.behind, table, OWN_LABEL)
+        canvas.paint((*heart.chambers, *patient.features.appendages), table, OWN_LABEL)
+        for cones, tissue in _surroundings(patient):
+            canvas.bundle(chains((*c, table[tissue]) for c in cones), Anatomy.BACKGROUND)
+        _paint_veins(canvas, patient, table, Anatomy.BACKGROUND)
+        canvas.paint(heart.front, table, OWN_LABEL)
+        return canvas.label
+    _paint_veins(canvas, patient, table, Vessel.VEIN)
+    canvas.paint(heart.front, table, IN_AORTA)
+    in_aorta = canvas.label == IN_AORTA
+    _paint_vessels(canvas, patient, imaging, vessel_labels)
+    canvas.label[in_aorta] = Vessel.BACKGROUND
+    return canvas.label
+
+
+def _paint_veins(
+    canvas: Canvas, patient: VirtualPatient, table: dict[str, float], mark: int
+) -> None:
+    veins = (*patient.veins, *patient.features.veins)
+    if veins:
+        bright = chains((v.points_mm, v.radius_mm, table["vein"]) for v in veins)
+        canvas.bundle(bright, int(mark))
 
 
 def _surroundings(
@@ -286,7 +314,6 @@ def _paint_vessels(
     cover, corner = _aortic_share(canvas, patient)
     marks = (Vessel.PLAQUE, Vessel.LUMEN, Vessel.CALCIUM) if vessel_labels else (-1, -1, -1)
     canvas.layers(joined, ints(layer), cover, corner, tuple(int(m) for m in marks))
-    _paint_dense(canvas, patient)
 
 
 def _aortic_share(canvas: Canvas, patient: VirtualPatient) -> tuple[AnyArray, Ints]:
