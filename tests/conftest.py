@@ -1,10 +1,14 @@
-"""Test processes that run side by side must not share compiled kernels or all the cores."""
+"""Test processes side by side: each its own kernels, its share of the cores, no work twice."""
 
+import gc
 import hashlib
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("meshes", "solvers", "ffr")
@@ -32,6 +36,26 @@ def with_kernels_of_the_installation(cache):
         shutil.copy2(made, place)
 
 
+def with_kernels_of_the_others(cache):
+    """Take over what the other workers have compiled by now, and this one has not."""
+    for index in cache.parent.glob("numba-gw*/*/*.nbi"):
+        place = cache / index.parent.name / index.name
+        if place.exists():  # its own
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # the index last: numba compiles anew what an index names and nobody has
+        for made in (*index.parent.glob(f"{index.stem}.*.nbc"), index):
+            copy = place.with_name(f"{made.name}.copied")
+            shutil.copy2(made, copy)
+            copy.replace(place.with_name(made.name))
+
+
+gc.disable()  # until all is imported: it would look through every module again and again
+# the many programs under test need not compile each source file anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+cache = None
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # numba's cache index may lose or mix entries when two processes write it at once
     cache = ROOT / ".pytest_cache" / f"numba-{worker}"
@@ -52,3 +76,17 @@ def pytest_collection_modifyitems(items):
     """Put the tests of the longest files first, all else as it was."""
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
+def pytest_collection_finish():
+    """Let the garbage collector leave alone what imports have made: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels():
+    """Do not compile what another worker has."""
+    if cache is not None:
+        with_kernels_of_the_others(cache)

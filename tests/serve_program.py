@@ -7,8 +7,11 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
+import stat
+import subprocess
 import sys
 import threading
 import time
@@ -21,7 +24,9 @@ from io import BytesIO
 from pathlib import Path
 
 import pydicom
+import pytest
 from batch_program import wait_for
+from command_line import SECRETS
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -33,9 +38,14 @@ from pydicom.uid import (
 from pynetdicom import AE, evt
 
 from ffr.guard import reported
+from ffr.serve import places
+from ffr.serve.jobs import Jobs
+from ffr.serve.listening import Door, Listener
 from ffr.serve.options import ServeOptions
+from ffr.serve.store import Store
 
 HOST = "127.0.0.1"
+MB = 1_000_000
 WHO = ("Wurzelbrunft^Xaverina", "PID-7731-ZQ", "19470313")
 KINDS = (SecondaryCaptureImageStorage, EncapsulatedPDFStorage)  # of the stand-in's objects
 MARK = "1.2.826.0.1.3680043.8.498." + "7" * 30  # becomes a hash of the study's content
@@ -276,6 +286,78 @@ class Serve:
 
     def health(self):
         return json.loads(self.get("health")[1])
+
+
+@contextmanager
+def shop(folder):
+    """The folder of a service without its threads."""
+    with places.opened(folder / "out") as found:
+        jobs = Jobs(found.queue)
+        yield found, jobs
+        jobs.close()
+
+
+@contextmanager
+def listeners(shop):
+    """A function that listens; its options are those of the door and the store."""
+    opened = []
+
+    def make(
+        free=10**12, study_bytes=10 * MB, object_bytes=10 * MB, tls=None, allowed=(), most=8
+    ):
+        store = Store(shop[0], study_bytes, MB, lambda _: free)
+        made = Listener(Door(HOST, 0, "CT-FFR", allowed, most, object_bytes, tls), store)
+        opened.append(made)
+        return made.open(), store
+
+    yield make
+    for one in reversed(opened):  # each puts back what the one before had set
+        one.close()
+
+
+def private(folder):
+    paths = [folder, *folder.rglob("*")]
+    return all(
+        p.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) == 0 for p in paths if p.is_dir()
+    )
+
+
+def unnamed(home, *texts):
+    """Neither the texts nor the names of all files below hold anything of the patient."""
+    said = "\n".join([*texts, *(str(p.relative_to(home)) for p in home.rglob("*"))]).lower()
+    return not any(secret in said for secret in SECRETS)
+
+
+def kept(found):
+    return sorted(p for p in found.studies.rglob("*") if p.is_file())
+
+
+def certificates(folder):
+    """Authority, service and sender, made by openssl."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    (folder / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
+
+    def run(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    run("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    run("req", "-x509", *curve, "-keyout", "alien.key", "-out", "alien.pem", "-subj", "/CN=x")
+    for name in ("service", "scanner"):
+        run(
+            "req",
+            *curve,
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.csr",
+            "-subj",
+            f"/CN={name}",
+        )
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", f"{name}.pem", "-extfile", "ext")  # fmt: skip
+    return folder
 
 
 def attempts(home):

@@ -16,6 +16,7 @@ import virtual_series
 from batch_program import Batch, Cluster, alive, batch, wait_for
 from command_line import SECRET, SECRETS, ffr, interrupted, refused
 from numba.core.caching import IndexDataCacheFile
+from patience import Prompt
 
 from ffr.batch.cases import Case
 from ffr.batch.child import compiled_in_turn
@@ -23,6 +24,7 @@ from ffr.batch.gpu import turn
 from ffr.batch.studies import Listed
 
 PROMPT_S = 2.0  # as Ctrl-C of every other verb
+SOON_S = 20.0  # what is not ended works for half a minute, or for ever
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def test_a_killed_batch_takes_its_cases_along_and_the_next_one_goes_on(studies, 
     code, _, err = killed.end()
     assert code == 128 + signal.SIGKILL
     assert err.startswith("ffr: ended by the system")
-    wait_for(lambda: not any(alive(pid) for _, pid in attempts(tmp_path)), PROMPT_S)
+    wait_for(lambda: not any(alive(pid) for _, pid in attempts(tmp_path)), SOON_S)
     assert sorted(p.name for p in (out / "cases").iterdir()) == ["0001", "0004"]
     (tmp_path / "hold").unlink()
     assert batch(folder, out)[0] == 0
@@ -154,12 +156,11 @@ def test_a_killed_batch_takes_its_cases_along_and_the_next_one_goes_on(studies, 
 def test_a_signal_stops_a_batch_at_once_and_leaves_no_process(studies, tmp_path):
     stopped = Batch(studies(a="wait", b="wait"), tmp_path / "out", workers=2)
     begun(tmp_path, 2)
-    began = time.monotonic()
-    stopped.signal(signal.SIGINT)
-    code, _, err = stopped.end()
+    with Prompt(PROMPT_S):
+        stopped.signal(signal.SIGINT)
+        code, _, err = stopped.end()
+        wait_for(lambda: not any(alive(pid) for _, pid in attempts(tmp_path)))
     assert (code, err) == (130, "ffr: interrupted\n")
-    wait_for(lambda: not any(alive(pid) for _, pid in attempts(tmp_path)), PROMPT_S)
-    assert time.monotonic() - began < PROMPT_S
 
 
 def test_workers_and_client_of_a_cluster_are_killed_and_every_case_ends_once(
@@ -171,7 +172,7 @@ def test_workers_and_client_of_a_cluster_are_killed_and_every_case_ends_once(
     client = Batch(folder, out, scheduler=cluster.address)
     first, pid = begun(tmp_path, 1)[0]
     cluster.workers[0].kill()  # in mid-case
-    wait_for(lambda: not alive(pid), PROMPT_S)
+    wait_for(lambda: not alive(pid), SOON_S)
     assert not list((out / "cases").iterdir())
     cluster.add_worker()  # takes the case over
     second, pid = begun(tmp_path, 2)[1]
@@ -215,7 +216,7 @@ def test_a_case_over_its_time_or_memory_is_ended_with_all_its_processes(studies,
     }  # fmt: skip
     assert "not done after 2 s; see --time-limit-min" in printed
     grandchild = int((tmp_path / "grandchild").read_text())
-    wait_for(lambda: not alive(grandchild), PROMPT_S)
+    wait_for(lambda: not alive(grandchild), SOON_S)
     rows = table_of(out / "summary.csv")
     assert float(rows[0]["wall_s"]) >= 2.5
     assert int(rows[1]["peak_memory_mb"]) > 200
@@ -326,7 +327,7 @@ def test_words_become_limits(tmp_path):
 
 def test_ctrl_c_says_how_to_go_on():
     quick = "import ffr.batch.verb; ffr.batch.verb.run_batch = solve"
-    code, _, err, _ = interrupted("batch", ".", "--out", "out", before=quick)
+    code, _, err = interrupted("batch", ".", "--out", "out", before=quick)
     assert code == 130
     assert err.endswith("ffr: finished cases are kept; the same command goes on\n")
 
@@ -376,7 +377,7 @@ def test_machine_code_is_not_written_while_another_case_writes(tmp_path):
         with pytest.raises(TimeoutError):
             saved.result(timeout=0.3)
         os.close(handle)
-        saved.result(timeout=10)
+        saved.result(timeout=60)
     assert kept.load("float64") == "code"
 
 

@@ -7,7 +7,8 @@ from scipy.spatial.transform import Rotation
 from ffr.anatomy import Anatomy, Vessel
 from ffr.circulation.patient import Patient
 from ffr.phantom.coronaries import LesionPlan
-from ffr.phantom.imaging import paint, random_imaging, scan
+from ffr.phantom.features import COMMON
+from ffr.phantom.imaging import paint, random_imaging, scan, truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
 from ffr.phantom.study import clinical_imaging, true_lesions, true_lv_mass_g
 from meshes.arrays import floats
@@ -56,6 +57,15 @@ def test_a_planned_lesion_is_there_with_its_grade(patient):
     assert narrowing.max() == pytest.approx(60.0, abs=1.0)
     s = path_length_mm(tree.tree)
     assert s[throat] - s[lad[0]] == pytest.approx(25.0, abs=3.0)
+
+
+@pytest.mark.parametrize("vessels", [False, True])
+def test_labels_alone_are_those_of_the_painted_patient(vessels):
+    ill = virtual_patient(303, 4.0, variation=COMMON)
+    grid = cube(ill.left.tree.points_mm[0] + [0.0, -10.0, -12.0], 45.0, 0.9)
+    painted = paint(ill, grid, clinical_imaging(1), vessel_labels=vessels)[1]
+    assert np.unique(painted).size > 3
+    np.testing.assert_array_equal(truth_labels(ill, grid, vessels).values, painted)
 
 
 def test_truth_of_a_severe_lesion_costs_more_pressure_than_of_a_mild_one():

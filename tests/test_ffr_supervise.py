@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import Prompt
 
 from ffr.supervise import without_paths
 
@@ -163,10 +164,9 @@ def begin(**how):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_work_stuck_in_compiled_code(number):
     process, child = begin()
-    began = time.monotonic()
-    process.send_signal(number)
-    assert ended(process) == (130, "cleaned\n", "")
-    assert time.monotonic() - began < LIMIT_S
+    with Prompt(LIMIT_S):
+        process.send_signal(number)
+        assert ended(process) == (130, "cleaned\n", "")
     assert not alive(child)
 
 
@@ -182,17 +182,15 @@ def test_a_signal_in_the_first_moment_is_not_lost():
             code = supervised(stuck, print)
             sys.exit(code)
         """)  # fmt: skip
-        began = time.monotonic()
-        assert ended(process)[0] == 130
-        assert time.monotonic() - began < 5.0  # interpreter start included
+        with Prompt(5.0):  # interpreter start included
+            assert ended(process)[0] == 130
 
 
 def test_the_whole_process_group_may_be_told():
     process, child = begin(start_new_session=True)
-    began = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)
-    assert ended(process)[0] == 130
-    assert time.monotonic() - began < LIMIT_S
+    with Prompt(LIMIT_S):
+        os.killpg(process.pid, signal.SIGINT)
+        assert ended(process)[0] == 130
     assert not alive(child)
 
 
@@ -210,10 +208,8 @@ def test_the_child_dies_with_its_parent():
     process, child = begin()
     process.kill()
     process.wait(timeout=10)
-    deadline = time.monotonic() + LIMIT_S
-    while alive(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not alive(child)
+    with Prompt(LIMIT_S):
+        wait_for(lambda: not alive(child))
     process.communicate()
 
 
@@ -236,7 +232,7 @@ def test_ctrl_z_pauses_the_child_too_and_fg_goes_on():
 
 
 def wait_for(truth):
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 50.0
     while not truth():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -269,11 +265,10 @@ def test_ctrl_c_in_a_terminal_stops_and_gives_the_cursor_back(tmp_path):
         os.execv(sys.executable, [sys.executable, "-c", script, str(tmp_path)])
     seen = read_until(terminal, b"at work")
     assert list((tmp_path / "stages").glob(".partial-*"))
-    began = time.monotonic()
-    os.write(terminal, b"\x03")
-    seen += read_until(terminal, b"interrupted")
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert time.monotonic() - began < LIMIT_S
+    with Prompt(LIMIT_S):
+        os.write(terminal, b"\x03")
+        seen += read_until(terminal, b"interrupted")
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(terminal)
     assert status == 130
     assert seen.rfind(b"\x1b[?25h") > seen.rfind(b"\x1b[?25l") >= 0
@@ -282,7 +277,7 @@ def test_ctrl_c_in_a_terminal_stops_and_gives_the_cursor_back(tmp_path):
 
 def read_until(terminal, word):
     seen = b""
-    while word not in seen and select.select([terminal], [], [], 20)[0]:
+    while word not in seen and select.select([terminal], [], [], 60)[0]:
         try:
             seen += os.read(terminal, 4096)
         except OSError:

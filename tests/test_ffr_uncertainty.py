@@ -183,9 +183,9 @@ def test_without_sampled_noise_the_shares_are_those_of_the_solve(heart):
 
 
 def test_ten_thousand_samples_of_two_trees_take_seconds(heart):
-    began = time.perf_counter()
+    began = time.process_time()
     spread(heart, base=1024)
-    assert time.perf_counter() - began < 20  # 1 to 2 s on two cores that are free
+    assert time.process_time() - began < 20  # 2 to 4 s
 
 
 def test_sensitivity_comes_with_each_reading(heart):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import run_folder
 import standin
-from test_ffr_view import Server
 from test_ffr_view_stent import post
 from validation_trees import forked
+from view_folder import Server
 
 from ffr.editing import verb
 from ffr.editing.edits import NAME, Delete, Exclude, Move, Nudge, Relabel

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import run_folder
 import standin
-from test_ffr_view import Server
+from view_folder import Server
 
 from ffr.errors import ConfigError
 from ffr.results.result import ffr_rounded

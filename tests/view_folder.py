@@ -1,5 +1,10 @@
 """A finished run of the stand-in patient, for the viewer; made without network or solve."""
 
+import functools
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import standin
 
@@ -16,6 +21,15 @@ PLACED = Flag(
     "calcium-heavy", "heavy calcium in the RCA, 48 to 56 mm from its origin",
     Place("right", "RCA", 2, 52.0),
 )  # fmt: skip
+
+
+MAIN = "from ffr.cli import main; main()"
+
+
+@functools.cache
+def case():
+    """The stand-in patient, with a scan fine enough to be looked at."""
+    return standin.make_case(spacing_mm=1.0)
 
 
 def sure_of(case):
@@ -67,3 +81,27 @@ def fill(out, case):
     write_surface(out / "lumen.vtp", surface, {"ffr": case.surface_ffr})
     save_result(out / "result.json", result)
     return result
+
+
+class Server:
+    """`ffr view` as a user starts it."""
+
+    def __init__(self, out, *words):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", MAIN, "view", str(out), "--no-browser", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        lines = []
+        while not (lines and lines[-1].startswith("open ")):
+            lines.append(self.process.stdout.readline())
+            assert lines[-1], self.process.communicate()
+        self.said, self.url = "".join(lines), lines[-1].split()[1]
+        self.root, self.token = self.url.rstrip("/").rsplit("/", 1)
+
+    def end(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        try:
+            rest, err = self.process.communicate(timeout=20)
+        finally:
+            self.process.kill()
+        return self.process.returncode, self.said + rest, err

@@ -7,7 +7,6 @@ attenuation of the aorta, streams into the right atrium, and looks like a vessel
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from meshes.arrays import AnyArray
 from meshes.distance import box_around, inside_mm, outside_mm
@@ -31,9 +30,21 @@ def too_dense(scan: Volume, grid: Grid, blood_hu: float) -> AnyArray:
     found = np.zeros(bright.shape, dtype=bool)
     # a cube inside that ball is soon looked for; the distances only around where there is one
     half = int(THICK_MM / (3**0.5 * spacing))
-    cubes = ndimage.minimum_filter(bright, size=2 * half + 1, mode="nearest")
+    cubes = _middles(bright, half)
     if cubes.any():
         box = box_around(cubes, int(np.ceil((2 * THICK_MM + RIM_MM) / spacing)) + 1)
         core = (inside_mm(bright[box], spacing) > THICK_MM) & cubes[box]
         found[box] = outside_mm(core, spacing) <= THICK_MM + RIM_MM
     return found
+
+
+def _middles(mask: AnyArray, half: int) -> AnyArray:
+    """Voxels around which a cube of 2 `half` + 1 voxels lies in the mask, or off its edge."""
+    for axis in range(mask.ndim):
+        rim = [(half * (n == axis),) * 2 for n in range(mask.ndim)]
+        wide = np.moveaxis(np.pad(mask, rim, constant_values=True), axis, 0)
+        inside = wide[half : len(wide) - half].copy()
+        for shift in range(2 * half + 1):
+            inside &= wide[shift : shift + len(inside)]
+        mask = np.moveaxis(inside, 0, axis)
+    return mask
