@@ -145,7 +145,7 @@ def test_appendages_are_as_bright_as_their_atria_and_leave_arteries_alone():
     ]
     assert bright[0] > bright[1] + 0.3 * (np.pi * left.radius_mm**2).mean() * 30.0 / 0.4**3
     trees = (patient.left, patient.right)
-    plain = (usual(SEEDS[0]).left, usual(SEEDS[0)].right)
+    plain = (usual(SEEDS[0]).left, usual(SEEDS[0]).right)
     assert all(
         np.array_equal(a.tree.radius_mm, b.tree.radius_mm)
         for a, b in zip(trees, plain, strict=True)
