@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from solvers.errors import ConvergenceError, NetworkError
 NO_MEMORY = "out of memory; a scan needs about 6 GB free"
 NO_WORKER = "a worker process was ended by the system, most likely out of memory; free some"
 MISTAKES = (ConfigError, StudyError, GeometryError, ConvergenceError, NetworkError, OSError)
+SELDOM = (10_000, 20, 20)  # of Python's collector: a tenth of a start is its looking again
+# and again through what libraries have made and keep
 SUFFIXES = (".toml", ".json", ".html", ".vtp", ".vtu", ".stl", ".swc", ".nrrd", ".dcm", ".zip")
 
 
@@ -32,7 +35,11 @@ def guarded(out: Path | None, work: Callable[[], None]) -> int:
         if out is not None:
             remove_partial(out)
 
-    code = supervised(lambda: reported(work), clean)
+    def begun() -> None:
+        gc.set_threshold(*SELDOM)
+        work()
+
+    code = supervised(lambda: reported(begun), clean)
     if code == INTERRUPTED:
         kept = "" if out is None else "; finished stages are kept"
         _say(f"{_cursor()}ffr: interrupted{kept}")

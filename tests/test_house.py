@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 from pathlib import Path
@@ -44,13 +45,16 @@ def modules(floor):
     return sorted((ROOT / floor).rglob("*.py"))
 
 
+@functools.cache
 def imports(path):
+    found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
-            yield node.module
+            found.append(node.module)
+    return tuple(found)
 
 
 def name_of(path):

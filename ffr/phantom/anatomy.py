@@ -338,7 +338,7 @@ def epicardial_distance_mm(heart: Heart, points_mm: Floats) -> Floats:
     total = np.full(len(points_mm), 1e9)
     for solid in heart.epicardium:
         d = _solid_distance_mm(solid, points_mm)
-        h = np.clip(0.5 + 0.5 * (total - d) / 6.0, 0, 1)
+        h = np.minimum(np.maximum(0.5 + 0.5 * (total - d) / 6.0, 0.0), 1.0)
         total = total + h * (d - total) - 6.0 * h * (1 - h)
     return np.asarray(total, dtype=np.float64)
 
@@ -377,9 +377,15 @@ def aortic_distance_mm(heart: Heart, points_mm: Floats) -> Floats:
 def _solid_distance_mm(solid: Solid, points_mm: Floats) -> Floats:
     """Signed distance to an ellipsoid, to first order."""
     local = (points_mm - solid.centre_mm) @ solid.direction.T
-    k0 = np.linalg.norm(local / solid.semi_mm, axis=1)
-    k1 = np.linalg.norm(local / solid.semi_mm**2, axis=1)
+    k0 = _length(local / solid.semi_mm)
+    k1 = _length(local / solid.semi_mm**2)
     return np.asarray(k0 * (k0 - 1) / np.maximum(k1, 1e-9))
+
+
+def _length(vectors: Floats) -> Floats:
+    """Return the length of each row; column by column, soonest for rows of three, (n,)."""
+    x, y, z = vectors.T
+    return np.asarray(np.sqrt(x * x + y * y + z * z))
 
 
 def on_epicardium(heart: Heart, points_mm: Floats, height_mm: Floats) -> Floats:
