@@ -12,17 +12,20 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("meshes", "solvers", "ffr")
-# Files of half a minute and more, the longest first: a worker that is given one of them last
-# keeps the other waiting
+# The longest files, the longest first: a worker that is given one of them last keeps the other
+# waiting. First of all the one that compiles every kernel: the other worker takes them over
 LONGEST = (
-    "test_ffr_cli", "test_ffr_run", "test_ffr_dicom_out", "test_solvers_kernel_modes",
-    "test_ffr_serve", "test_ffr_batch", "test_ffr_edges", "test_ffr_masks", "test_ffr_repeat",
-    "test_ffr_finetune", "test_ffr_coronaries", "test_ffr_tracing",
-    "test_validation_projection", "test_ffr_workflow", "test_ffr_dicom_lumen",
-    "test_ffr_first_run", "test_ffr_naming", "test_ffr_view", "test_ffr_supervise",
-    "test_ffr_stages", "test_ffr_pulse", "test_ffr_ostia", "test_validation_trial",
-    "test_ffr_report", "test_ffr_report_pdf", "test_ffr_view_editing", "test_ffr_view_stent",
-    "test_ffr_stenting", "test_ffr_editing",
+    "test_solvers_kernel_modes", "test_ffr_run", "test_ffr_repeat", "test_validation_trial",
+    "test_ffr_cli", "test_ffr_tracing", "test_ffr_batch", "test_ffr_masks",
+    "test_ffr_dicom_out", "test_validation_cohort", "test_ffr_phantom_features",
+    "test_ffr_serve", "test_ffr_workflow", "test_ffr_view_editing", "test_ffr_view_stent",
+    "test_ffr_edges", "test_validation_segmentation_tables", "test_ffr_report_pdf",
+    "test_ffr_report", "test_ffr_finetune", "test_ffr_segmentation", "test_ffr_coronaries",
+    "test_validation_projection", "test_ffr_dicom_lumen", "test_ffr_first_run",
+    "test_ffr_naming", "test_ffr_supervise", "test_ffr_stages", "test_ffr_pulse",
+    "test_ffr_ostia", "test_validation_reference", "test_ffr_serve_orthanc",
+    "test_ffr_own_weights", "test_validation_labelled", "test_ffr_stenting",
+    "test_ffr_editing", "test_ffr_phantom", "test_ffr_view",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from ffr.phantom.study import (
 )
 from ffr.reading.dicom_series import PatientHeader
 from ffr.reading.dicom_write import write_series
+from meshes.volume import Grid
 
 ROOT = Path(__file__).parent.parent
 SEED = 1_000_011  # held out of every training; a small heart: a third of the demo's windows
@@ -34,7 +35,7 @@ def ffr(*arguments):
     command = [sys.executable, "-c", "from ffr.cli import main; main()", *map(str, arguments)]
     if shutil.which("unshare") and not subprocess.run(["unshare", "-rn", "true"]).returncode:
         command = ["unshare", "-rn", *command]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=580)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,12 @@ def patient():
 @pytest.fixture(scope="module")
 def study(patient, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    grid = scan_grid(patient, (250, 250, 156), (0.5, 0.5, 0.6))
+    around = scan_grid(patient, (250, 250, 175), (0.5, 0.5, 0.6))
+    below = 29  # slices that begin lower than the heart ends: a layer of windows less
+    grid = Grid(
+        around.size - np.array([0, 0, below]), around.spacing_mm,
+        around.origin_mm + below * around.spacing_mm * [0, 0, 1], around.direction,
+    )  # fmt: skip
     volume = scan(patient, grid, clinical_imaging(SEED), SEED)
     header = PatientHeader(name=NAME, identity=IDENTITY, birth_date=BIRTH)
     write_series(volume, folder, patient=header)
