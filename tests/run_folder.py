@@ -1,5 +1,6 @@
 """A result folder as a run leaves it, made from known trees without any network."""
 
+import functools
 from types import SimpleNamespace
 from unittest import mock
 
@@ -21,9 +22,15 @@ MODELS = {"anatomy": "ab12" * 16, "vessel": "cd34" * 16}
 
 def case():
     """The first 45 mm of a right tree with one stenosis, and a coarse scan of it."""
+    short, scan = _short_and_scan()
+    return SimpleNamespace(trees=(short,), scan=scan)
+
+
+@functools.cache
+def _short_and_scan():
     right, _ = standin.right_tree((("RCA", 18.0, 3.0, 0.6),))
     short = standin.first_part(right, 45.0)
-    return SimpleNamespace(trees=(short,), scan=standin.scan_of(standin.painted((short,), 1.2)))
+    return short, standin.scan_of(standin.painted((short,), 1.2))
 
 
 def maps():

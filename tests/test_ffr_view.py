@@ -7,6 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 import view_folder
+from patience import slowness
 from view_folder import Server
 
 from ffr.results.result import ffr_rounded
@@ -275,6 +276,7 @@ def test_pictures_are_pictures_and_the_trees_are_blue_and_brown(fresh):
 
 
 def test_moving_the_cursor_is_drawn_at_once(fresh):
+    before = slowness()
     times = fresh.js(
         """(async () => { const found = []; for (let k = 0; k < 30; k += 1) {
         const key = new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true });
@@ -282,7 +284,7 @@ def test_moving_the_cursor_is_drawn_at_once(fresh):
         await new Promise(r => requestAnimationFrame(() => setTimeout(r)));
         found.push(performance.now() - began); } return found; })()"""
     )
-    assert np.percentile(times, 25) < 100.0  # of a machine that may have other work to do
+    assert np.percentile(times, 25) < 100.0 * max(before, slowness())
 
 
 def test_the_grey_of_a_window_is_what_its_name_says(fresh):

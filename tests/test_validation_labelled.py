@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -61,11 +62,15 @@ def named(tree, side):
     return named_tree(tree, side, None, np.full(len(tree), 0.1))
 
 
-LABEL = np.maximum(painted([left()], GRID).astype(np.uint8), 2 * painted([right()], GRID))
+@functools.cache
+def both():
+    """The label of a scan: 1 in the left tree, 2 in the right."""
+    return np.maximum(painted([left()], GRID).astype(np.uint8), 2 * painted([right()], GRID))
 
 
 def image(first_hu=0):
-    hu = np.where(LABEL > 0, 400, 60) + np.random.default_rng(2).normal(0, 8, LABEL.shape)
+    label = both()
+    hu = np.where(label > 0, 400, 60) + np.random.default_rng(2).normal(0, 8, label.shape)
     hu[:, :, :8] = -850
     hu[0, 0, 0] = first_hu
     return np.rint(hu).astype(np.int16)
@@ -94,11 +99,11 @@ def never(scan):
     raise AssertionError("this scan was done before")
 
 
-def cohort(folder, *first_hu, label=LABEL):
+def cohort(folder, *first_hu, label=None):
     """Write pairs that are named after a patient, as hospitals do."""
     for n, first in enumerate(first_hu):
         save(folder / f"{SECRET}{n}.img.nii.gz", image(first), GRID)
-        save(folder / f"{SECRET}{n}.label.nii.gz", label, GRID)
+        save(folder / f"{SECRET}{n}.label.nii.gz", both() if label is None else label, GRID)
     return folder
 
 
@@ -113,7 +118,7 @@ def run(folder, out, *words, analyse=never):
 def good(tmp_path_factory):
     """Three pairs: one as it should be, one the pipeline refuses, one whose label is empty."""
     folder = cohort(tmp_path_factory.mktemp("scans"), 0, REFUSED_AT, 0)
-    save(folder / f"{SECRET}2.label.nii.gz", 0 * LABEL, GRID)
+    save(folder / f"{SECRET}2.label.nii.gz", 0 * both(), GRID)
     out = tmp_path_factory.mktemp("out")
     trees = (left(), right())
     words = ("--left-label", "1", "--right-label", "2")
