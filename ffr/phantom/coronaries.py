@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ffr.phantom.anatomy import Heart, aortic_distance_mm, on_epicardium, unit
-from ffr.tracing.scct import scct_segments
-from meshes.arrays import Floats, Ints, floats, ints
+from ffr.phantom.anatomy import Heart, on_epicardium, unit
+from meshes.arrays import Floats, Ints, floats
 from meshes.straighten import frames
-from meshes.tree import CoronaryTree, VesselTree
 
 STEP_MM = 0.5
 HUO_KASSAB = 7 / 3
@@ -432,89 +430,3 @@ def random_coronaries(
             arteries.append(artery)
             calcium.extend(deposits)
     return tuple(arteries), tuple(calcium)
-
-
-def inlets(arteries: tuple[Artery, ...]) -> tuple[str, str, tuple[str, ...]]:
-    """Return the vessels at the ostia: left, right, and further ones of rare anomalies."""
-    first = [a.name for a in arteries if not a.parent]
-    left = "LM" if "LM" in first else "LAD"
-    return left, "RCA", tuple(n for n in first if n not in (left, "RCA"))
-
-
-def coronary_tree(
-    arteries: tuple[Artery, ...], side: str, heart: Heart, inlet: str = ""
-) -> CoronaryTree:
-    """Join the arteries from one ostium into a tree: the truth a segmentation is judged by.
-
-    The paths begin inside the aorta; the tree begins where the lumen's axis leaves it.
-    Side branches are numbered as they leave, without gaps, and segments are cut as in any
-    named tree: truth and product mean the same.
-    """
-    left, right, _ = inlets(arteries)
-    inlet = inlet or (left if side == "left" else right)
-    members = {inlet}
-    for artery in arteries:
-        if artery.parent in members:
-            members.add(artery.name)
-    chosen = [a for a in arteries if a.name in members]
-    first: dict[str, int] = {}
-    points, radius, healthy, branch = [], [], [], []
-    parent: list[int] = []
-    for number, artery in enumerate(chosen):
-        skip = 1 if artery.parent else _last_in_aorta(heart, artery)
-        base = len(parent)  # the shared point belongs to the parent
-        first[artery.name] = base - skip
-        for i in range(skip, len(artery.lumen_mm)):
-            points.append(artery.centre_mm[i])
-            radius.append(artery.lumen_mm[i])
-            healthy.append(artery.healthy_mm[i])
-            branch.append(number)
-            if i > skip:
-                parent.append(len(parent) - 1)
-            elif artery.parent:
-                parent.append(first[artery.parent] + artery.take_off)
-            else:
-                parent.append(-1)
-                points[-1] = _on_the_wall(heart, artery, skip)
-    tree = VesselTree(floats(points), floats(radius), np.array(parent))
-    names = _numbered(chosen)
-    return CoronaryTree(
-        tree,
-        side,
-        floats(np.zeros(len(tree))),
-        floats(healthy),
-        np.array(branch),
-        names,
-        scct_segments(tree, ints(branch), names),
-    )
-
-
-def _last_in_aorta(heart: Heart, artery: Artery) -> int:
-    """Index of the last point before the axis leaves the aorta for the first time."""
-    outside = aortic_distance_mm(heart, artery.centre_mm) > 0
-    return max(0, int(np.argmax(outside)) - 1)
-
-
-def _on_the_wall(heart: Heart, artery: Artery, last: int) -> Floats:
-    """Where the step after the last point in the aorta crosses its wall."""
-    step = artery.centre_mm[last : last + 2]
-    inside, outside = aortic_distance_mm(heart, step)
-    # not onto the next point: a tree's points lie apart
-    share = float(np.clip(inside / (inside - outside), 0.0, 0.9)) if inside < 0 else 0.0
-    return np.asarray(step[0] + share * (step[1] - step[0]))
-
-
-def _numbered(arteries: list[Artery]) -> tuple[str, ...]:
-    """Names with diagonals and marginals counted by take-off, without gaps.
-
-    The generator draws numbered branches and drops those that get too thin.
-    """
-    names = [a.name for a in arteries]
-    for kind in ("D", "OM", "AM"):
-        found = [
-            i for i, n in enumerate(names) if n.startswith(kind) and n[len(kind) :].isdigit()
-        ]
-        found.sort(key=lambda i: arteries[i].take_off)
-        for count, i in enumerate(found):
-            names[i] = f"{kind}{count + 1}"
-    return tuple(names)

@@ -11,13 +11,12 @@ from ffr.phantom.coronaries import (
     Artery,
     Calcium,
     LesionPlan,
-    coronary_tree,
-    inlets,
     plan_lesions,
     random_coronaries,
 )
 from ffr.phantom.features import Features, Variation
 from ffr.phantom.mouths import with_mouths, without_hidden_throats
+from ffr.phantom.true_tree import coronary_tree, inlets
 from ffr.phantom.variation import varied
 from meshes.arrays import Floats, floats
 from meshes.tree import CoronaryTree

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ffr.tracing.heart_frame import HeartFrame
-from meshes.arrays import Floats, Ints
+from meshes.arrays import AnyArray, Floats, Ints
 from meshes.tree import VesselTree, outlets, path_length_mm, path_to, segment_length_mm
 
 
@@ -33,7 +33,7 @@ class Namer:
         self.s_mm = path_length_mm(tree)
         self.branch = np.full(len(tree), -1, dtype=np.int64)
         self.names: list[str] = []
-        self.heir = _heirs(tree, self.length_mm)
+        self.size_mm2 = _sizes_mm2(tree, self.length_mm)
         children: list[list[int]] = [[] for _ in range(len(tree))]
         for i in range(1, len(tree)):
             children[int(tree.parent[i])].append(i)
@@ -51,11 +51,18 @@ class Namer:
         self.names.append(free)
 
     def run(self, start: int) -> Ints:
-        """The main course of the vessel that begins at `start`."""
+        """The main course of the vessel that begins at `start`, through unnamed points."""
         course = [start]
-        while self.heir[course[-1]] >= 0:
-            course.append(int(self.heir[course[-1]]))
+        while ahead := [c for c in self.children[course[-1]] if self.branch[c] < 0]:
+            course.append(max(ahead, key=lambda c: (self.size_mm2[c], c)))
         return np.array(course, dtype=np.int64)
+
+    def taken(self) -> AnyArray:
+        """True at the points that have a name, or hang on one that has."""
+        named = self.branch >= 0
+        for i in range(1, len(named)):
+            named[i] |= named[self.tree.parent[i]]
+        return np.asarray(named)
 
     def side_branches(self, points: Ints) -> list[int]:
         """First points of the unnamed branches that leave these points, by take-off."""
@@ -126,16 +133,14 @@ def _letters(number: int) -> str:
     )
 
 
-def _heirs(tree: VesselTree, length_mm: Floats) -> Ints:
-    """The child that continues each point: the one with most radius times length ahead."""
-    ahead = np.zeros(len(tree))
-    heir = np.full(len(tree), -1, dtype=np.int64)
+def _sizes_mm2(tree: VesselTree, length_mm: Floats) -> Floats:
+    """Largest sum of radius times length of the paths from each point on, its own included."""
+    size = np.asarray(length_mm * tree.radius_mm)
+    longest = np.zeros(len(tree))
     for i in range(len(tree) - 1, 0, -1):
-        p = int(tree.parent[i])
-        through = ahead[i] + length_mm[i] * tree.radius_mm[i]
-        if heir[p] < 0 or through > ahead[p]:
-            ahead[p], heir[p] = through, i
-    return heir
+        size[i] += longest[i]
+        longest[tree.parent[i]] = max(longest[tree.parent[i]], size[i])
+    return size
 
 
 def gathered(namer: Namer, gain: Floats, step: Floats | float = 0.0) -> Floats:

@@ -18,7 +18,7 @@ from ffr.tracing.course import (
 )
 from ffr.tracing.heart_frame import HeartFrame, heart_frame, usual_frame
 from ffr.tracing.scct import scct_segments
-from meshes.arrays import Floats, Ints, ints
+from meshes.arrays import AnyArray, Floats, Ints, ints
 from meshes.reference import reference_radius_mm
 from meshes.tree import CoronaryTree, VesselTree
 
@@ -34,8 +34,10 @@ LEAST_GROOVE = 0.2  # a shorter run towards the apex is no descending artery
 CRUX_SPAN_RAD = np.pi / 4  # a branch this near the inferior groove is posterolateral
 RAMUS_MM = 4.0  # a lateral branch up to this far behind the carina is a ramus
 LEAST_TRUNK_MM = 1.0  # a shorter left main is none: two ostia side by side
-CONUS = 0.55  # the conus branch leaves within this distance of the right ostium
+CONUS = 0.55  # conus branch and anomalous circumflex leave this near to the right ostium
 SINUS_NODE = 1.3  # and the sinus node artery within this
+BEHIND, BEHIND_HEIGHT = 0.7, 0.2  # this near to the long axis and no deeper: behind the aorta
+ALIKE = 0.3  # of the size of what goes on: a marginal branch at the crux is smaller
 
 
 def named_tree(
@@ -103,15 +105,24 @@ def _anterior_gain(namer: Namer) -> Floats:
     return gathered(namer, in_groove - OUTSIDE)
 
 
-def _circumflex_gain(namer: Namer) -> Floats:
-    """How well each path so far goes around the free wall instead of down to the apex."""
-    place, frame, tree = namer.place, namer.frame, namer.tree
-    lateral = (place.angle_rad - frame.anterior_groove_rad) % (2 * np.pi)
+def _over_free_wall(namer: Namer) -> AnyArray:
+    """True at the points whose angle is that of the free wall of the left ventricle."""
+    frame = namer.frame
+    lateral = (namer.place.angle_rad - frame.anterior_groove_rad) % (2 * np.pi)
     free_wall = 2 * np.pi - (frame.anterior_groove_rad - frame.inferior_groove_rad)
-    over_free_wall = (lateral < free_wall) | (lateral > 2 * np.pi - 0.4)
-    at_base = near(place.height, AV_PLANE) * over_free_wall
+    return np.asarray((lateral < free_wall) | (lateral > 2 * np.pi - 0.4))
+
+
+def _circumflex_gain(namer: Namer, counted: AnyArray | bool = True) -> Floats:
+    """How well each path so far goes around the free wall instead of down to the apex.
+
+    Only what happens at the `counted` points counts.
+    """
+    place, tree = namer.place, namer.tree
+    at_base = near(place.height, AV_PLANE) * _over_free_wall(namer)
     turn = wrapped(change(tree, place.angle_rad)) * np.minimum(place.around, 1.0)
-    return gathered(namer, at_base - OUTSIDE, turn - change(tree, place.height))
+    step = counted * (turn - change(tree, place.height))
+    return gathered(namer, counted * (at_base - OUTSIDE), step)
 
 
 def _name_left(namer: Namer) -> None:
@@ -227,27 +238,93 @@ def _name_counted(namer: Namer, points: Ints, kind: Callable[[Ints, int], str]) 
 
 
 def _name_right(namer: Namer) -> None:
+    _name_circumflex_from_right(namer)
     place = namer.place
     below = np.clip((place.height - 0.1) / 0.2, 0.0, 1.0)
     towards_apex = np.maximum(change(namer.tree, place.height), 0.0)
     weight = near(place.off_inferior, GROOVE) * below
     in_groove = gathered(namer, np.zeros_like(weight), weight * towards_apex)
-    pda = best(namer, in_groove)
+    pda = best(namer, np.where(namer.taken(), -1.0, in_groove))
     descends = in_groove[pda[-1]] >= LEAST_GROOVE and _turn_down(namer, pda) < pda.size
-    course = pda if descends else _right_course(namer)
-    starts = _posterolateral(namer, course)
-    if starts:  # the other daughter at the crux is the descending one, however short
-        cut = int(np.flatnonzero(course == namer.tree.parent[starts[0]])[0]) + 1
-    elif descends:
-        cut = _turn_down(namer, course)
-    else:
-        _name_undivided_right(namer, course)
+    if not descends:
+        _name_right_by_calibre(namer)
         return
-    namer.give("RCA", course[:cut])
-    namer.give("R-PDA", course[cut:])
+    starts = _posterolateral(namer, pda)
+    # the other daughter at the crux is the descending one, however short
+    cut = _after_origin(namer, pda, starts[0]) if starts else _turn_down(namer, pda)
+    namer.give("RCA", pda[:cut])
+    namer.give("R-PDA", pda[cut:])
     for start in sorted(starts, key=lambda p: -float(namer.s_mm[namer.run(p)[-1]])):
         namer.give("R-PLB", namer.run(start))
-    _name_right_branches(namer, course[:cut])
+    _name_right_branches(namer, pda[:cut])
+
+
+def _name_right_by_calibre(namer: Namer) -> None:
+    """No path descends in the groove: the trunk is what stays wide and long.
+
+    Where it parts near the crux into two of alike size, the one that lies nearer to the
+    septum is the descending one; a marginal branch that leaves there is much the smaller.
+    """
+    trunk = namer.run(0)
+    forks = [
+        start
+        for start in namer.side_branches(trunk)
+        if _near_crux(namer, int(namer.tree.parent[start]))
+        and namer.size_mm2[start] >= ALIKE * namer.size_mm2[_next(namer, trunk, start)]
+    ]
+    if not forks:
+        _name_undivided_right(namer, trunk)
+        return
+    start = max(forks, key=lambda p: float(namer.size_mm2[p]))
+    cut = _after_origin(namer, trunk, start)
+    origin, ways = int(trunk[cut - 1]), [trunk[cut:], namer.run(start)]
+    descending, other = sorted(ways, key=lambda way: -namer.sideways(way, origin))
+    namer.give("RCA", trunk[:cut])
+    namer.give("R-PDA", descending)
+    namer.give("R-PLB", other)
+    _name_right_branches(namer, trunk[:cut])
+
+
+def _after_origin(namer: Namer, course: Ints, start: int) -> int:
+    """Number of points of a course up to where a branch leaves it."""
+    return int(np.flatnonzero(course == namer.tree.parent[start])[0]) + 1
+
+
+def _next(namer: Namer, course: Ints, start: int) -> int:
+    """The point of a course behind the take-off of a branch."""
+    return int(course[_after_origin(namer, course, start)])
+
+
+def _near_crux(namer: Namer, point: int) -> bool:
+    return bool(namer.place.height[point] < 0.9 and namer.place.off_inferior[point] < 1.0)
+
+
+def _name_circumflex_from_right(namer: Namer) -> None:
+    """A circumflex that springs from the first part of the right coronary.
+
+    The commonest anomalous origin of a coronary artery: it passes behind the aorta, over
+    the middle of the base, to the left groove and goes on there as any circumflex. What
+    crosses the crux to the free wall comes from the other side and does not pass there.
+    """
+    place = namer.place
+    behind = (place.height < BEHIND_HEIGHT) & (place.around < BEHIND)
+    arrived = np.zeros(len(namer.tree), dtype=bool)
+    beyond = _over_free_wall(namer) & (place.around > BEHIND)
+    for i in range(1, len(behind)):
+        above = namer.tree.parent[i]
+        behind[i] |= behind[above]
+        arrived[i] = arrived[above] or (behind[i] and beyond[i])
+    gain = _circumflex_gain(namer, arrived)
+    lcx, most = best_beyond(namer, np.zeros(1, dtype=np.int64), gain, END_SHARE)
+    within = lcx[namer.s_mm[lcx] <= CONUS * namer.frame.radius_mm]
+    on_it = set(lcx.tolist())
+    others = [start for start in namer.side_branches(within) if start not in on_it]
+    if most < LEAST_CIRCUMFLEX or not others:
+        return
+    rca = max(others, key=lambda start: float(namer.size_mm2[start]))
+    cut = _after_origin(namer, lcx, rca)
+    _name_circumflex(namer, lcx[cut:])
+    _name_marginals(namer, lcx[cut:])
 
 
 def _posterolateral(namer: Namer, pda: Ints) -> list[int]:
@@ -256,18 +333,10 @@ def _posterolateral(namer: Namer, pda: Ints) -> list[int]:
     found = []
     for start in namer.side_branches(pda):
         origin, course = int(namer.tree.parent[start]), namer.run(start)
-        near_crux = place.height[origin] < 0.9 and place.off_inferior[origin] < 1.0
         beyond = np.median(wrapped(crux - place.angle_rad[course])) > 0.1
-        if near_crux and beyond and namer.sideways(course, origin) < 0:
+        if _near_crux(namer, origin) and beyond and namer.sideways(course, origin) < 0:
             found.append(start)
     return found
-
-
-def _right_course(namer: Namer) -> Ints:
-    """The path that stays in the right atrioventricular groove."""
-    beyond = namer.place.beyond_right
-    gain = near(beyond, AV_PLANE) - OUTSIDE
-    return best(namer, gathered(namer, gain, -change(namer.tree, beyond)))
 
 
 def _name_undivided_right(namer: Namer, rca: Ints) -> None:
