@@ -11,8 +11,10 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from ffr.anatomy import Anatomy
+from ffr.phantom.features import Variation
 from ffr.phantom.imaging import truth_labels
 from ffr.phantom.patient import centre_of_heart_mm, virtual_patient
+from ffr.tracing.ends import check_trees
 from ffr.tracing.naming import dominance, heart_frame, named_tree, scct_segments
 from meshes.errors import GeometryError
 from meshes.io import read_centreline
@@ -27,9 +29,9 @@ SPACING_MM = 2.0
 
 
 @cache
-def patient(seed):
+def patient(seed, variation=None):
     """The true trees of a virtual patient and its coarse label map."""
-    person = virtual_patient(seed)
+    person = virtual_patient(seed, variation=variation)
     corner = centre_of_heart_mm(person) - (SIZE - 1) * SPACING_MM / 2
     return person, truth_labels(person, axis_aligned_grid(SIZE, SPACING_MM, corner))
 
@@ -332,6 +334,35 @@ def test_a_right_coronary_that_does_not_fork_is_cut_at_the_crux():
         given = given_names(renamed(person.right, heart_frame(labels), tree))
         where = np.isin(true, ("RCA", "R-PDA"))
         assert np.mean(given[where] == true[where]) > 0.9
+
+
+CROSSED = Variation(lcx_from_right_percent=100.0, l_pda_percent=100.0, sinus_node_percent=100.0)
+
+
+@pytest.mark.parametrize("seed", [1_000_381, 1_000_382])
+def test_a_circumflex_from_the_right_coronary_keeps_its_name(seed):
+    person, labels = patient(seed, CROSSED)
+    assert "LCx" in person.right.names
+    frame = heart_frame(labels)
+    named = [renamed(truth, frame) for truth in (person.left, person.right)]
+    for truth, found in zip((person.left, person.right), named, strict=True):
+        assert np.mean(true_names(truth) == given_names(found)) > 0.95
+    assert "LM" not in named[0].names
+    # it is not missing from the left tree, and its descending branch makes the heart left dominant
+    assert "vessel-missing" not in {flag.name for flag in check_trees(named)}
+    assert [flag.place.vessel for flag in check_trees(named[:1])].count("LCx") == 1
+    expected = "left" if "L-PDA" in person.right.names else "right"
+    assert dominance(*named) == expected
+
+
+@pytest.mark.parametrize("seed", [1_000_207, 1_000_208])
+def test_a_small_branch_before_the_crux_does_not_end_the_right_coronary(seed):
+    # a marginal branch leaves over the groove; the descending artery runs a little beside it
+    person, labels = patient(seed)
+    truth = person.right
+    assert {"AM1", "R-PDA", "R-PLB"} <= set(truth.names)
+    given = given_names(renamed(truth, heart_frame(labels)))
+    assert np.mean(true_names(truth) == given) > 0.95
 
 
 def test_segments_follow_the_scct_scheme():

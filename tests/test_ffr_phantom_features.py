@@ -166,6 +166,7 @@ def test_a_circumflex_from_the_right_runs_behind_the_aorta():
     patient = only("lcx_from_right_percent")
     assert "LCx" in patient.right.names
     assert "LCx" not in patient.left.names
+    assert "LM" not in patient.left.names  # the anterior descending artery has the ostium
     d = aortic_distance_mm(patient.heart, of(patient, "LCx").axis_mm[4:60])
     assert 0.5 < d.min() < 6.0
 
@@ -264,6 +265,13 @@ def test_left_dominance_can_have_a_posterior_descending_artery():
         assert "L-PDA" in patient.left.names
         number = patient.left.names.index("L-PDA")
         assert set(patient.left.segment[patient.left.branch == number]) == {15}
+        # it begins where the circumflex, which has come along the base, turns down the groove
+        _, septal, anterior = patient.heart.frame_direction
+        here = patient.left.tree.points_mm[patient.left.branch == number]
+        angle = np.unwrap(np.arctan2(here @ anterior, here @ septal))
+        assert np.abs(angle - angle[-1]).max() < 0.35
+        drawn = of(patient, "L-PDA").axis_mm
+        assert 0.3 * len(drawn) < len(here) < 0.9 * len(drawn)
         return
     pytest.fail("no left-dominant patient among sixty")
 

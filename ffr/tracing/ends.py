@@ -50,7 +50,8 @@ def check_trees(
     stumps = [flag for c in trees for flag in (*_occlusions(c), *_stumps(c))]
     steps = _agreeing([place for c in trees for place in _steps(c)])
     events = [flag.place for flag in (*gaps, *stumps) if flag.place] + [p for p, _ in steps]
-    missing = [flag for c in trees for flag in _missing(c)]
+    known = {name for c in trees for name in c.names}
+    missing = [flag for c in trees for flag in _missing(c, known)]
     return (*missing, *stumps, *gaps, *_broken(events))
 
 
@@ -82,8 +83,8 @@ def _located(flag: Flag, trees: Sequence[CoronaryTree]) -> Flag:
     return Flag(flag.name, flag.message + where, replace(place, point_mm=flag.place.point_mm))
 
 
-def _missing(c: CoronaryTree) -> Iterator[Flag]:
-    """Main vessels that the left tree should have."""
+def _missing(c: CoronaryTree, known: set[str]) -> Iterator[Flag]:
+    """Main vessels that the left tree should have, and none of the `known` vessels is."""
     if c.side != "left":
         return
     trunk = "LM" if "LM" in c.names else None
@@ -91,7 +92,7 @@ def _missing(c: CoronaryTree) -> Iterator[Flag]:
     if trunk:
         at = int(np.flatnonzero(c.branch == c.names.index("LM"))[-1])
     for name in ("LAD", "LCx"):
-        if name not in c.names:
+        if name not in known:
             message = (
                 f"no {name} was found; it may be occluded where it begins, spring from another "
                 "place, or not have been seen"

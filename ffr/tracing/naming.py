@@ -85,16 +85,14 @@ def dominance(left: CoronaryTree | None, right: CoronaryTree | None) -> str:
     """Return which artery feeds the inferior wall: "right", "left", "co" or "unknown".
 
     Right: the posterior descending artery comes from the right coronary. Left: from the
-    circumflex. Co: it comes from the right coronary and the posterolateral branches from
+    circumflex, wherever that springs from. Co: it comes from the right coronary and the posterolateral branches from
     the circumflex, or each gives one (Leipsic 2014).
     """
-    from_right = set(right.names) if right else set()
-    from_left = set(left.names) if left else set()
-    if "R-PDA" in from_right:
-        if "L-PDA" in from_left or ("L-PLB" in from_left and "R-PLB" not in from_right):
-            return "co"
-        return "right"
-    return "left" if "L-PDA" in from_left else "unknown"
+    known = {name for c in (left, right) if c for name in c.names}
+    if "R-PDA" in known:
+        both = "L-PDA" in known or ("L-PLB" in known and "R-PLB" not in known)
+        return "co" if both else "right"
+    return "left" if "L-PDA" in known else "unknown"
 
 
 def _anterior_gain(namer: Namer) -> Floats:
