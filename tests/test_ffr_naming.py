@@ -348,7 +348,7 @@ def test_a_circumflex_from_the_right_coronary_keeps_its_name(seed):
     for truth, found in zip((person.left, person.right), named, strict=True):
         assert np.mean(true_names(truth) == given_names(found)) > 0.95
     assert "LM" not in named[0].names
-    # it is not missing from the left tree, and its descending branch makes the heart left dominant
+    # not missing from the left tree; with a descending branch the heart is left dominant
     assert "vessel-missing" not in {flag.name for flag in check_trees(named)}
     assert [flag.place.vessel for flag in check_trees(named[:1])].count("LCx") == 1
     expected = "left" if "L-PDA" in person.right.names else "right"

@@ -85,8 +85,8 @@ def dominance(left: CoronaryTree | None, right: CoronaryTree | None) -> str:
     """Return which artery feeds the inferior wall: "right", "left", "co" or "unknown".
 
     Right: the posterior descending artery comes from the right coronary. Left: from the
-    circumflex, wherever that springs from. Co: it comes from the right coronary and the posterolateral branches from
-    the circumflex, or each gives one (Leipsic 2014).
+    circumflex, wherever that springs from. Co: it comes from the right coronary and the
+    posterolateral branches from the circumflex, or each gives one (Leipsic 2014).
     """
     known = {name for c in (left, right) if c for name in c.names}
     if "R-PDA" in known:
