@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ffr.phantom.anatomy import aortic_distance_mm
-from ffr.phantom.coronaries import coronary_tree
 from ffr.phantom.patient import virtual_patient
+from ffr.phantom.true_tree import coronary_tree
 from ffr.tracing.scct import scct_segments
 from meshes.tree import path_length_mm
 

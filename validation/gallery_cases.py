@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ffr.phantom.anatomy import aortic_distance_mm
-from ffr.phantom.coronaries import STEP_MM, Artery, LesionPlan, coronary_tree
+from ffr.phantom.coronaries import STEP_MM, Artery, LesionPlan
 from ffr.phantom.devices import with_stent
 from ffr.phantom.disease import bell, narrowed
 from ffr.phantom.features import Features, Variation
 from ffr.phantom.imaging import Imaging
 from ffr.phantom.patient import VirtualPatient, virtual_patient
 from ffr.phantom.study import clinical_imaging
+from ffr.phantom.true_tree import coronary_tree
 from meshes.arrays import Floats, floats
 
 Made = tuple[VirtualPatient, Imaging]
