@@ -424,8 +424,21 @@ def _deposits(person: Person, arteries: list[Artery]) -> Floats:
     return floats(np.array(balls).reshape(-1, 4))
 
 
+def true_mass_g(body: Body) -> float:
+    """Return the mass of the left ventricle's muscle."""
+    distance = dict(body.organs)  # of equal names the last: the left ventricle's muscle
+    axis = np.arange(-110.0, 111.0, 2.0)
+    p = floats(np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1))
+    muscle = (distance["muscle"](p) < 0) & (distance["lv"](p) >= 0)
+    return float(np.count_nonzero(muscle)) * 8.0 / 1000 * 1.05
+
+
 def true_trees(body: Body) -> tuple[CoronaryTree, ...]:
-    """Return the trees that were painted; branches begin outside their mother's lumen."""
+    """Return the trees that were painted.
+
+    They begin where they leave the aorta, and branches outside their mother's lumen.
+    """
+    aorta = dict(body.organs)["aorta"]
     made = []
     for side, first in (("left", "LM"), ("right", "RCA")):
         points: list[AnyArray] = []
@@ -438,7 +451,9 @@ def true_trees(body: Body) -> tuple[CoronaryTree, ...]:
                 continue
             keep = np.ones(len(a.axis_mm), dtype=bool)
             root = -1
-            if a.mother:
+            if not a.mother:
+                keep[:30] = np.asarray(aorta(a.axis_mm[:30])) >= 0
+            else:
                 start, mother = of[a.mother]
                 off = np.linalg.norm(mother.axis_mm - a.axis_mm[0], axis=1)
                 root = start + int(off.argmin())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from meshes.arrays import AnyArray, Floats, floats
 from meshes.volume import Grid, Volume, array_shape, axis_aligned_grid
 from validation.stranger_body import Artery, Body
 
-COARSE_MM = 2.0  # organs are smooth: linear between distances errs by 0.03 mm
+COARSE_MM = 2.5  # organs are smooth: linear between distances errs by 0.05 mm
 FWHM = 2.3548
 
 
@@ -89,7 +90,7 @@ def scanned(body: Body, look: Look, seed: int) -> Volume:
     rng = np.random.default_rng([seed, 5])
     grid = scan_grid(body, look)
     hu = _organs(body, look, grid, rng)
-    _paint_vessels(hu, body, look, grid)
+    _paint_lumens(hu, body, look, grid)
     sigma = look.psf_mm / FWHM / grid.spacing_mm * [1, 1, 1.2]
     gaussian_filter(hu, sigma[::-1], output=hu, truncate=3.5)
     noise = rng.standard_normal(hu.shape, dtype=np.float32)
@@ -118,7 +119,7 @@ def _coarse(grid: Grid) -> tuple[Floats, list[AnyArray]]:
 
 
 def _organs(body: Body, look: Look, grid: Grid, rng: np.random.Generator) -> AnyArray:
-    points, (wk, wj, wi) = _coarse(grid)
+    points, weights = _coarse(grid)
     level = hu_of(look)
     hu = np.full(array_shape(grid), -1000.0, dtype=np.float32)
     edge = float(np.mean(grid.spacing_mm))
@@ -145,21 +146,28 @@ def _organs(body: Body, look: Look, grid: Grid, rng: np.random.Generator) -> Any
             value = value + np.where(d > -2.5, 350.0, 0.0)
         elif name == "lv" and look.trabeculae:
             d = d + np.where(d > -9, 6.0 * ragged, 0.0)
-        if d.min() > 2 * COARSE_MM:
-            continue
-        for first in range(0, len(hu), 16):
-            rows = slice(first, first + 16)
-            used = np.flatnonzero(wk[rows].any(axis=0))
-            part = slice(used[0], used[-1] + 1)
-            if d[part].min() > 2 * COARSE_MM:
-                continue
-            share = 0.5 - _finer(d[part], wk[rows, part], wj, wi) / edge
-            np.clip(share, 0, 1, out=share)
-            v = value[part]
-            flat = v.min() == v.max()
-            there = v.flat[0] if flat else _finer(v, wk[rows, part], wj, wi)
-            hu[rows] += share * (there - hu[rows])
+        _lay(hu, d, value, weights, edge)
+    _paint_walls(hu, body, look, grid)
+    blood = body.organs[-1][1](points)  # the aorta's comes over the walls in its ostia
+    _lay(hu, blood, np.full(shape, level["aorta"]), weights, edge)
     return hu
+
+
+def _lay(hu: AnyArray, d: AnyArray, value: AnyArray, weights: Sequence[AnyArray], edge: float) -> None:
+    """Mix an organ into the picture, a few slices at a time."""
+    wk, wj, wi = weights
+    for first in range(0, len(hu), 16):
+        rows = slice(first, first + 16)
+        used = np.flatnonzero(wk[rows].any(axis=0))
+        part = slice(used[0], used[-1] + 1)
+        if d[part].min() > 2 * COARSE_MM:
+            continue
+        share = 0.5 - _finer(d[part], wk[rows, part], wj, wi) / edge
+        np.clip(share, 0, 1, out=share)
+        v = value[part]
+        flat = v.min() == v.max()
+        there = v.flat[0] if flat else _finer(v, wk[rows, part], wj, wi)
+        hu[rows] += share * (there - hu[rows])
 
 
 def _finer(values: AnyArray, wk: AnyArray, wj: AnyArray, wi: AnyArray) -> AnyArray:
@@ -168,8 +176,8 @@ def _finer(values: AnyArray, wk: AnyArray, wj: AnyArray, wi: AnyArray) -> AnyArr
     return np.asarray(np.tensordot(wk, v, axes=(1, 0)))
 
 
-def _paint_vessels(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
-    """Paint veins, walls with their plaque, calcium, and last the lumens."""
+def _paint_walls(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
+    """Paint veins, walls with their plaque, and calcium."""
     for vein in body.veins:
         if look.vein_hu > 0:
             _paint(hu, grid, vein, vein.lumen_mm, look.vein_hu)
@@ -179,6 +187,9 @@ def _paint_vessels(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
     for ball in body.deposits:
         dot = Artery("", floats(ball[None, :3]), floats(ball[3:]), floats(ball[3:]))
         _paint(hu, grid, dot, dot.lumen_mm, 1000.0)
+
+
+def _paint_lumens(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
     upstream: dict[str, AnyArray] = {}
     for a in body.arteries:
         s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(a.axis_mm, axis=0), axis=1))])

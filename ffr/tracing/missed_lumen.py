@@ -39,8 +39,8 @@ def missed_lumen(
     them is brighter than half way from tissue to blood, thinner than 5 mm and no rim of a
     chamber.
     Voxels that the map calls a vein count only where they are brighter than that scan's own
-    veins, by a third of what these lack to the blood of the aorta, and not at all where the
-    veins are nearly as bright.
+    veins (what is wide and bright is a pulmonary vein and none of them), by a third of what
+    these lack to the blood of the aorta, and not at all where the veins are nearly as bright.
 
     Parameters
     ----------
@@ -97,7 +97,9 @@ def _thin_lumen(scan: Volume, blood_hu: float, labels: AnyArray, grid: Grid) -> 
     for axis, size in enumerate(bright.shape):
         wide = np.repeat(wide, COARSE, axis=axis).take(np.arange(size), axis=axis)
     vein = labels == Vessel.VEIN
-    inner = hu[ndimage.binary_erosion(vein, iterations=2)]
+    # pulmonary veins and the appendage, full of the left heart's blood, are no measure of
+    # the heart's own veins
+    inner = hu[ndimage.binary_erosion(vein, iterations=2) & ~wide]
     if inner.size >= LEAST_VEIN_VOXELS and np.median(inner) < BRIGHT_VEINS * blood_hu:
         vein &= hu < (1.0 - ARTERY_SHARE) * float(np.median(inner)) + ARTERY_SHARE * blood_hu
     return np.asarray(bright & ~wide & ~vein)
