@@ -282,7 +282,6 @@ def courses(person: Person) -> dict[str, tuple[str, AnyArray, float, float]]:
         made["RI"] = ("LM", np.vstack([fork, w((8, 118), (24, 132), (46, 138))]), 2.4, 1.2)
     down = w((-5, -72), (6, -64), (24, -60), (42, -58), (56, -58))
     if person.left_dominant:
-        del made["RCA"]
         made["RCA"] = ("", groove[:-2], 2.9, 1.5)
         made["L-PDA"] = ("LCx", np.vstack([w((-6, 262)), w((2, 282), (20, 296), (44, 300))]),
                          2.2, 1.2)  # fmt: skip
@@ -324,7 +323,7 @@ def arteries(person: Person, organs: dict[str, Distance]) -> list[Artery]:
     rng = np.random.default_rng(person.seed)
     surface = union(organs["muscle"], grown(organs["rv"], 3.0), grown(organs["ra"], 2.0),
                     grown(organs["la"], 1.0), blend_mm=6)  # fmt: skip
-    keep_off = union(grown(organs["aorta"], 1.5), grown(organs["pa"], 1.5), blend_mm=2)
+    keep_off = union(*(grown(organs[n], 1.5) for n in ("aorta", "pa", "la")), blend_mm=2)
     made: dict[str, Artery] = {}
     for name, (mother, points, first_mm, last_mm) in courses(person).items():
         begin = points[0]

@@ -15,6 +15,7 @@ from validation.held_out import ostium_errors_mm
 from validation.labelled_measure import radii
 from validation.segmentation_case import Stenosis
 from validation.segmentation_lesions import Truth, Ways, false_lesions, links, stenoses
+from validation.segmentation_lines import SEVERE_PERCENT
 from validation.stranger_body import Body, true_mass_g, true_trees
 
 Trees = tuple[CoronaryTree, ...]
@@ -58,9 +59,8 @@ class StrangerCase:
 
 
 def measured(
-    name: str, body: Body, trees: Trees, findings: pipeline.Findings, mass_g: float,
-    flags: tuple[str, ...],
-) -> StrangerCase:  # fmt: skip
+    name: str, body: Body, trees: Trees, findings: pipeline.Findings, mass_g: float
+) -> StrangerCase:
     """Return the case of a scan with a result.
 
     FFR beside it: the painted tree, solved with the painted heart's mass.
@@ -77,10 +77,17 @@ def measured(
     told, here = 2 * np.array(read.told_mm), 2 * np.array(read.found_mm)
     narrow = (told >= 1.0) & (told <= 3.0)
     return StrangerCase(
-        name, "", flags, compare(trees, true), ostium_errors_mm(trees, true),
-        tuple(zip(told[narrow].tolist(), here[narrow].tolist(), strict=True)),
-        stenoses(Truth(true, exact, none, linked), trees, (trees, trees),
-                 Ways(ours, ours, ours, findings, findings)),
-        sum(x.reported_percent >= 50 for x in false_lesions(trees, findings.lesions, true)),
-        (round(mass_g, 1), round(true_mass, 1)),
+        name,
+        course=compare(trees, true),
+        ostium_mm=ostium_errors_mm(trees, true),
+        diameter_mm=tuple(zip(told[narrow].tolist(), here[narrow].tolist(), strict=True)),
+        stenoses=stenoses(
+            Truth(true, exact, none, linked), trees, (trees, trees),
+            Ways(ours, ours, ours, findings, findings),
+        ),
+        false_severe=sum(
+            x.reported_percent >= SEVERE_PERCENT
+            for x in false_lesions(trees, findings.lesions, true)
+        ),
+        mass_g=(round(mass_g, 1), round(true_mass, 1)),
     )  # fmt: skip

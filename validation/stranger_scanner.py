@@ -39,8 +39,8 @@ class Look:
         Myocardium; loss of arterial contrast along the vessels.
     texture_hu
         Slow unevenness of fat and muscle.
-    trabeculae, lung_vessels, bones, vessel_walls
-        Whether these are there.
+    plain
+        No trabeculae, lung vessels, bones, nor walls of vessels.
     """
 
     name: str
@@ -58,10 +58,7 @@ class Look:
     muscle_hu: float = 105.0
     fade_1_mm: float = 0.0008
     texture_hu: float = 12.0
-    trabeculae: bool = True
-    lung_vessels: bool = True
-    bones: bool = True
-    vessel_walls: bool = True
+    plain: bool = False
 
 
 def hu_of(look: Look) -> dict[str, float]:
@@ -134,17 +131,17 @@ def _organs(body: Body, look: Look, grid: Grid, rng: np.random.Generator) -> Any
     ragged = np.maximum(0, field(3.0) - 0.6)
     bony = {"ribs", "spine", "breastbone"}
     for name, organ in body.organs:
-        if name in bony and not look.bones or name == "fat wall" and not look.vessel_walls:
+        if look.plain and (name in bony or name == "fat wall"):
             continue
         d = organ(points)
         value: AnyArray = np.full(shape, level[name], dtype=np.float32)
         if name in ("fat", "muscle", "liver", "body"):
             value = value + texture
-        elif name == "lung" and look.lung_vessels:
+        elif name == "lung" and not look.plain:
             value = np.minimum(value + vessels, 250.0)
         elif name in bony:
             value = value + np.where(d > -2.5, 350.0, 0.0)
-        elif name == "lv" and look.trabeculae:
+        elif name == "lv" and not look.plain:
             d = d + np.where(d > -9, 6.0 * ragged, 0.0)
         _lay(hu, d, value, weights, edge)
     _paint_walls(hu, body, look, grid)
@@ -181,9 +178,8 @@ def _paint_walls(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
     for vein in body.veins:
         if look.vein_hu > 0:
             _paint(hu, grid, vein, vein.lumen_mm, look.vein_hu)
-    plain = look.vessel_walls
     for a in body.arteries:
-        _paint(hu, grid, a, a.outer_mm if plain else a.healthy_mm, 65.0)
+        _paint(hu, grid, a, a.healthy_mm if look.plain else a.outer_mm, 65.0)
     for ball in body.deposits:
         dot = Artery("", floats(ball[None, :3]), floats(ball[3:]), floats(ball[3:]))
         _paint(hu, grid, dot, dot.lumen_mm, 1000.0)
