@@ -189,7 +189,9 @@ def spline(points: AnyArray, step_mm: float) -> AnyArray:
 
 def on_wall(height: float, degrees: float, muscle_mm: float = 9.0) -> AnyArray:
     """Return a place on the left ventricle: mm from its base, angle from septum to front."""
-    r = (23 + muscle_mm) * np.sqrt(max(0.02, 1 - max(0.0, (height - 6) / (60 + muscle_mm)) ** 2))
+    r = (23 + muscle_mm) * np.sqrt(
+        max(0.02, 1 - max(0.0, (height - 6) / (60 + muscle_mm)) ** 2)
+    )
     a = np.radians(degrees)
     return np.asarray(BASE + height * APEX + r * (np.cos(a) * SEPTAL + np.sin(a) * UP))
 
@@ -199,7 +201,9 @@ def chambers(muscle_mm: float) -> dict[str, Distance]:
     frame = np.stack([APEX, SEPTAL, UP])
     base: Distance = lambda p: floats(-8 - (p - BASE) @ APEX)  # noqa: E731
     cut: Callable[[Distance], Distance] = lambda d: lambda p: floats(np.maximum(d(p), base(p)))  # noqa: E731
-    outer = cut(ellipsoid(BASE + 6 * APEX, (60 + muscle_mm, 23 + muscle_mm, 23 + muscle_mm), frame))
+    outer = cut(
+        ellipsoid(BASE + 6 * APEX, (60 + muscle_mm, 23 + muscle_mm, 23 + muscle_mm), frame)
+    )
     blood = cut(ellipsoid(BASE + 6 * APEX, (60, 23, 23), frame))
     rv = union(
         ellipsoid(RIGHT_HEART, (52, 27, 37), frame),
@@ -457,7 +461,9 @@ def true_trees(body: Body) -> tuple[CoronaryTree, ...]:
                 off = np.linalg.norm(mother.axis_mm - a.axis_mm[0], axis=1)
                 root = start + int(off.argmin())
                 away, at = cKDTree(mother.axis_mm).query(a.axis_mm)
-                inside = np.flatnonzero((away < mother.lumen_mm[at]) & (np.arange(len(away)) < 20))
+                inside = np.flatnonzero(
+                    (away < mother.lumen_mm[at]) & (np.arange(len(away)) < 20)
+                )
                 keep[: inside.max() + 1 if inside.size else 1] = False
             begin = len(parent)
             of[a.name] = (begin - int(np.flatnonzero(keep)[0]), a)

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813
 
 from ffr import pipeline
 from ffr.circulation.patient import Patient
+from ffr.errors import StudyError
+from ffr.reading.study import read_study
 from meshes.arrays import floats
+from meshes.errors import GeometryError
 from meshes.tree import CoronaryTree
+from meshes.volume import Volume
+from solvers.errors import ConvergenceError
 from validation.agreement import Course, compare
-from validation.held_out import ostium_errors_mm
+from validation.held_out import analysed, ostium_errors_mm, silent
 from validation.labelled_measure import radii
 from validation.segmentation_case import Stenosis
 from validation.segmentation_lesions import Truth, Ways, false_lesions, links, stenoses
 from validation.segmentation_lines import SEVERE_PERCENT
-from validation.stranger_body import Body, true_mass_g, true_trees
+from validation.stranger_body import Body, Person, body_of, true_mass_g, true_trees
+from validation.stranger_scanner import Look, scanned
 
 Trees = tuple[CoronaryTree, ...]
+PEOPLE = {
+    p.name: p
+    for p in (
+        Person("usual", seed=1,
+               lesions=(("LAD", 0.25, 7, 0.55), ("RCA", 0.35, 9, 0.65), ("LCx", 0.4, 6, 0.5)),
+               calcium=(("LAD", 0.12, 120), ("RCA", 0.2, 90))),
+        Person("small, upright", (-6, 12, 16), (0.86, 0.86, 0.9), muscle_mm=8, width=0.88,
+               ramus=True, lesions=(("LAD", 0.18, 6, 0.7), ("LCx", 0.35, 8, 0.5)), seed=2),
+        Person("large, lying", (10, -8, -14), (1.14, 1.1, 1.08), muscle_mm=12.5, width=1.12,
+               lesions=(("LAD", 0.4, 10, 0.5), ("OM1", 0.2, 6, 0.6), ("RCA", 0.55, 6, 0.4)),
+               calcium=(("LAD", 0.3, 150), ("LCx", 0.2, 100)), seed=3),
+        Person("left dominant, turned", (20, 4, 4), (0.97, 1.03, 0.95), left_dominant=True,
+               lesions=(("LM", 0.55, 4, 0.45), ("LCx", 0.3, 8, 0.6)), seed=4),
+    )
+}  # fmt: skip
+LOOKS = {
+    look.name: look
+    for look in (
+        Look("realistic"),
+        Look("crude", pixel_mm=0.45, slice_mm=0.6, slices=230, psf_mm=0.6, noise_hu=15,
+             grain_pixels=0, blood_hu=350, left_share=1, right_hu=350, vein_hu=0, caval_hu=350,
+             muscle_hu=100, fade_1_mm=0, texture_hu=0, plain=True),
+        Look("dim", pixel_mm=0.42, slice_mm=0.75, slices=190, psf_mm=0.85, noise_hu=28,
+             blood_hu=285, left_share=1, right_hu=55, vein_hu=120, caval_hu=60, muscle_hu=85),
+        Look("bright", pixel_mm=0.35, slices=280, psf_mm=0.55, noise_hu=24, grain_pixels=0.5,
+             blood_hu=590, left_share=0.85, right_hu=450, vein_hu=260, caval_hu=1100,
+             muscle_hu=125),
+    )
+}  # fmt: skip
+SCANS = (
+    ("usual", "realistic"), ("usual", "crude"),
+    ("small, upright", "crude"), ("small, upright", "bright"),
+    ("large, lying", "realistic"), ("large, lying", "dim"),
+    ("left dominant, turned", "bright"), ("left dominant, turned", "dim"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +135,27 @@ def measured(
         ),
         mass_g=(round(mass_g, 1), round(true_mass, 1)),
     )  # fmt: skip
+
+
+def run_scan(names: tuple[str, str]) -> StrangerCase:
+    """Draw and scan a person, hand the file to the pipeline, compare."""
+    body = body_of(PEOPLE[names[0]])
+    title = " / ".join(names)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scan.nrrd"
+        write(scanned(body, LOOKS[names[1]], PEOPLE[names[0]].seed), path)
+        try:
+            scan = read_study(path, None, silent)
+            made = analysed(scan)
+        except (StudyError, GeometryError, ConvergenceError) as error:
+            return StrangerCase(title, refused=str(error))
+    case = measured(title, body, made.trees, made.findings, made.maps.heart.lv_mass_g)
+    return replace(case, flags=tuple(sorted({f.name for f in made.flags})))
+
+
+def write(volume: Volume, path: Path) -> None:
+    """Write a scan as an image file."""
+    image = sitk.GetImageFromArray(volume.values)
+    image.SetSpacing(volume.grid.spacing_mm.tolist())
+    image.SetOrigin(volume.grid.origin_mm.tolist())
+    sitk.WriteImage(image, str(path))

@@ -150,7 +150,9 @@ def _organs(body: Body, look: Look, grid: Grid, rng: np.random.Generator) -> Any
     return hu
 
 
-def _lay(hu: AnyArray, d: AnyArray, value: AnyArray, weights: Sequence[AnyArray], edge: float) -> None:
+def _lay(
+    hu: AnyArray, d: AnyArray, value: AnyArray, weights: Sequence[AnyArray], edge: float
+) -> None:
     """Mix an organ into the picture, a few slices at a time."""
     wk, wj, wi = weights
     for first in range(0, len(hu), 16):
@@ -191,12 +193,16 @@ def _paint_lumens(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
         s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(a.axis_mm, axis=0), axis=1))])
         mother = next((m for m in body.arteries if m.name == a.mother), None)
         if mother is not None:
-            s += upstream[a.mother][np.linalg.norm(mother.axis_mm - a.axis_mm[0], axis=1).argmin()]
+            s += upstream[a.mother][
+                np.linalg.norm(mother.axis_mm - a.axis_mm[0], axis=1).argmin()
+            ]
         upstream[a.name] = s
         _paint(hu, grid, a, a.lumen_mm, look.blood_hu * np.maximum(0.6, 1 - look.fade_1_mm * s))
 
 
-def _paint(hu: AnyArray, grid: Grid, a: Artery, radius: Floats, value: AnyArray | float) -> None:
+def _paint(
+    hu: AnyArray, grid: Grid, a: Artery, radius: Floats, value: AnyArray | float
+) -> None:
     """Mix a tube into the picture; each voxel is asked at eight places."""
     values = np.broadcast_to(value, radius.shape)
     tree = cKDTree(a.axis_mm)
