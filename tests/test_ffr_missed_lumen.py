@@ -49,6 +49,17 @@ def test_a_bright_artery_that_the_map_calls_a_vein_is_joined_if_veins_are_dark()
     assert not found(hu, sure, labels).any()
 
 
+def test_pulmonary_veins_do_not_tell_how_bright_the_hearts_own_are():
+    hu, sure, labels, unmapped = scene(called=Vessel.VEIN)
+    pulmonary = (Z - 30) ** 2 + (Y - 3) ** 2 <= 9**2  # 4.5 mm, of the left atrium's blood
+    pulmonary &= X > 150
+    hu[pulmonary & ~ARTERY], labels[pulmonary & ~ARTERY] = BLOOD_HU, Vessel.VEIN
+    heart = labels[:, 40:50] == Vessel.VEIN
+    labels[:, 40:50][heart & (X[:, 40:50] > 60)] = Vessel.BACKGROUND  # few of its own mapped
+    missed = found(hu, sure, labels)
+    assert (missed & unmapped)[:, :, 80:120].any(axis=(0, 1)).all()
+
+
 @pytest.mark.parametrize(
     "given",
     [
