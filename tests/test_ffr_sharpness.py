@@ -6,8 +6,7 @@ from scipy.stats import norm
 
 from ffr.anatomy import Anatomy
 from ffr.imaging.sharpness import scan_sharpness
-from meshes.volume import axis_aligned_grid
-from meshes.volume import Volume
+from meshes.volume import Volume, axis_aligned_grid
 
 BLOOD_HU, WALL_HU, FAT_HU = 420.0, 60.0, -95.0
 SPACING_MM = 0.4

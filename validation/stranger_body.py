@@ -1,4 +1,4 @@
-"""A chest that ffr/phantom knows nothing of: chambers as ellipsoids and tubes, arteries on them.
+"""A chest unknown to ffr/phantom: chambers of ellipsoids and tubes, arteries on them.
 
 Written from anatomy alone, sharing no line and no number with the generator that training
 uses. Everything is built in one template (L P S, mm, origin in the base of the left ventricle)
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
@@ -38,6 +39,11 @@ RIGHT_HEART = BASE + 18 * APEX + 34 * SEPTAL
 VALVE = BASE - 4 * APEX + 8 * SEPTAL + 11 * UP
 RISE = np.array([-0.30, -0.13, 0.945])
 ROOT = VALVE + 15 * RISE
+LEFT_CUSP = _across(np.array([0.88, 0.42, 0.0]), RISE)
+RIGHT_CUSP = _across(np.array([-0.30, -0.95, 0.0]), RISE)
+CUSPS = (LEFT_CUSP, RIGHT_CUSP, _across(np.array([-0.6, 0.7, 0.0]), RISE))
+FORK = VALVE + np.array([25.0, 0.0, 11.0])
+RIGHT_GROOVE = (ROOT + 14 * RIGHT_CUSP + [-5, -7, 0], BASE + [-31, -32, 22])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,8 @@ class Person:
         Thickness of the left ventricle's wall.
     left_dominant, ramus
         Who feeds the inferior wall; whether the left main ends in three.
-    width
-        Of all arteries, as a share of the template's.
+    width_percent
+        Of all arteries, beside the template's.
     lesions
         Vessel, place as a share of its length, half length in mm, narrowing of the diameter.
     calcium
@@ -72,7 +78,7 @@ class Person:
     muscle_mm: float = 9.0
     left_dominant: bool = False
     ramus: bool = False
-    width: float = 1.0
+    width_percent: float = 100.0
     lesions: tuple[tuple[str, float, float, float], ...] = ()
     calcium: tuple[tuple[str, float, float], ...] = ()
     seed: int = 0
@@ -104,14 +110,14 @@ class Body:
         Name and distance of each, in the order of painting.
     arteries, veins
         Coronary vessels.
-    deposits
+    deposits_mm
         Middle and radius of balls of calcium, shape (n, 4).
     """
 
     organs: tuple[tuple[str, Distance], ...]
     arteries: tuple[Artery, ...]
     veins: tuple[Artery, ...] = ()
-    deposits: Floats = field(default_factory=lambda: floats(np.zeros((0, 4))))
+    deposits_mm: Floats = field(default_factory=lambda: floats(np.zeros((0, 4))))
 
 
 def remembered(distance: Distance) -> Distance:
@@ -126,13 +132,13 @@ def remembered(distance: Distance) -> Distance:
     return again
 
 
-def ellipsoid(middle: AnyArray, radii: AnyArray, axes: AnyArray | None = None) -> Distance:
+def ellipsoid(middle: ArrayLike, radii: ArrayLike, axes: AnyArray | None = None) -> Distance:
     """Return the distance from an ellipsoid, exact at its surface to first order."""
     frame = np.eye(3) if axes is None else np.asarray(axes)
     r = np.asarray(radii, dtype=float)
 
     def distance(p: Floats) -> Floats:
-        q = (p - middle) @ frame.T / r
+        q = (p - np.asarray(middle)) @ frame.T / r
         k = np.sqrt((q * q).sum(axis=-1)) + 1e-9
         slope = np.sqrt(((q / r) ** 2).sum(axis=-1)) + 1e-9
         return floats(k * (k - 1) / slope)
@@ -140,7 +146,7 @@ def ellipsoid(middle: AnyArray, radii: AnyArray, axes: AnyArray | None = None) -
     return distance
 
 
-def tube(points: AnyArray, radius: AnyArray | float) -> Distance:
+def tube(points: ArrayLike, radius: ArrayLike) -> Distance:
     """Return the distance from a tube along a spline through points, (n, 3)."""
     line = spline(np.asarray(points, dtype=float), 1.0)
     r = np.atleast_1d(np.asarray(radius, dtype=float))
@@ -226,7 +232,7 @@ def chambers(muscle_mm: float) -> dict[str, Distance]:
     )  # fmt: skip
     la = union(
         ellipsoid(BASE + [-10, 27, 13], (32, 19, 24)),
-        tube([BASE + [12, 12, 20], VALVE + [26, 6, 12], VALVE + [31, -6, 12]], [9, 8, 5]),
+        tube([BASE + [12, 12, 20], VALVE + [24, 13, 15], VALVE + [31, 9, 23]], [9, 8, 5]),
         *(tube([BASE + [s * 20 - 10, 32, z], BASE + [s * 62 - 10, 44, z + 4]], [7, 5])
           for s in (-1, 1) for z in (4, 26)), blend_mm=4,
     )  # fmt: skip
@@ -238,18 +244,16 @@ def chambers(muscle_mm: float) -> dict[str, Distance]:
     ivc = tube([BASE + [-45, 16, -30], BASE + [-42, 22, -65], BASE + [-36, 30, -130]], 12)
     left = union(outer, aorta)
     rv = without(rv, outer, 1.0)
+    groove = tube([ROOT, ROOT + 14 * RIGHT_CUSP, *RIGHT_GROOVE], 3.0)  # fat, with the artery
+    rv, ra = without(rv, groove, 5.0), without(ra, groove, 4.0)
     rv, ra = without(rv, aorta, 2.0), without(without(ra, left, 3.0), rv, 1.0)
     la = without(without(la, outer, 0.5), grown(aorta, 2.0))
+    la = without(la, ellipsoid(FORK, (9, 9, 9)))  # fat around the left main's division
     pa = without(pa, aorta, 2.0)
     return {
         "muscle": without(outer, aorta), "lv": without(blood, aorta), "rv": rv, "ra": ra,
         "la": without(la, pa, 2.0), "aorta": aorta, "pa": pa, "svc": svc, "ivc": ivc,
     }  # fmt: skip
-
-
-LEFT_CUSP = _across(np.array([0.88, 0.42, 0.0]), RISE)
-RIGHT_CUSP = _across(np.array([-0.30, -0.95, 0.0]), RISE)
-CUSPS = (LEFT_CUSP, RIGHT_CUSP, _across(np.array([-0.6, 0.7, 0.0]), RISE))
 
 
 def courses(person: Person) -> dict[str, tuple[str, AnyArray, float, float]]:
@@ -260,18 +264,17 @@ def courses(person: Person) -> dict[str, tuple[str, AnyArray, float, float]]:
         return np.array([on_wall(h, a, m) for h, a in places])
 
     left = ROOT + 14 * LEFT_CUSP
-    fork = VALVE + np.array([25.0, 0.0, 11.0])
     right = ROOT + 14 * RIGHT_CUSP
     groove = np.array([
-        right, right + [-5, -7, 0], BASE + [-31, -32, 22], BASE + [-44, -32, 2],
+        right, *RIGHT_GROOVE, BASE + [-44, -32, 2],
         BASE + [-44, -26, -20], BASE + [-34, -6, -33], w((-8, -55))[0] + [-3, 0, -1],
     ])  # fmt: skip
     crux = w((-6, -72))[0]
     made: dict[str, tuple[str, AnyArray, float, float]] = {
-        "LM": ("", np.array([left, left + 5 * LEFT_CUSP, fork]), 4.4, 4.2),
-        "LAD": ("LM", np.vstack([fork, w((8, 92), (22, 80), (38, 72), (54, 66), (66, 55),
+        "LM": ("", np.array([left, left + 5 * LEFT_CUSP, FORK]), 4.4, 4.2),
+        "LAD": ("LM", np.vstack([FORK, w((8, 92), (22, 80), (38, 72), (54, 66), (66, 55),
                                          (74, 0), (68, -60))]), 3.8, 1.4),
-        "LCx": ("LM", np.vstack([fork, w((-6, 122), (-7, 150), (-6, 180), (-6, 208),
+        "LCx": ("LM", np.vstack([FORK, w((-6, 122), (-7, 150), (-6, 180), (-6, 208),
                                          *(((-6, 235), (-6, 262)) if person.left_dominant
                                            else ()))]), 3.4, 1.9),
         "D1": ("LAD", w((19, 82), (26, 95), (38, 108), (54, 118)), 2.3, 1.2),
@@ -283,7 +286,7 @@ def courses(person: Person) -> dict[str, tuple[str, AnyArray, float, float]]:
                                  RIGHT_HEART + [8, -28, -30]]), 1.9, 1.1),
     }  # fmt: skip
     if person.ramus:
-        made["RI"] = ("LM", np.vstack([fork, w((8, 118), (24, 132), (46, 138))]), 2.4, 1.2)
+        made["RI"] = ("LM", np.vstack([FORK, w((8, 118), (24, 132), (46, 138))]), 2.4, 1.2)
     down = w((-5, -72), (6, -64), (24, -60), (42, -58), (56, -58))
     if person.left_dominant:
         made["RCA"] = ("", groove[:-2], 2.9, 1.5)
@@ -303,8 +306,8 @@ def laid(points: AnyArray, surface: Distance, keep_off: Distance, depth_mm: floa
     `first` is the place where it must begin; it is led from there within 12 mm.
     """
     line = spline(points, 1.0)
-    line = line + np.column_stack([np.interp(np.linspace(0, 1, len(line)), np.linspace(0, 1, len(w)), w)
-                                   for w in wriggle.T])  # fmt: skip
+    at, of = np.linspace(0, 1, len(line)), np.linspace(0, 1, len(wriggle))
+    line = line + np.column_stack([np.interp(at, of, w) for w in wriggle.T])
     for _ in range(12):
         for body, weight in ((surface, 0.6), (keep_off, 1.0)):
             d = body(floats(line))
@@ -339,7 +342,7 @@ def arteries(person: Person, organs: dict[str, Distance]) -> list[Artery]:
         wriggle[:4] = 0
         line = laid(points, surface, keep_off, 2.6, begin, wriggle)
         s = np.linspace(0, 1, len(line))
-        healthy = 0.5 * person.width * (first_mm + (last_mm - first_mm) * s**0.9)
+        healthy = 0.5 * person.width_percent / 100 * (first_mm + (last_mm - first_mm) * s**0.9)
         lumen = healthy.copy()
         along_mm = s * STEP_MM * (len(line) - 1)
         for vessel, share, half_mm, narrowing in person.lesions:
@@ -365,10 +368,8 @@ def body_of(person: Person) -> Body:
     own = [replace(a, axis_mm=floats(a.axis_mm @ there.T)) for a in arteries(person, heart)]
     heart = {name: moved(d) for name, d in heart.items()}
     sac = grown(union(*(heart[n] for n in ("muscle", "rv", "ra", "la")), blend_mm=12), 7.0)
-    middle = union(
-        sac, grown(union(heart["aorta"], heart["pa"], heart["svc"], heart["ivc"], blend_mm=15), 5),
-        blend_mm=10,
-    )  # fmt: skip
+    great = union(*(heart[n] for n in ("aorta", "pa", "svc", "ivc")), blend_mm=15)
+    middle = union(sac, grown(great, 5), blend_mm=10)
     chest = ellipsoid(np.array([0.0, 22.0, 0.0]), (165, 112, 900))
     inner = without(ellipsoid(np.array([0.0, 18.0, 0.0]), (140, 90, 900)),
                     ellipsoid(np.array([0.0, 108.0, 0.0]), (36, 42, 900)))  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +34,10 @@ PEOPLE = {
         Person("usual", seed=1,
                lesions=(("LAD", 0.25, 7, 0.55), ("RCA", 0.35, 9, 0.65), ("LCx", 0.4, 6, 0.5)),
                calcium=(("LAD", 0.12, 120), ("RCA", 0.2, 90))),
-        Person("small, upright", (-6, 12, 16), (0.86, 0.86, 0.9), muscle_mm=8, width=0.88,
+        Person("small, upright", (-6, 12, 16), (0.86, 0.86, 0.9), muscle_mm=8, width_percent=88,
                ramus=True, lesions=(("LAD", 0.18, 6, 0.7), ("LCx", 0.35, 8, 0.5)), seed=2),
-        Person("large, lying", (10, -8, -14), (1.14, 1.1, 1.08), muscle_mm=12.5, width=1.12,
+        Person("large, lying", (10, -8, -14), (1.14, 1.1, 1.08), muscle_mm=12.5,
+               width_percent=112,
                lesions=(("LAD", 0.4, 10, 0.5), ("OM1", 0.2, 6, 0.6), ("RCA", 0.55, 6, 0.4)),
                calcium=(("LAD", 0.3, 150), ("LCx", 0.2, 100)), seed=3),
         Person("left dominant, turned", (20, 4, 4), (0.97, 1.03, 0.95), left_dominant=True,
@@ -48,12 +49,13 @@ LOOKS = {
     for look in (
         Look("realistic"),
         Look("crude", pixel_mm=0.45, slice_mm=0.6, slices=230, psf_mm=0.6, noise_hu=15,
-             grain_pixels=0, blood_hu=350, left_share=1, right_hu=350, vein_hu=0, caval_hu=350,
+             grain_mm=0, blood_hu=350, left_percent=100, right_hu=350, vein_hu=0, caval_hu=350,
              muscle_hu=100, fade_1_mm=0, texture_hu=0, plain=True),
         Look("dim", pixel_mm=0.42, slice_mm=0.75, slices=190, psf_mm=0.85, noise_hu=28,
-             blood_hu=285, left_share=1, right_hu=55, vein_hu=120, caval_hu=60, muscle_hu=85),
-        Look("bright", pixel_mm=0.35, slices=280, psf_mm=0.55, noise_hu=24, grain_pixels=0.5,
-             blood_hu=590, left_share=0.85, right_hu=450, vein_hu=260, caval_hu=1100,
+             grain_mm=0.336, blood_hu=285, left_percent=100, right_hu=55, vein_hu=120,
+             caval_hu=60, muscle_hu=85),
+        Look("bright", pixel_mm=0.35, slices=280, psf_mm=0.55, noise_hu=24, grain_mm=0.175,
+             blood_hu=590, left_percent=85, right_hu=450, vein_hu=260, caval_hu=1100,
              muscle_hu=125),
     )
 }  # fmt: skip
@@ -94,7 +96,7 @@ class StrangerCase:
     name: str
     refused: str = ""
     flags: tuple[str, ...] = ()
-    course: Course = Course()
+    course: Course = field(default_factory=Course)
     ostium_mm: tuple[tuple[str, float | None], ...] = ()
     diameter_mm: tuple[tuple[float, float], ...] = ()
     stenoses: tuple[Stenosis, ...] = ()

@@ -30,10 +30,10 @@ class Look:
     psf_mm, noise_hu
         Full width at half maximum of the point spread in plane (1.2 times as wide along the
         table), standard deviation of the noise.
-    grain_pixels
+    grain_mm
         Standard deviation of the Gaussian that correlates the noise; 0 for white noise.
-    blood_hu, left_share, right_hu, vein_hu, caval_hu
-        Attenuation of the aorta's blood; of the left ventricle's as a share; right heart and
+    blood_hu, left_percent, right_hu, vein_hu, caval_hu
+        Attenuation of the aorta's blood; of the left ventricle's beside it; right heart and
         pulmonary arteries; cardiac veins; superior caval vein.
     muscle_hu, fade_1_mm
         Myocardium; loss of arterial contrast along the vessels.
@@ -49,9 +49,9 @@ class Look:
     slices: int = 260
     psf_mm: float = 0.65
     noise_hu: float = 22.0
-    grain_pixels: float = 0.8
+    grain_mm: float = 0.312
     blood_hu: float = 420.0
-    left_share: float = 0.95
+    left_percent: float = 95.0
     right_hu: float = 180.0
     vein_hu: float = 150.0
     caval_hu: float = 300.0
@@ -63,7 +63,7 @@ class Look:
 
 def hu_of(look: Look) -> dict[str, float]:
     """Return the attenuation of each organ."""
-    left, right = look.left_share * look.blood_hu, look.right_hu
+    left, right = look.left_percent / 100 * look.blood_hu, look.right_hu
     return {
         "fat": -95, "body": 45, "lung": -860, "ribs": 380, "breastbone": 260, "spine": 240,
         "oesophagus": 35, "liver": 95, "fat wall": 60, "muscle": look.muscle_hu,
@@ -91,8 +91,9 @@ def scanned(body: Body, look: Look, seed: int) -> Volume:
     sigma = look.psf_mm / FWHM / grid.spacing_mm * [1, 1, 1.2]
     gaussian_filter(hu, sigma[::-1], output=hu, truncate=3.5)
     noise = rng.standard_normal(hu.shape, dtype=np.float32)
-    if look.grain_pixels:
-        grain = gaussian_filter(noise, [0.6 * look.grain_pixels] + [look.grain_pixels] * 2)
+    if look.grain_mm:
+        pixels = look.grain_mm / look.pixel_mm
+        grain = gaussian_filter(noise, [0.6 * pixels, pixels, pixels])
         noise = 0.4 * noise + 0.9 * grain / grain.std()
     hu += look.noise_hu * noise / noise.std()
     return Volume(grid, np.clip(np.rint(hu), -1024, 3071).astype(np.int16))
@@ -182,7 +183,7 @@ def _paint_walls(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
             _paint(hu, grid, vein, vein.lumen_mm, look.vein_hu)
     for a in body.arteries:
         _paint(hu, grid, a, a.healthy_mm if look.plain else a.outer_mm, 65.0)
-    for ball in body.deposits:
+    for ball in body.deposits_mm:
         dot = Artery("", floats(ball[None, :3]), floats(ball[3:]), floats(ball[3:]))
         _paint(hu, grid, dot, dot.lumen_mm, 1000.0)
 
@@ -190,14 +191,16 @@ def _paint_walls(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
 def _paint_lumens(hu: AnyArray, body: Body, look: Look, grid: Grid) -> None:
     upstream: dict[str, AnyArray] = {}
     for a in body.arteries:
-        s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(a.axis_mm, axis=0), axis=1))])
+        each = np.linalg.norm(np.diff(a.axis_mm, axis=0), axis=1)
+        s = np.concatenate([[0.0], np.cumsum(each)])
         mother = next((m for m in body.arteries if m.name == a.mother), None)
         if mother is not None:
             s += upstream[a.mother][
                 np.linalg.norm(mother.axis_mm - a.axis_mm[0], axis=1).argmin()
             ]
         upstream[a.name] = s
-        _paint(hu, grid, a, a.lumen_mm, look.blood_hu * np.maximum(0.6, 1 - look.fade_1_mm * s))
+        value = look.blood_hu * np.maximum(0.6, 1 - look.fade_1_mm * s)
+        _paint(hu, grid, a, a.lumen_mm, value)
 
 
 def _paint(
