@@ -461,7 +461,8 @@ def true_trees(body: Body) -> tuple[CoronaryTree, ...]:
                 start, mother = of[a.mother]
                 off = np.linalg.norm(mother.axis_mm - a.axis_mm[0], axis=1)
                 root = start + int(off.argmin())
-                away, at = cKDTree(mother.axis_mm).query(a.axis_mm)
+                gap, at = cKDTree(mother.axis_mm).query(a.axis_mm)
+                away = np.asarray(gap)
                 inside = np.flatnonzero(
                     (away < mother.lumen_mm[at]) & (np.arange(len(away)) < 20)
                 )
