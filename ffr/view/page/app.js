@@ -225,8 +225,12 @@
       ns.listenToContour(refs.cross, model, parts.cross);
       ns.listenToKeys(model, this);
       const everything = new Set(["vessel"]);
-      new ResizeObserver(() => { ns.drawScale(refs.scale, model.values); this.update(everything); }).observe(this.$el);
-      new ResizeObserver(() => this.treeResized()).observe(refs.tree);
+      const { scale } = refs;
+      this.resizing = [
+        new ResizeObserver(() => { ns.drawScale(scale, model.values); this.update(everything); }),
+        new ResizeObserver(() => this.treeResized()),
+      ];
+      [this.$el, refs.tree].forEach((element, k) => this.resizing[k].observe(element));
       const frame = () => { parts.overlay.follow(); requestAnimationFrame(frame); };
       frame();
     },
@@ -328,6 +332,9 @@
       spoken() { return `${this.here.name}, ${this.describe(this.here)}`; },
     },
     methods,
+    // a page that closes changes the sizes of what is on it once more
+    beforeUnmount() { for (const one of this.resizing ?? []) one.disconnect(); },
+
     async mounted() {
       try {
         const values = Object.freeze(await ns.fetchJson("data/values.json"));
