@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK
 
 from ffr import pipeline
 from ffr.circulation.patient import Patient
@@ -15,8 +15,8 @@ from ffr.errors import StudyError
 from ffr.reading.study import read_study
 from meshes.arrays import floats
 from meshes.errors import GeometryError
+from meshes.resample import to_itk
 from meshes.tree import CoronaryTree
-from meshes.volume import Volume
 from solvers.errors import ConvergenceError
 from validation.agreement import Course, compare
 from validation.held_out import analysed, ostium_errors_mm, silent
@@ -145,19 +145,11 @@ def run_scan(names: tuple[str, str]) -> StrangerCase:
     title = " / ".join(names)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scan.nrrd"
-        write(scanned(body, LOOKS[names[1]], PEOPLE[names[0]].seed), path)
+        scan = scanned(body, LOOKS[names[1]], PEOPLE[names[0]].seed)
+        SimpleITK.WriteImage(to_itk(scan), str(path))
         try:
-            scan = read_study(path, None, silent)
-            made = analysed(scan)
+            made = analysed(read_study(path, None, silent))
         except (StudyError, GeometryError, ConvergenceError) as error:
             return StrangerCase(title, refused=str(error))
     case = measured(title, body, made.trees, made.findings, made.maps.heart.lv_mass_g)
     return replace(case, flags=tuple(sorted({f.name for f in made.flags})))
-
-
-def write(volume: Volume, path: Path) -> None:
-    """Write a scan as an image file."""
-    image = sitk.GetImageFromArray(volume.values)
-    image.SetSpacing(volume.grid.spacing_mm.tolist())
-    image.SetOrigin(volume.grid.origin_mm.tolist())
-    sitk.WriteImage(image, str(path))
