@@ -178,15 +178,15 @@ def test_both_models_image_the_same_piece(seed):
     bent = (piece.curvature_1_mm, float(S_MM[0]), STEP_MM)
     attenuation(
         soft, dense, first, floats([step] * 3), turn, BALL_MM, *bent, *tables,
-        piece.fat_hu, piece.blood_hu, piece.planes, piece.tubes,
+        piece.around_hu, piece.blood_hu, piece.planes, piece.tubes,
     )  # fmt: skip
     paint_piece(
         hu, part, floats([step] * 3), floats(first @ turn), turn, *bent, *tables,
-        floats([piece.fat_hu, piece.blood_hu]), piece.planes, piece.tubes,
+        floats([piece.around_hu, piece.blood_hu]), piece.planes, piece.tubes,
     )  # fmt: skip
     at = first[0] + step * np.arange(n)
     ball = np.sqrt(at[:, None, None] ** 2 + at[:, None] ** 2 + at**2) < BALL_MM - 0.3
-    apart = np.abs(1000.0 * (soft + dense) + piece.fat_hu - hu)[ball]
+    apart = np.abs(1000.0 * (soft + dense) + piece.around_hu - hu)[ball]
     assert apart.mean() < 1.0
     assert (part[ball] > 0.9).any()
 

@@ -148,7 +148,7 @@ def _painted(piece: Piece, turn: Floats, low_mm: float, high_mm: float) -> Scene
         soft, dense, floats([start, start, bottom]), floats([PIXEL_MM, PIXEL_MM, PLANE_MM]),
         turn, BALL_MM, piece.curvature_1_mm, float(S_MM[0]), STEP_MM,
         piece.lumen_mm, piece.outer_mm, piece.plaque_hu, piece.inner_calcium_mm,
-        piece.outer_calcium_mm, piece.calcium_hu, piece.rings, piece.strut, piece.fat_hu,
+        piece.outer_calcium_mm, piece.calcium_hu, piece.rings, piece.strut, piece.around_hu,
         piece.blood_hu, piece.planes, piece.tubes,
     )  # fmt: skip
     ends = ROW_STEP * np.arange(number)
@@ -162,7 +162,7 @@ def _painted(piece: Piece, turn: Floats, low_mm: float, high_mm: float) -> Scene
     fat = np.zeros((number, 1, 5))
     height = low_mm + ROW_PACE_MM * np.arange(number)
     fat[:, 0, 2] = np.sqrt(np.maximum(BALL_MM**2 - height**2, 0.0))
-    fat[:, 0, 3] = (piece.fat_hu - AROUND_HU) / 1000.0
+    fat[:, 0, 3] = (piece.around_hu - AROUND_HU) / 1000.0
     return Scene(pixels, rows, floats(fat), low_mm)
 
 

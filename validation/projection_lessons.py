@@ -106,7 +106,7 @@ def measured_sharpness(
     rng: np.random.Generator, scanner: Scanner, piece: Piece
 ) -> tuple[Sharpness, float]:
     """Return blur and noise by the pipeline's own rule, and the blood's HU in the chamber."""
-    volume = chamber(rng, scanner, piece.blood_hu, piece.fat_hu)
+    volume = chamber(rng, scanner, piece.blood_hu, piece.around_hu)
     # askew: an edge along the voxels would pass between all their middles
     count = np.ceil((CHAMBER_HIGH_MM - CHAMBER_LOW_MM) / LABEL_MM).astype(int) + 1
     middle = 0.5 * (CHAMBER_LOW_MM + CHAMBER_HIGH_MM)

@@ -52,8 +52,8 @@ class Piece:
         Stent, see `paint_piece`; no rows without one.
     planes, tubes
         Neighbours, see `paint_piece`.
-    fat_hu, blood_hu
-        Attenuation.
+    around_hu, blood_hu
+        Attenuation of what it lies in, and of its blood.
     """
 
     curvature_1_mm: float
@@ -67,7 +67,7 @@ class Piece:
     strut: Floats
     planes: Floats
     tubes: Floats
-    fat_hu: float
+    around_hu: float
     blood_hu: float
 
     @property
@@ -168,9 +168,18 @@ def _vessel(rng: np.random.Generator, fork_mm: float | None) -> Piece:
         *(_stent(rng, lumen, blood) if stent else (NOTHING, np.zeros(5))),
         _planes(rng, blood, float(outer_wall.max())),
         NOTHING,
-        float(rng.uniform(-120, -60)),
+        _around_hu(rng),
         blood,
     )  # fmt: skip
+
+
+def _around_hu(rng: np.random.Generator) -> float:
+    """Attenuation of what the vessel lies in: fat, fat with water in it, or muscle.
+
+    Muscle: where a vessel dives into it (bridges), or is sunk in a groove without fat.
+    """
+    low, high = ((-120, -60), (-60, 20), (40, 140))[rng.choice(3, p=[0.72, 0.08, 0.2])]
+    return float(rng.uniform(low, high))
 
 
 def _along(rng: np.random.Generator, scale_mm: float) -> Floats:
@@ -339,7 +348,7 @@ def imaged_piece(
         hu, inside, floats(fine), floats(first @ turn), axes, piece.curvature_1_mm,
         float(S_MM[0]), STEP_MM, piece.lumen_mm, piece.outer_mm, piece.plaque_hu,
         piece.inner_calcium_mm, piece.outer_calcium_mm, piece.calcium_hu, piece.rings,
-        piece.strut, floats([piece.fat_hu, piece.blood_hu]), piece.planes, piece.tubes,
+        piece.strut, floats([piece.around_hu, piece.blood_hu]), piece.planes, piece.tubes,
     )  # fmt: skip
     fwhm = np.array([optics.psf_z_mm, optics.psf_mm, optics.psf_mm])
     # painting has already blurred by a box of one fine voxel

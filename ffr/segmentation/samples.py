@@ -12,6 +12,7 @@ from ffr.phantom.features import COMMON, HEALTHY
 from ffr.phantom.imaging import Imaging, imaged, paint, random_imaging
 from ffr.phantom.kernels import tube_distance
 from ffr.phantom.patient import VirtualPatient, centre_of_heart_mm, virtual_patient
+from ffr.phantom.warped import warped, with_trabeculae
 from ffr.segmentation.preprocess import (
     ANATOMY_SPACING_MM,
     VESSEL_SPACING_MM,
@@ -26,6 +27,7 @@ BRIGHT_VEIN = (0.75, 1.15)  # of the arteries' contrast
 # The distance is only a second task in training: it teaches the vessel network where a
 # lumen has its middle. That output is not used afterwards.
 DISTANCE_CAP_MM = 4.0
+WARP_VOXELS = 8  # painted around a whole-heart sample, to be drawn in where a body is bent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,23 +53,34 @@ def _tilted_grid(
 
 
 def anatomy_sample(seed: int, size: tuple[int, int, int] = (96, 96, 64)) -> Sample:
-    """A whole scan at 2 mm; the field of view cuts the heart off now and then."""
+    """A whole scan at 2 mm of a warped body; the field of view cuts the heart now and then."""
     rng = np.random.default_rng([seed, 21])
     patient = virtual_patient(seed, variation=COMMON)
     imaging = random_imaging(rng, contrast=rng.random() > 0.08)
-    spread = 35.0 if rng.random() < 0.3 else 12.0
+    spread = 35.0 if rng.random() < 0.15 else 12.0
     centre = centre_of_heart_mm(patient) + rng.normal(0, spread, 3)
-    grid = _tilted_grid(rng, centre, size, ANATOMY_SPACING_MM)
+    i, j, k = size
+    wide = (i + 2 * WARP_VOXELS, j + 2 * WARP_VOXELS, k + 2 * WARP_VOXELS)
+    grid = _tilted_grid(rng, centre, wide, ANATOMY_SPACING_MM)
     coarse = dataclasses.replace(
         imaging,
-        psf_mm=rng.uniform(1.6, 3.0),
-        psf_z_mm=rng.uniform(1.6, 3.0),
+        psf_mm=rng.uniform(1.2, 3.0),
+        psf_z_mm=rng.uniform(1.2, 3.0),
         overshoot_percent=0.0,
         noise_hu=imaging.noise_hu * rng.uniform(0.2, 0.6),
         noise_grain_mm=rng.uniform(0.2, 1.2),
     )
+    if rng.random() < 0.7:  # streaks are most of a sample's time, and faint at 2 mm
+        coarse = dataclasses.replace(
+            coarse, hardening_percent=0.0, starvation_percent=0.0, noise_growth_percent=0.0,
+            shoulder_hu=0.0,
+        )  # fmt: skip
     hu, label = paint(patient, grid, coarse)
-    image = anatomy_input(imaged(hu, grid, coarse, seed))
+    hu, label = warped(rng, hu, label, (k, j, i), ANATOMY_SPACING_MM)
+    muscle = dict(imaging.tissue_hu)["myocardium"]
+    hu = with_trabeculae(rng, hu, label, ANATOMY_SPACING_MM, muscle)
+    seen = dataclasses.replace(grid, size=ints(size))
+    image = anatomy_input(imaged(hu, seen, coarse, seed))
     return Sample(image, label, np.zeros(0, np.float32))
 
 

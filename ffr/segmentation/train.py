@@ -143,7 +143,8 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
     checkpoint, curve = out / f"{config.network}.pt", out / f"{config.network}.csv"
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    model = build(config.network).to(device)
+    # channels last: half the time of a step where the processor has matrix units
+    model = build(config.network).to(device, memory_format=torch.channels_last_3d)
     if config.from_shipped:
         model.load_state_dict(load_network(config.network, device).model.state_dict())
     optimiser = torch.optim.AdamW(
@@ -177,7 +178,7 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
         if step >= config.steps:
             break
         with torch.autocast(device.split(":")[0], dtype=low, enabled=half):
-            output = model(image.to(device))
+            output = model(image.to(device, memory_format=torch.channels_last_3d))
         loss = loss_of(config.network, output, label.to(device), distance.to(device))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
