@@ -146,6 +146,28 @@ def test_drawn_pieces_are_sound():
         assert 0.45 <= optics.psf_mm <= 1.5
 
 
+def test_a_lumen_sunk_in_muscle_is_as_wide_as_the_same_one_in_fat():
+    s = np.arange(-5.0, 5.1, 0.5)
+    network, seen = load_network("lumen"), Sharpness(0.7, 0.8, 20.0, floats([0.0, 0.0, 1.0]))
+    optics = Optics(0.7, 0.8, 0.0, 0.4, 0.5, 20.0, 0.35)
+    for radius in (0.6, 1.0, 1.5):
+        read = []
+        for around_hu in (-90.0, 100.0):
+            rng = np.random.default_rng(5)
+            volume, turn = imaged_piece(rng, plain(radius, around_hu=around_hu), optics)
+            line = np.stack([s, 0 * s, 0 * s], axis=1) @ turn
+            raw = VesselTree(line, np.full(len(s), radius), np.arange(-1, len(s) - 1))
+            found = measure_lumen(volume, raw, 400.0, seen, network)
+            read.append(float(np.median(found.tree.radius_mm[4:-4])))
+        assert read == pytest.approx([radius, radius], abs=0.08), radius
+
+
+def test_a_fifth_of_the_pieces_lies_in_muscle():
+    around = [random_piece(np.random.default_rng([i, 3])).around_hu for i in range(200)]
+    assert 0.1 < np.mean(np.array(around) > 35) < 0.3
+    assert 0.6 < np.mean(np.array(around) < -55) < 0.85
+
+
 def test_a_branch_leaves_from_the_lumen_and_is_no_wider_there():
     seen = narrow = 0
     for seed in range(200):
@@ -252,7 +274,7 @@ def test_the_lumen_beside_a_deposit_is_found_from_a_line_through_the_deposit(rad
     place = (found.tree.points_mm @ turn.T)[middle]
     assert place[:, 1] == pytest.approx(0.9 * radius_mm, abs=0.15)
     assert place[:, 2] == pytest.approx(0.0, abs=0.15)
-    assert found.tree.radius_mm[middle] == pytest.approx(radius_mm, abs=0.06)
+    assert found.tree.radius_mm[middle] == pytest.approx(radius_mm, abs=0.08)
 
 
 def test_a_line_in_the_lumen_stays_where_it_is_beside_calcium_and_without():

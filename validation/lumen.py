@@ -31,6 +31,7 @@ from validation.setting import setting
 USED = slice(2, -2)  # sections of a piece that have neighbours on both sides
 NORMAL_90 = 1.645
 HEAVY_DEGREES = 180.0
+MUSCLE_HU = 30.0  # no fat is brighter, no muscle darker
 WIDTHS_MM = ((0.5, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 6.0))
 
 
@@ -52,6 +53,8 @@ class Measured:
         Width of the point spread in plane.
     oval_percent
         By how much the longest true diameter exceeds the shortest.
+    around_hu
+        Attenuation of what the vessel lies in.
     """
 
     true_mm: Floats
@@ -62,9 +65,10 @@ class Measured:
     stented: AnyArray
     psf_mm: Floats
     oval_percent: Floats
+    around_hu: Floats
 
 
-def measured(network: Network, lesson: Lesson, psf_mm: float) -> Measured:
+def measured(network: Network, lesson: Lesson, psf_mm: float, around_hu: float) -> Measured:
     """Return the sections of one piece."""
     found = read_stack(Stack(lesson.image, np.zeros((0, 3))), network)
     values = (
@@ -76,6 +80,7 @@ def measured(network: Network, lesson: Lesson, psf_mm: float) -> Measured:
         lesson.stented.astype(bool),
         np.full(len(lesson.lumen_mm), psf_mm),
         _oval_percent(lesson.lumen_mm),
+        np.full(len(lesson.lumen_mm), around_hu),
     )
     return Measured(*(value[USED] for value in values))
 
@@ -90,7 +95,7 @@ def painted(network: Network, seed: int) -> Measured:
     """Return the sections of a seed's piece under the imaging model that trained."""
     rng = np.random.default_rng([seed, 41])
     piece, optics = random_piece(rng), random_optics(rng)
-    return measured(network, lesson_of(rng, piece, optics), optics.psf_mm)
+    return measured(network, lesson_of(rng, piece, optics), optics.psf_mm, piece.around_hu)
 
 
 def painted_alike(network: Network, seed: int, second: Projected) -> Measured:
@@ -102,7 +107,8 @@ def painted_alike(network: Network, seed: int, second: Projected) -> Measured:
         voxel_mm=scanner.voxel_mm, voxel_z_mm=scanner.increment_mm,
         noise_hu=second.seen.noise_hu, grain_mm=0.3,
     )  # fmt: skip
-    return measured(network, lesson_of(rng, random_piece(rng), optics), optics.psf_mm)
+    piece = random_piece(rng)
+    return measured(network, lesson_of(rng, piece, optics), optics.psf_mm, piece.around_hu)
 
 
 def half_maximum_mm(hu: AnyArray, blood_hu: float) -> Floats:
@@ -141,6 +147,7 @@ def groups(m: Measured) -> dict[str, AnyArray]:
         found[name.replace("-9", " and more")] = (
             free & middle & (m.oval_percent >= low) & (m.oval_percent < high)
         )
+    found["no calcium, 1-3 mm, in muscle"] = free & middle & (m.around_hu > MUSCLE_HU)
     found["calcium to 180 degrees, 1-3 mm"] = light & middle
     found["calcium over 180 degrees, 1-3 mm"] = heavy & middle
     found["stent, from 2 mm"] = m.stented & (m.true_mm >= 2.0)
@@ -188,8 +195,9 @@ def second_model(
     for seed in seeds:
         one = projected(seed)
         alike.append(painted_alike(network, seed, one))
-        second.append(measured(network, one.lesson, one.psf_mm))
-        told.append(measured(network, one.told, one.psf_mm))
+        around = random_piece(np.random.default_rng([seed, 41])).around_hu
+        second.append(measured(network, one.lesson, one.psf_mm, around))
+        told.append(measured(network, one.told, one.psf_mm, around))
         moves.append(any(one.scanner.shift_mm))
         in_plane = one.seen.psf_mm / one.psf_mm
         ratio.append((in_plane, one.seen.psf_z_mm / one.scanner.thickness_mm))

@@ -26,6 +26,7 @@ from ffr.segmentation.weights import load_network
 log = logging.getLogger(__name__)
 
 PATCHES_PER_PATIENT = 6
+CHANNELS_LAST = torch.channels_last_3d
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,10 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
     checkpoint, curve = out / f"{config.network}.pt", out / f"{config.network}.csv"
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    # channels last: half the time of a step where the processor has matrix units
-    model = build(config.network).to(device, memory_format=torch.channels_last_3d)
+    # half the time of a step where the processor has matrix units; torch's stubs do not
+    # know the argument
+    model = build(config.network).to(device)
+    model.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
     if config.from_shipped:
         model.load_state_dict(load_network(config.network, device).model.state_dict())
     optimiser = torch.optim.AdamW(
@@ -178,7 +181,7 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Path:
         if step >= config.steps:
             break
         with torch.autocast(device.split(":")[0], dtype=low, enabled=half):
-            output = model(image.to(device, memory_format=torch.channels_last_3d))
+            output = model(image.to(device, memory_format=CHANNELS_LAST))
         loss = loss_of(config.network, output, label.to(device), distance.to(device))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
