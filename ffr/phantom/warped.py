@@ -80,7 +80,8 @@ def _bumps(rng: np.random.Generator, shape: tuple[int, ...], size: float) -> Any
     """Gaussian noise of standard deviation 1, smooth over `size` voxels, float32."""
     step = max(1, int(size / 2))  # a smooth field needs few samples
     few = [(n - 1) // step + 2 for n in shape]
-    field: AnyArray = ndimage.gaussian_filter(rng.standard_normal(few, dtype=np.float32), size / step)
+    rough = rng.standard_normal(few, dtype=np.float32)
+    field: AnyArray = ndimage.gaussian_filter(rough, size / step)
     field /= max(float(field.std()), 1e-6)
     for axis, n in enumerate(shape):
         between = np.arange(n, dtype=np.float32) / step
