@@ -264,7 +264,7 @@ def draw(cases: Sequence[Case], errors: dict[str, Floats], path: Path) -> None:
             axis.loglog(true, found, "o+x^sD"[number], label=name, fillstyle="none")
         axis.set(xlabel="3D Navier-Stokes drop, mmHg", ylabel="computed drop, mmHg")
         axis.set(xlim=(0.3, 80), ylim=(0.3, 300 if axis is axes[1] else 80))
-        axis.legend(frameon=False)
+        axis.legend(loc="lower right", frameon=False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

@@ -60,7 +60,7 @@ def _agreement(cases: Sequence[Case]) -> Any:
     _limits(right, floats(f - t))
     right.set(xlabel="mean of found and true, %", ylabel="found − true, points",
               title="diameter stenosis")  # fmt: skip
-    right.legend(title="calcium")
+    right.legend(loc="upper right", title="calcium")
     return figure
 
 
@@ -86,7 +86,7 @@ def _ffr(cases: Sequence[Case]) -> Any:
         low = max(0.0, min([0.6, *t, *f]) - 0.03)
         axis.set(xlabel="true FFR", ylabel="found FFR", xlim=(low, 1.01), ylim=(low, 1.01),
                  aspect="equal", title=f"FFR 20 mm behind the stenosis, {words}")  # fmt: skip
-    axes[0].legend(title="calcium upstream")
+    axes[0].legend(loc="upper left", title="calcium upstream")
     return figure
 
 

@@ -230,7 +230,7 @@ def draw(outcome: Outcome, path: Path) -> None:
     left.set_xticks(range(len(outcome.cases)), [str(c.number) for c in outcome.cases])
     left.set_xlabel("held-out pair")
     left.set_ylabel("centreline overlap, %")
-    left.legend()
+    left.legend(loc="lower right")
     for when, colour in colours.items():
         measures = [getattr(c, when) for c in outcome.cases]
         label_mm = np.concatenate([np.zeros(0), *(m.label_mm for m in measures)])

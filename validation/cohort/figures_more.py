@@ -34,8 +34,8 @@ def bands_figure(metrics: Metrics) -> Figure:
             label="invasive > 0.80" if k == 0 else None,
         )  # fmt: skip
         right.text(k, b.n, f"{b.n}", ha="center", va="bottom", fontsize=8)
-    right.set(title="vessels", ylim=(0, 1.15 * max(1, *(b.n for b in rows))))
-    right.legend(fontsize=8, frameon=False)
+    right.set(title="vessels", ylim=(0, 1.25 * max(1, *(b.n for b in rows))))
+    right.legend(loc="upper left", fontsize=8, frameon=False)
     right.yaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (left, right):
         axes.set_xticks(at, names, fontsize=7.5)
