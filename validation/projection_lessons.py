@@ -40,6 +40,7 @@ from validation.projection_body import AROUND_HU
 from validation.projection_kernels import PLAIN_HU
 from validation.projection_scanner import ROW_HIGH_MM, ROW_PACE_MM, Scanner, random_scanner
 
+FAT_HU = -60.0  # the brightest plain fat of a piece
 CHAMBER_MM, WALL_MM, WALL_HU = 9.0, 1.5, 60.0  # upright cylinder with a flat roof at z = 0
 CHAMBER_LOW_MM = np.array([-1.5, -15.0, -8.5])  # of its scan: half of it is enough
 CHAMBER_HIGH_MM = np.array([15.0, 15.0, 5.8])
@@ -106,7 +107,8 @@ def measured_sharpness(
     rng: np.random.Generator, scanner: Scanner, piece: Piece
 ) -> tuple[Sharpness, float]:
     """Return blur and noise by the pipeline's own rule, and the blood's HU in the chamber."""
-    volume = chamber(rng, scanner, piece.blood_hu, piece.around_hu)
+    # the chamber lies in fat, whatever the vessel lies in
+    volume = chamber(rng, scanner, piece.blood_hu, min(piece.around_hu, FAT_HU))
     # askew: an edge along the voxels would pass between all their middles
     count = np.ceil((CHAMBER_HIGH_MM - CHAMBER_LOW_MM) / LABEL_MM).astype(int) + 1
     middle = 0.5 * (CHAMBER_LOW_MM + CHAMBER_HIGH_MM)
