@@ -62,6 +62,54 @@ def test_a_mouth_stays_where_one_of_its_arteries_comes_back_to_the_wall():
     assert inlet_error_mm(found.left, LEFT_MM) < 1.5
 
 
+def test_a_long_touch_opens_wider_than_the_mouth_and_is_none():
+    path = around(
+        (10, 0, 10),
+        (16, 5, 10),
+        *arc(17, 10, 45, 10),
+        *arc(13.0, 57, 100, 10),
+        (18, 112, 10),
+        (38, 120, 10),
+    )
+    found = trace(*scene([(path, 1.6), RIGHT]))
+    assert inlet_error_mm(found.left, LEFT_MM) < 1.5
+    assert path_length_mm(found.left).max() > 50.0
+
+
+def test_an_artery_is_not_given_up_for_a_mouth_that_no_path_leads_to():
+    # what leaves the aorta at 60 degrees ends 2 mm before the artery, in fat
+    trunk = around((10, 0, 10), (40, 0, 10))
+    stub = around(*arc(16.5, 19.5, 54, 10), (10, 60, 10))
+    found = trace(*scene([(trunk, 1.8), (stub, 1.6), RIGHT]))
+    assert inlet_error_mm(found.left, LEFT_MM) < 1.5
+    assert path_length_mm(found.left).max() > 25.0
+
+
+def test_two_arteries_of_one_sinus_are_the_right_and_the_left_one():
+    # the right one passes in front of the aorta
+    left = around((10, 0, 10), (42, 10, 10))
+    right = around((10, -35, 10), (17, -42, 10), *arc(18, -55, -120, 10), (38, -150, 10))
+    for made in ([(left, 1.6), (right, 1.6)], [(left, 1.6), (right, 2.2)]):
+        found = trace(*scene(made))
+        assert inlet_error_mm(found.left, LEFT_MM) < 1.5
+        assert distance_mm(found.left, left[-1]) < 3.0
+        assert distance_mm(found.right, right[-1]) < 3.0
+        assert inlet_error_mm(found.right, around((12, -35, 10))[0]) < 2.0
+        assert [(f.name, f.place.side) for f in found.flags] == [("anomalous-origin", "right")]
+
+
+def test_descending_and_circumflex_with_mouths_of_their_own_are_one_tree():
+    front = around((10, -15, 10), (42, -20, 10))
+    back = around((10, 20, 10), (42, 25, 10))
+    found = trace(*scene([(front, 1.6), (back, 1.4), RIGHT])).left
+    assert child_count(found)[0] == 2
+    assert np.count_nonzero(found.parent < 0) == 1
+    assert np.linalg.norm(found.points_mm[0, :2]) < 11.0  # between them, inside the aorta
+    for path in (front, back):
+        assert distance_mm(found, path[-1]) < 3.0
+        assert distance_mm(found, path[len(path) // 2]) < 1.0
+
+
 def test_the_side_is_that_of_the_sinus():
     found = trace(*scene([(around((10, 20, 10), (38, 20, 10)), 1.5), RIGHT]))
     assert found.left.points_mm[0] @ [1, 1, 0] > 0

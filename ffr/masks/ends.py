@@ -97,7 +97,7 @@ def given_ostium(point_mm: Floats, option: str, over: Ground, grid: Grid) -> Ost
         )
         raise ConfigError(message)
     near = np.flatnonzero(over.sure)[off <= max(off.min() + 1e-6, 1.0)]
-    return Ostium(near, floats(lumen_mm[int(np.argmin(off))]))
+    return Ostium((near,), floats(lumen_mm[int(np.argmin(off))]))
 
 
 def _side(end: End) -> str:
@@ -166,7 +166,7 @@ def _ostium(end: End, over: Ground, grid: Grid) -> Ostium:
     mouth = face & (ahead_mm > reach_mm - r) & (aside <= 0.5 * r)
     if not mouth.any():
         mouth = np.linalg.norm(lumen_mm - way[0], axis=1) <= 1e-3
-    return Ostium(np.flatnonzero(over.sure)[mouth], floats(here + reach_mm * out))
+    return Ostium((np.flatnonzero(over.sure)[mouth],), floats(here + reach_mm * out))
 
 
 def _middle(lumen_mm: Floats, place_mm: Floats, direction: Floats, radius_mm: float) -> Floats:

@@ -15,7 +15,7 @@ from ffr.masks.ends import ALL_AROUND, free_ostia, given_ostium
 from ffr.masks.lattice import LEFT, RIGHT, Lattice
 from ffr.masks.settings import MaskSettings
 from ffr.tracing.aortic_root import Root
-from ffr.tracing.growing import grow, joined
+from ffr.tracing.growing import grow_all, joined
 from ffr.tracing.ostia import Ostium, find_ostia
 from ffr.tracing.paths import (
     GAP_COST,
@@ -164,8 +164,7 @@ def _grow(
     seeds = np.concatenate([ostia[side].seeds for side in sorted(ostia)])
     paths_of = reach(over, seeds, np.zeros(0, dtype=np.int64), grid)
     for side in sorted(ostia):
-        mine = paths_of.voxels[np.isin(paths_of.start, ostia[side].seeds)]
-        paths, _ = grow(paths_of, mine, BESIDE_MM)
+        paths, _ = grow_all(paths_of, ostia[side].mouths, BESIDE_MM)
         if not paths:
             continue
         tree = joined(paths, ostia[side].wall_mm, paths_of)

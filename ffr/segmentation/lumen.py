@@ -26,6 +26,7 @@ OUTLIER_SD = 3.0
 SHAPE_SMOOTHING_POINTS = 1.0
 SMALLEST_MM = 0.15
 OSTIUM_MM = 2.0
+BETWEEN_MOUTHS_MM = 7.0  # of two mouths: the tree begins between them, in the aorta
 SHAPE_SMOOTHING_RAYS = 1.0
 WALL = 1.2  # of the mother's radius: within it no wall of a daughter is seen
 FOLLOWING = 8  # points behind a mouth
@@ -157,15 +158,17 @@ def _clean_take_offs(points: Floats, radius: Floats, runs: tuple[Ints, ...]) -> 
     Returns the points that this concerns.
     """
     inside = []
+    mouths = sum(run[0] == 0 for run in runs)
+    mouth_mm = OSTIUM_MM if mouths == 1 else BETWEEN_MOUTHS_MM
     for part, run in enumerate(runs):
         away = np.linalg.norm(points[run] - points[run[0]], axis=1)
         own = run if part == 0 else run[1:]  # the first point is another run's
         off = away if part == 0 else away[1:]
         if run[0] == 0:
-            inside.append(own[off <= OSTIUM_MM])
-            behind = own[(off > OSTIUM_MM) & (off < 2 * OSTIUM_MM)]
+            inside.append(own[off <= mouth_mm])
+            behind = own[(off > mouth_mm) & (off < 2 * mouth_mm)]
             if behind.size:
-                mouth = own[off <= OSTIUM_MM]
+                mouth = own[off <= mouth_mm]
                 # aortic blood only widens what is read: a narrower reading is a stenosis
                 radius[mouth] = np.minimum(radius[mouth], np.median(radius[behind]))
         elif len(run) >= 4:

@@ -69,6 +69,19 @@ def grow(
     return paths, bridged
 
 
+def grow_all(
+    reached: Reached, mouths: tuple[Ints, ...], beside_mm: float = BESIDE_MM
+) -> tuple[list[Ints], list[int]]:
+    """Grow from each mouth of an ostium (flat voxels), as `grow` does; paths and gaps."""
+    paths: list[Ints] = []
+    bridged: list[int] = []
+    for mouth in mouths:
+        mine = reached.voxels[np.isin(reached.start, mouth)]
+        more, gaps = grow(reached, mine, beside_mm)
+        paths, bridged = paths + more, bridged + gaps
+    return paths, bridged
+
+
 def _bridged(reached: Reached, own: Ints) -> list[int]:
     """Middle voxels of the links that a path runs over."""
     over = np.flatnonzero(np.isin(own, list(reached.links)))
@@ -155,18 +168,19 @@ def _cover(covered: AnyArray, voxels: Ints, reached: Reached, beside_mm: float) 
 
 
 def joined(paths: list[Ints], wall_mm: Floats, reached: Reached) -> VesselTree:
-    """Smooth every path, thin it to even steps and hang it on its parent."""
+    """Smooth every path, thin it to even steps and hang it on its parent.
+
+    A second path from the wall, through a mouth of its own, begins at the same first point.
+    """
     points: list[Floats] = []
     radii: list[float] = []
     parent: list[int] = []
     index_of: dict[int, int] = {}  # voxel -> nearest tree point
     for voxels in paths:
         curve = ijk_to_points_mm(reached.grid, reached.where(voxels)[:, ::-1])
-        first = index_of.get(int(voxels[0]))
-        if first is None:  # the trunk starts at the wall of the aorta
-            curve[0] = wall_mm
-        else:
-            curve[0] = points[first]
+        first = index_of.get(int(voxels[0]), 0 if points else None)
+        # the trunk starts at the wall of the aorta
+        curve[0] = wall_mm if first is None else points[first]
         smooth = gaussian_filter1d(
             curve, SMOOTHING_MM / (1.2 * STEP_MM), axis=0, mode="nearest", truncate=3.0
         )

@@ -11,7 +11,7 @@ from ffr.flags import Flag, Place
 from ffr.segmentation.maps import HeartMap, VesselMap
 from ffr.tracing.aortic_root import aortic_root
 from ffr.tracing.bridging import bridges
-from ffr.tracing.growing import grow, joined, tip
+from ffr.tracing.growing import grow_all, joined, tip
 from ffr.tracing.missed_lumen import missed_lumen
 from ffr.tracing.ostia import Ostium, find_ostia
 from ffr.tracing.paths import Ground, ground, reach
@@ -34,7 +34,7 @@ class Traced:
     left, right
         Trees, None where no ostium was found.
     flags
-        Bridged gaps, missing ostia.
+        Bridged gaps, missing ostia, one in the other's sinus.
     """
 
     left: VesselTree | None
@@ -90,10 +90,7 @@ def _grown(
     links = np.zeros(0, dtype=np.int64)
     for _ in range(1 + IN_SERIES):
         reached = reach(over, seeds, links, grid)
-        grown = {
-            side: grow(reached, reached.voxels[np.isin(reached.start, ostia[side].seeds)])
-            for side in ostia
-        }
+        grown = {side: grow_all(reached, ostia[side].mouths) for side in ostia}
         known = np.zeros(over.sure.shape, dtype=bool)
         np.put(known, reached.voxels, True)
         ends = [tip(reached, path) for paths, _ in grown.values() for path in paths]
@@ -111,6 +108,12 @@ def _grown(
             flags.append(Flag(f"{side}-coronary-missing", message, Place(side)))
             continue
         trees[side] = joined(paths, ostia[side].wall_mm, reached)
+        if ostia[side].sinus not in ("", side):
+            message = (
+                f"the {side} coronary artery leaves the aorta where the other one does; look "
+                "at its first course, between aorta and pulmonary artery or not"
+            )
+            flags.append(Flag("anomalous-origin", message, Place(side)))
         flags += [_gap(side, reached.where(np.array([voxel]))[0], grid) for voxel in bridged]
     return Traced(trees.get("left"), trees.get("right"), tuple(flags))
 
