@@ -26,7 +26,10 @@ from validation.segmentation_jobs import side_by_side
 from validation.setting import setting
 from validation.stranger_case import SCANS, StrangerCase, run_scan
 
-MEASURING = (*SEGMENTATION, "stranger", "stranger_body", "stranger_scanner", "stranger_case")
+MEASURING = (
+    *SEGMENTATION, "stranger", "stranger_body", "stranger_chest", "stranger_shapes",
+    "stranger_scanner", "stranger_case",
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 

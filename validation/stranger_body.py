@@ -7,20 +7,27 @@ and placed by one affine map per patient. Distances are negative inside.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from meshes.arrays import AnyArray, Floats, floats, ints
 from meshes.tree import CoronaryTree, VesselTree
+from validation.stranger_chest import chest_around, moved
+from validation.stranger_shapes import (
+    Distance,
+    ellipsoid,
+    grown,
+    spline,
+    tube,
+    union,
+    without,
+)
 
-Distance = Callable[[Floats], Floats]
 APEX = np.array([0.62, -0.58, -0.53]) / np.linalg.norm([0.62, -0.58, -0.53])
 BASE = np.array([15.0, -5.0, 0.0])
 ROOT_MM = 15.5  # radius of the sinuses
@@ -118,79 +125,6 @@ class Body:
     arteries: tuple[Artery, ...]
     veins: tuple[Artery, ...] = ()
     deposits_mm: Floats = field(default_factory=lambda: floats(np.zeros((0, 4))))
-
-
-def remembered(distance: Distance) -> Distance:
-    """Return the same distance, asked once for the same array: organs share their parts."""
-    last: list[Floats] = []
-
-    def again(p: Floats) -> Floats:
-        if not last or last[0] is not p:
-            last[:] = [p, distance(p)]
-        return last[1]
-
-    return again
-
-
-def ellipsoid(middle: ArrayLike, radii: ArrayLike, axes: AnyArray | None = None) -> Distance:
-    """Return the distance from an ellipsoid, exact at its surface to first order."""
-    frame = np.eye(3) if axes is None else np.asarray(axes)
-    r = np.asarray(radii, dtype=float)
-
-    def distance(p: Floats) -> Floats:
-        q = (p - np.asarray(middle)) @ frame.T / r
-        k = np.sqrt((q * q).sum(axis=-1)) + 1e-9
-        slope = np.sqrt(((q / r) ** 2).sum(axis=-1)) + 1e-9
-        return floats(k * (k - 1) / slope)
-
-    return distance
-
-
-def tube(points: ArrayLike, radius: ArrayLike) -> Distance:
-    """Return the distance from a tube along a spline through points, (n, 3)."""
-    line = spline(np.asarray(points, dtype=float), 1.0)
-    r = np.atleast_1d(np.asarray(radius, dtype=float))
-    r = np.interp(np.linspace(0, 1, len(line)), np.linspace(0, 1, r.size), r)
-    tree = cKDTree(line)
-
-    def distance(p: Floats) -> Floats:
-        off, at = tree.query(p.reshape(-1, 3), workers=1)
-        return floats((off - r[at]).reshape(p.shape[:-1]))
-
-    return remembered(distance)
-
-
-def union(*parts: Distance, blend_mm: float = 0.0) -> Distance:
-    """Return the least of distances, rounded over `blend_mm` where two meet."""
-
-    def distance(p: Floats) -> Floats:
-        least = parts[0](p)
-        for part in parts[1:]:
-            other = part(p)
-            h = np.clip(0.5 + 0.5 * (other - least) / max(blend_mm, 1e-6), 0, 1)
-            least = floats(other + (least - other) * h - blend_mm * h * (1 - h))
-        return least
-
-    return remembered(distance)
-
-
-def without(part: Distance, hole: Distance, gap_mm: float = 0.0) -> Distance:
-    """Return a part that keeps off another."""
-    return remembered(lambda p: floats(np.maximum(part(p), gap_mm - hole(p))))
-
-
-def grown(part: Distance, by_mm: float) -> Distance:
-    """Return a part, larger all around."""
-    return lambda p: floats(part(p) - by_mm)
-
-
-def spline(points: AnyArray, step_mm: float) -> AnyArray:
-    """Return points of a smooth line through points, (m, 3), evenly spaced."""
-    chord = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    fine = CubicSpline(chord, points)(np.linspace(0, chord[-1], int(chord[-1] * 8) + 2))
-    s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(fine, axis=0), axis=1))])
-    at = np.linspace(0, s[-1], max(3, round(s[-1] / step_mm) + 1))
-    return np.column_stack([np.interp(at, s, fine[:, k]) for k in range(3)])
 
 
 def on_wall(height: float, degrees: float, muscle_mm: float = 9.0) -> AnyArray:
@@ -357,44 +291,10 @@ def body_of(person: Person) -> Body:
     """Return the chest of a person, in patient space."""
     turn = Rotation.from_euler("zxy", person.turn_deg, degrees=True).as_matrix()
     there = turn @ np.diag(person.scale)
-    back, size = np.linalg.inv(there), float(np.mean(person.scale))
-
-    template = remembered(lambda p: floats(p @ back.T))
-
-    def moved(d: Distance) -> Distance:
-        return remembered(lambda p: floats(size * d(template(p))))
-
     heart = chambers(person.muscle_mm)
     own = [replace(a, axis_mm=floats(a.axis_mm @ there.T)) for a in arteries(person, heart)]
-    heart = {name: moved(d) for name, d in heart.items()}
-    sac = grown(union(*(heart[n] for n in ("muscle", "rv", "ra", "la")), blend_mm=12), 7.0)
-    great = union(*(heart[n] for n in ("aorta", "pa", "svc", "ivc")), blend_mm=15)
-    middle = union(sac, grown(great, 5), blend_mm=10)
-    chest = ellipsoid(np.array([0.0, 22.0, 0.0]), (165, 112, 900))
-    inner = without(ellipsoid(np.array([0.0, 18.0, 0.0]), (140, 90, 900)),
-                    ellipsoid(np.array([0.0, 108.0, 0.0]), (36, 42, 900)))  # fmt: skip
-    liver = without(ellipsoid(np.array([-25.0, 10.0, -140.0]), (140, 92, 82)), sac, 1.0)
-    ribs = union(*(_rib(side, z) for side in (-1, 1) for z in range(-140, 150, 28)))
-    spine = union(ellipsoid(np.array([0.0, 95.0, 0.0]), (18, 16, 900)),
-                  ellipsoid(np.array([0.0, 122.0, 0.0]), (7, 16, 900)))  # fmt: skip
-    organs = (
-        ("fat", chest), ("body", grown(inner, 14)), ("lung", inner), ("ribs", ribs),
-        ("breastbone", ellipsoid(np.array([0.0, -80.0, 20.0]), (16, 5, 110))),
-        ("fat", middle), ("liver", liver), ("spine", spine),
-        ("oesophagus", tube([[4, 60, 150], [6, 62, 40], [14, 60, -60], [25, 45, -140]], 7)),
-        ("fat wall", grown(heart["aorta"], 1.5)), ("muscle", grown(heart["rv"], 3.0)),
-        ("muscle", grown(heart["ra"], 2.0)), ("muscle", grown(heart["la"], 1.5)),
-        ("muscle", heart["muscle"]), ("svc", heart["svc"]), ("ivc", heart["ivc"]),
-        ("ra", heart["ra"]), ("rv", heart["rv"]), ("pa", heart["pa"]), ("la", heart["la"]),
-        ("lv", heart["lv"]), ("aorta", heart["aorta"]),
-    )  # fmt: skip
-    return Body(organs, tuple(own), _veins(own), _deposits(person, own))
-
-
-def _rib(side: int, z: int) -> Distance:
-    around = np.radians(np.linspace(-75, 80, 9))
-    return tube(np.column_stack([side * 150 * np.cos(around), 20 + 99 * np.sin(around),
-                                 z + 40 * np.sin(around)]), 5.0)  # fmt: skip
+    organs = chest_around(moved(heart, there))
+    return Body(organs, tuple(own), _veins(own), deposits(person.calcium, own))
 
 
 def _veins(arteries: list[Artery]) -> tuple[Artery, ...]:
@@ -412,9 +312,10 @@ def _veins(arteries: list[Artery]) -> tuple[Artery, ...]:
     return tuple(made)
 
 
-def _deposits(person: Person, arteries: list[Artery]) -> Floats:
+def deposits(calcium: Sequence[tuple[str, float, float]], arteries: list[Artery]) -> Floats:
+    """Return balls of calcium, (n, 4), by vessel, share of its length and arc in degrees."""
     balls = []
-    for vessel, share, arc_deg in person.calcium:
+    for vessel, share, arc_deg in calcium:
         a = next(a for a in arteries if a.name == vessel)
         k = int(share * (len(a.axis_mm) - 1))
         for j in range(k - 4, k + 5):

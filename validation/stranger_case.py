@@ -141,12 +141,15 @@ def measured(
 
 def run_scan(names: tuple[str, str]) -> StrangerCase:
     """Draw and scan a person, hand the file to the pipeline, compare."""
-    body = body_of(PEOPLE[names[0]])
-    title = " / ".join(names)
+    person = PEOPLE[names[0]]
+    return run_body(" / ".join(names), body_of(person), LOOKS[names[1]], person.seed)
+
+
+def run_body(title: str, body: Body, look: Look, seed: int) -> StrangerCase:
+    """Scan a body, hand the file to the pipeline, compare."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scan.nrrd"
-        scan = scanned(body, LOOKS[names[1]], PEOPLE[names[0]].seed)
-        SimpleITK.WriteImage(to_itk(scan), str(path))
+        SimpleITK.WriteImage(to_itk(scanned(body, look, seed)), str(path))
         try:
             made = analysed(read_study(path, None, silent))
         except (StudyError, GeometryError, ConvergenceError) as error:
