@@ -60,6 +60,28 @@ def test_pulmonary_veins_do_not_tell_how_bright_the_hearts_own_are():
     assert (missed & unmapped)[:, :, 80:120].any(axis=(0, 1)).all()
 
 
+@pytest.mark.parametrize("beside_hu", [VEIN_HU, MUSCLE_HU])
+def test_a_wide_artery_called_a_vein_is_no_witness_about_itself(beside_hu):
+    # the division of a left main, 4.4 mm wide; one of two kinds of scan shows a vein
+    hu, _, labels, _ = scene(vein_hu=beside_hu)
+    if beside_hu == MUSCLE_HU:
+        labels[:] = Vessel.BACKGROUND
+    wide = (Z - 30) ** 2 + (Y - 20) ** 2 <= 4.4**2
+    hu[wide] = BLOOD_HU
+    unmapped = wide & (X >= 84) & (X < 114)
+    labels[unmapped] = Vessel.VEIN
+    missed = found(hu, wide & ~unmapped, labels)
+    assert (missed & unmapped)[:, :, 84:114].any(axis=(0, 1)).all()
+
+
+def test_a_long_bright_vein_is_no_artery_where_no_other_vein_is_seen():
+    hu, _, labels, _ = scene(vein_hu=MUSCLE_HU)
+    labels[:] = Vessel.BACKGROUND
+    unmapped = ARTERY & (X >= 70) & (X < 130)
+    labels[unmapped] = Vessel.VEIN
+    assert not found(hu, ARTERY & ~unmapped, labels).any()
+
+
 @pytest.mark.parametrize(
     "given",
     [

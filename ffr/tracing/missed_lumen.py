@@ -24,6 +24,8 @@ RIM_MM = 1.5  # of a chamber: blur and trabeculae
 LONGEST_MM = 60.0  # myocardial bridges are rarely so long (judgement)
 LEAST_VEIN_VOXELS = 200  # core of the mapped veins that tells how bright they are
 BRIGHT_VEINS = 0.75  # of the blood: veins so bright cannot be told from arteries
+UNSEEN_VEINS = 0.85  # of the blood: where no vein is seen, what is brighter is none
+SHORT_MM = 20.0  # and a vein that joins two arteries, late in a scan, is longer
 ARTERY_SHARE = 1 / 3  # of the way from veins to blood: blur dims a thin artery that much
 COARSE = 2  # chambers are found on every second voxel
 INSIDE_COST = 1e-3  # per mm within what the map has; a way counts where it has nothing
@@ -39,8 +41,10 @@ def missed_lumen(
     them is brighter than half way from tissue to blood, thinner than 5 mm and no rim of a
     chamber.
     Voxels that the map calls a vein count only where they are brighter than that scan's own
-    veins (what is wide and bright is a pulmonary vein and none of them), by a third of what
-    these lack to the blood of the aorta, and not at all where the veins are nearly as bright.
+    veins (what is wide and bright is a pulmonary vein and none of them, what joins two pieces
+    is what is asked), by a third of what these lack to the blood of the aorta, and not at all
+    where the veins are nearly as bright. Where no vein is seen they count from 0.85 of the
+    blood on, in parts of at most 20 mm.
 
     Parameters
     ----------
@@ -67,8 +71,8 @@ def missed_lumen(
     long = [n + 1 for n, box in enumerate(boxes) if _size_mm(box, spacing) >= LEAST_PIECE_MM]
     if blood_hu <= 0 or len(long) < 2:
         return missed
-    thin = _thin_lumen(scan, blood_hu, labels, grid)
     pieces = np.where(np.isin(np.arange(number + 1), long), np.arange(number + 1), 0)[parts]
+    thin = _thin_lumen(scan, blood_hu, labels, pieces, grid)
     joint, _ = ndimage.label(thin | (pieces > 0), structure=np.ones((3, 3, 3), dtype=bool))
     for n, box in enumerate(ndimage.find_objects(joint)):
         zone = joint[box] == n + 1
@@ -85,7 +89,9 @@ def _size_mm(box: tuple[slice, ...], spacing: float) -> float:
     return spacing * float(np.linalg.norm([s.stop - s.start for s in box]))
 
 
-def _thin_lumen(scan: Volume, blood_hu: float, labels: AnyArray, grid: Grid) -> AnyArray:
+def _thin_lumen(
+    scan: Volume, blood_hu: float, labels: AnyArray, pieces: AnyArray, grid: Grid
+) -> AnyArray:
     """What may be lumen by its attenuation and its width."""
     spacing = float(grid.spacing_mm[0])
     hu = resampled(scan, grid, outside=-1000.0).values.astype(np.float32)
@@ -99,10 +105,27 @@ def _thin_lumen(scan: Volume, blood_hu: float, labels: AnyArray, grid: Grid) -> 
     vein = labels == Vessel.VEIN
     # pulmonary veins and the appendage, full of the left heart's blood, are no measure of
     # the heart's own veins
-    inner = hu[ndimage.binary_erosion(vein, iterations=2) & ~wide]
-    if inner.size >= LEAST_VEIN_VOXELS and np.median(inner) < BRIGHT_VEINS * blood_hu:
+    witness = ndimage.binary_erosion(vein, iterations=2) & ~wide
+    asked, short = _joining(vein & bright, pieces, spacing)
+    inner = hu[witness & ~asked]
+    if inner.size < LEAST_VEIN_VOXELS:
+        vein &= (hu < UNSEEN_VEINS * blood_hu) | ~short
+    elif np.median(inner) < BRIGHT_VEINS * blood_hu:
         vein &= hu < (1.0 - ARTERY_SHARE) * float(np.median(inner)) + ARTERY_SHARE * blood_hu
     return np.asarray(bright & ~wide & ~vein)
+
+
+def _joining(mask: AnyArray, pieces: AnyArray, spacing: float) -> tuple[AnyArray, AnyArray]:
+    """The parts of a mask that touch two or more of the numbered pieces; the short of them."""
+    parts, count = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
+    beside = ndimage.maximum_filter(parts, 3)
+    touched = (pieces > 0) & (beside > 0)
+    pairs = np.unique(np.stack([beside[touched], pieces[touched]]), axis=1)
+    several = np.bincount(pairs[0], minlength=count + 1) > 1
+    several[0] = False
+    boxes = ndimage.find_objects(parts)
+    short = np.array([False, *(_size_mm(box, spacing) <= SHORT_MM for box in boxes)])
+    return several[parts], (several & short)[parts]
 
 
 def _ways(zone: AnyArray, own: AnyArray, spacing: float) -> list[Ints]:
