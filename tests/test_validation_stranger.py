@@ -68,6 +68,8 @@ def test_the_table_tells_refusals_and_counts_the_rest():
     assert "| a / b | 0.900 | 10.0 | 0.5, - | 50 | +0.200 ± 0.100 |" in rows[2]
     assert "refused: heart-missing: no heart" in rows[3]
     assert rows[4].startswith("| **all** | 0.900 |")
+    (lost,) = list(table([StrangerCase("e / f", course=Course(100.0), mass_g=(1.0, 1.0))]))[2:3]
+    assert lost == "| e / f | 0.000 | 0.0 |  | 0 | - |  |  | +0 |  |"  # warnings are errors
 
 
 def test_every_scan_is_of_a_known_person():

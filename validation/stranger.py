@@ -78,12 +78,13 @@ def _row(name: str, cases: Sequence[StrangerCase]) -> str:
         percent = _mean_size([(x.found_percent, x.true_percent) for x in here], 1)
         ffr = _mean_size([(x.full_ffr, x.true_ffr) for x in here], 3)
         told = f"{sum(c.false_severe for c in cases)} false stenoses ≥ 50 %"
+    width = f"{error.mean():+.3f} ± {error.std():.3f}" if error.size else "-"
     both = total("covered_mm", "right_mm")
     ov = both / total("true_mm", "right_mm", "false_mm")
     return (
         f"| {name} | {ov:.3f} | {100 * total('false_mm') / max(total('found_mm'), 1e-9):.1f} | "
         f"{ostia} | {100 * total('named_mm') / max(total('right_mm'), 1e-9):.0f} | "
-        f"{error.mean():+.3f} ± {error.std():.3f} | {percent} | {ffr} | "
+        f"{width} | {percent} | {ffr} | "
         f"{np.mean(mass) if len(mass) == 1 else np.mean(np.abs(mass)):+.0f} | {told} |"
     )
 
