@@ -35,8 +35,9 @@ LEVEL_MM = 5.0  # half height of the slab in which the middle of the root is tak
 class Ostium(NamedTuple):
     """The mouths of a side's arteries, flat voxels of the aortic wall, and their middle.
 
-    There is one, or one each of the anterior descending and the circumflex: then the middle
-    lies between them, inside the aorta. `sinus` is the side that they face, "" if not known.
+    There is one, or one each of the anterior descending and the circumflex, or of the right
+    coronary and its conus branch: then the middle lies between them, inside the aorta.
+    `sinus` is the side that they face, "" if not known.
     """
 
     mouths: tuple[Ints, ...]
@@ -145,7 +146,7 @@ def _elsewhere(
 
     Where both coronary arteries leave one sinus, the right one is that whose vessels lie
     right of the other's. Where anterior descending and circumflex leave by mouths of their
-    own (0.4 % of people, Yamanaka 1990), both are the left's.
+    own (0.4 % of people, Yamanaka & Hobbs 1990), both are the left's.
     """
     grid = wall.paths.grid
     spacing = float(grid.spacing_mm[0])
